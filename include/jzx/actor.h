@@ -1,0 +1,190 @@
+/*
+ * jzx/actor.h: actors, from spawn to exit, and monitors.
+ *
+ * An actor lives on one loop for life and runs only on its thread, one message at a time. `init` makes its state,
+ * `behavior` handles each message to completion, `fini` takes the state back.
+ */
+#ifndef JZX_ACTOR_H
+#define JZX_ACTOR_H
+
+#include <jzx/message.h>
+#include <jzx/runtime.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** What a behavior returns. Any other value is a failure with code JZX_EXIT_CODE_BAD_RESULT. */
+typedef enum jzx_behavior_result {
+    JZX_BEHAVIOR_OK = 0,        /* handled */
+    JZX_BEHAVIOR_STOP = 1,      /* handled; the actor ends normally */
+    JZX_BEHAVIOR_FAIL = 2,      /* the actor ends as failed; jzx_fail() on itself adds code and text */
+    JZX_BEHAVIOR_YIELD = 3,     /* not done: call again with the same message after the others had their turn */
+    JZX_BEHAVIOR_UNHANDLED = 4, /* not for me: counted, and a payload with a destructor is destroyed */
+} jzx_behavior_result;
+
+typedef enum jzx_exit_kind {
+    JZX_EXIT_NORMAL = 1,      /* its behavior returned STOP */
+    JZX_EXIT_SHUTDOWN = 2,    /* jzx_stop(), jzx_drain() or the stop of the runtime */
+    JZX_EXIT_FAIL = 3,        /* FAIL, jzx_fail(), or an invalid result */
+    JZX_EXIT_KILLED = 4,      /* jzx_kill() */
+    JZX_EXIT_NO_ACTOR = 5,    /* in DOWN only: there was no such actor when the monitor arrived */
+    JZX_EXIT_LOOP_CLOSED = 6, /* its loop has stopped */
+    JZX_EXIT_LIMIT = 7,       /* in DOWN only: the target's loop has no room for another monitor */
+    JZX_EXIT_INIT = 8,        /* init failed; seen by observers only */
+} jzx_exit_kind;
+
+enum {
+    JZX_EXIT_TEXT_MAX = 40,          /* bytes of text with its final zero */
+    JZX_EXIT_CODE_BAD_RESULT = -1,   /* the behavior returned what is not a jzx_behavior_result */
+    JZX_EXIT_CODE_UNSPECIFIED = -2,  /* FAIL without jzx_fail() */
+};
+
+/** How an actor ended. */
+typedef struct jzx_exit_info {
+    jzx_actor_id id;
+    uint64_t uptime_ns;
+    uint32_t kind; /* jzx_exit_kind */
+    int32_t code;  /* from jzx_fail(), the error of init, or 0 */
+    uint32_t tag;  /* of the message in the handler when it ended, or 0 */
+    uint32_t incarnation; /* for supervised actors; 0 */
+    char text[JZX_EXIT_TEXT_MAX]; /* zero-terminated */
+} jzx_exit_info;
+
+/** Makes the state. With state_size set, *state is zeroed memory of that size already. An error ends the spawn. */
+typedef jzx_err (*jzx_init_fn)(jzx_context *context, void *argument, void **state);
+
+/** Handles one message. A payload by pointer that is not LENT is the handler's from entry, unless it yields. */
+typedef jzx_behavior_result (*jzx_behavior_fn)(jzx_context *context, void *state, const jzx_message *message);
+
+/** Takes the state back. Runs once for each init that returned JZX_OK; its sends still work, spawns do not. */
+typedef void (*jzx_fini_fn)(jzx_context *context, void *state, const jzx_exit_info *info);
+
+typedef enum jzx_mailbox_policy {
+    JZX_MAILBOX_REFUSE = 0,      /* a full mailbox refuses: JZX_ERR_MAILBOX_FULL */
+    JZX_MAILBOX_DROP_NEWEST = 1, /* it accepts and destroys the new message */
+    JZX_MAILBOX_DROP_OLDEST = 2, /* it accepts and destroys the oldest */
+} jzx_mailbox_policy;
+
+typedef enum jzx_placement {
+    JZX_PLACE_HERE = 0,         /* the loop of the caller */
+    JZX_PLACE_LOOP = 1,         /* the loop `place_loop` */
+    JZX_PLACE_WITH = 2,         /* the loop of the actor `place_with` */
+    JZX_PLACE_LEAST_LOADED = 3, /* the loop with the fewest actors; the caller's if equal */
+} jzx_placement;
+
+#define JZX_ACTOR_NAME_MAX 16 /* bytes of an actor's display name with its final zero */
+
+/** How to spawn. Begin with jzx_spawn_options_init(). Copied; may be on the stack. */
+typedef struct jzx_spawn_options {
+    size_t struct_size;
+    jzx_behavior_fn behavior; /* required */
+    jzx_init_fn init;         /* NULL: the state is `argument`, or zeroed memory if state_size is set */
+    jzx_fini_fn fini;         /* NULL: nothing to do */
+    void *argument;           /* given to init; the caller keeps it alive until then */
+    uint32_t state_size;      /* bytes the runtime allocates for the state and frees after fini; 0 = none */
+    uint32_t mailbox_cap;     /* messages; 0 = the config's; at most cells / 8 */
+    uint32_t mailbox_bytes;   /* payload bytes; 0 = the config's */
+    uint16_t messages_per_turn; /* handled before the next actor's turn; 0 = the config's */
+    uint8_t mailbox_policy;   /* jzx_mailbox_policy */
+    uint8_t placement;        /* jzx_placement */
+    uint32_t place_loop;      /* for JZX_PLACE_LOOP */
+    jzx_actor_id place_with;  /* for JZX_PLACE_WITH */
+    const char *name;         /* display name, cut to JZX_ACTOR_NAME_MAX - 1 bytes; NULL = none; read during the call */
+} jzx_spawn_options;
+
+/** JZX_TAG_SYS_SPAWNED: the result of jzx_spawn_request(), with its `ref` in the message. */
+typedef struct jzx_spawned {
+    jzx_actor_id id; /* 0 on an error */
+    int32_t err;     /* jzx_err */
+    int32_t code;    /* with JZX_ERR_INIT: what init returned */
+} jzx_spawned;
+
+/** JZX_TAG_SYS_DOWN: a monitored actor has ended. */
+typedef struct jzx_down {
+    uint64_t monitor;
+    jzx_exit_info exit;
+} jzx_down;
+
+/** Fills `options` with zeroes and the struct size. NULL is ignored. Thread: any. */
+JZX_API void jzx_spawn_options_init(jzx_spawn_options *options);
+
+/**
+ * Spawns an actor on this loop. Its init runs inside this call.
+ *
+ * Owns:    on an error `argument` is still the caller's, unless init took it.
+ * Thread:  the loop's, in a handler or through jzx_loop_context().
+ * Returns: JZX_OK with *id (which may be NULL)
+ *          JZX_ERR_INVALID_ARG      NULL, no behavior, an unknown policy or placement, a cap over cells / 8
+ *          JZX_ERR_ACTOR_NOT_LOCAL  the placement names another loop: use jzx_spawn_request()
+ *          JZX_ERR_NO_SUCH_ACTOR    place_with has ended or never was
+ *          JZX_ERR_MAX_ACTORS       actors_max live here
+ *          JZX_ERR_NO_MEMORY        for the slot or the state
+ *          JZX_ERR_INIT             init returned an error
+ *          JZX_ERR_LIMIT            inits nested deeper than 16
+ *          JZX_ERR_STOPPING         in fini
+ *          JZX_ERR_LOOP_CLOSED      the loop is stopping
+ *          JZX_ERR_WRONG_THREAD     not the loop's thread
+ */
+JZX_API jzx_err jzx_spawn(jzx_context *context, const jzx_spawn_options *options, jzx_actor_id *id);
+
+/**
+ * Spawns an actor on any loop, this one too. The result comes as JZX_TAG_SYS_SPAWNED with JZX_MESSAGE_ANSWER and `ref`.
+ * The init runs on the other loop's thread, so `argument` must be fit to go there.
+ *
+ * Thread:  the loop's, in a handler.
+ * Returns: JZX_OK with *ref (which may be NULL); JZX_ERR_INVALID_ARG; JZX_ERR_NO_SUCH_ACTOR; JZX_ERR_NOT_FOUND (no such
+ *          loop); JZX_ERR_WOULD_BLOCK; JZX_ERR_LIMIT; JZX_ERR_LOOP_CLOSED; JZX_ERR_WRONG_THREAD
+ */
+JZX_API jzx_err jzx_spawn_request(jzx_context *context, const jzx_spawn_options *options, uint64_t *ref);
+
+/**
+ * Four ways to end an actor, on any loop. The first one wins, except that jzx_kill() and jzx_fail() overtake a drain.
+ *
+ *   jzx_stop    after the message it is handling; what is queued is destroyed
+ *   jzx_drain   after what is queued now is handled; new mail is refused
+ *   jzx_kill    as stop, with kind KILLED
+ *   jzx_fail    as stop, with kind FAIL, `code` and `text` (NULL, or cut to JZX_EXIT_TEXT_MAX - 1 bytes)
+ *
+ * Thread:  the loop's.
+ * Returns: JZX_OK, also when it is ending already; JZX_ERR_NO_SUCH_ACTOR (it lived here and has ended, or never was);
+ *          JZX_ERR_WOULD_BLOCK (it lives elsewhere and no cell is free); JZX_ERR_LOOP_CLOSED; JZX_ERR_WRONG_THREAD;
+ *          JZX_ERR_INVALID_ARG
+ */
+JZX_API jzx_err jzx_stop(jzx_context *context, jzx_actor_id id);
+JZX_API jzx_err jzx_drain(jzx_context *context, jzx_actor_id id);
+JZX_API jzx_err jzx_kill(jzx_context *context, jzx_actor_id id);
+JZX_API jzx_err jzx_fail(jzx_context *context, jzx_actor_id id, int32_t code, const char *text);
+
+/**
+ * Watches the actor `target`: when it ends, this actor gets one JZX_TAG_SYS_DOWN with the exit info, after every message
+ * that the target had sent it. A target that is gone already gives DOWN with JZX_EXIT_NO_ACTOR. As in OTP's monitor/2.
+ *
+ * Thread:  the loop's, in a handler.
+ * Returns: JZX_OK with *monitor; JZX_ERR_LIMIT (monitors_max); JZX_ERR_INVALID_ARG (the host's context, or `target` 0);
+ *          JZX_ERR_NO_MEMORY; JZX_ERR_WRONG_THREAD
+ */
+JZX_API jzx_err jzx_monitor(jzx_context *context, jzx_actor_id target, uint64_t *monitor);
+
+/**
+ * Removes a monitor. No DOWN of it is handled after this call, also one that is queued already (OTP's flush).
+ *
+ * Returns: JZX_OK; JZX_ERR_NO_SUCH_MONITOR (handled, removed before, or not this actor's); JZX_ERR_WRONG_THREAD
+ */
+JZX_API jzx_err jzx_demonitor(jzx_context *context, uint64_t monitor);
+
+/** The index of the loop an id belongs to. Any bits give a number; whether such an actor lives is not looked at. */
+JZX_API uint32_t jzx_actor_loop(jzx_actor_id id);
+
+/**
+ * Writes an id as "<loop.index.generation>".
+ *
+ * Units:   `size` bytes at `text`; 32 are always enough.
+ * Returns: JZX_OK; JZX_ERR_INVALID_ARG (NULL); JZX_ERR_TOO_BIG (it does not fit; nothing is written)
+ */
+JZX_API jzx_err jzx_id_format(jzx_actor_id id, char *text, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

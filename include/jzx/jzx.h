@@ -1,0 +1,31 @@
+/*
+ * jzx.h: everything of libjzx, an actor runtime on explicit io_uring loops.
+ *
+ * The parts, each a header of its own:
+ *   error.h    error codes                       timer.h    timers of an actor
+ *   runtime.h  configuration, runtime, loops     io.h       readiness of foreign file descriptors
+ *   actor.h    spawn, stop, monitor              net.h      TCP by completion
+ *   message.h  send, post, request and answer    observe.h  observers, counters, the shared segment
+ *
+ * Rules that hold throughout:
+ *   - A call that takes a jzx_context belongs to the thread of the context's loop; elsewhere it returns
+ *     JZX_ERR_WRONG_THREAD and does nothing.
+ *   - Callable from any thread: jzx_post(), jzx_runtime_request_stop(), jzx_loop_request_stop(), jzx_loop_stats(),
+ *     jzx_strerror(). Async-signal-safe: the two request_stop calls and jzx_strerror().
+ *   - Structs that may grow begin with `struct_size`, set by their init function.
+ *   - Times are nanoseconds of CLOCK_MONOTONIC unless a comment says otherwise.
+ */
+#ifndef JZX_JZX_H
+#define JZX_JZX_H
+
+#include <jzx/error.h>
+#include <jzx/export.h>
+#include <jzx/runtime.h>
+#include <jzx/message.h>
+#include <jzx/actor.h>
+#include <jzx/timer.h>
+#include <jzx/io.h>
+#include <jzx/net.h>
+#include <jzx/observe.h>
+
+#endif

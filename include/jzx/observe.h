@@ -1,0 +1,52 @@
+/*
+ * jzx/observe.h: what a loop reports about itself.
+ *
+ * Observers are called on the loop's thread, after the change they report, and must not block. They may call any
+ * function that takes the given context, which is the host's: send, spawn, stop. They cost a branch when there is none.
+ */
+#ifndef JZX_OBSERVE_H
+#define JZX_OBSERVE_H
+
+#include <jzx/actor.h>
+#include <jzx/segment.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Functions that are NULL are skipped. `user` is what jzx_observer_add() was given. */
+typedef struct jzx_observer {
+    size_t struct_size; /* sizeof(jzx_observer) */
+    void (*loop_start)(void *user, jzx_context *context);
+    void (*loop_stop)(void *user, jzx_context *context);
+    void (*actor_start)(void *user, jzx_context *context, jzx_actor_id id, const char *name);
+    void (*actor_stop)(void *user, jzx_context *context, const jzx_exit_info *info, const char *name);
+    void (*actor_init_failed)(void *user, jzx_context *context, const jzx_exit_info *info, const char *name);
+    void (*mailbox_full)(void *user, jzx_context *context, jzx_actor_id target); /* once each time it becomes full */
+    void (*dead_letter)(void *user, jzx_context *context, jzx_actor_id target, const jzx_message *message,
+                        jzx_drop_reason reason); /* before its destructor; the payload may be looked at, not kept */
+    void (*slow_handler)(void *user, jzx_context *context, jzx_actor_id id, uint32_t tag, uint64_t took_ns);
+    void (*accept_failed)(void *user, jzx_context *context, jzx_actor_id owner, int os_error);
+} jzx_observer;
+
+/**
+ * Adds an observer to a loop; one added late is not told of what was before. Copied.
+ *
+ * Thread:  the owner of the loop.
+ * Returns: JZX_OK; JZX_ERR_LIMIT (observers_max); JZX_ERR_INVALID_ARG; JZX_ERR_WRONG_THREAD
+ */
+JZX_API jzx_err jzx_observer_add(jzx_loop *loop, const jzx_observer *observer, void *user);
+
+/** Removes the observer added with `user`. Returns: JZX_OK; JZX_ERR_NOT_FOUND; JZX_ERR_WRONG_THREAD */
+JZX_API jzx_err jzx_observer_remove(jzx_loop *loop, void *user);
+
+/** A copy of the loop's counters, word by word. Thread: any. Returns: JZX_OK; JZX_ERR_INVALID_ARG */
+JZX_API jzx_err jzx_loop_stats(const jzx_loop *loop, jzx_counters *counters);
+
+/** The shared segment's descriptor, for a host that passes it on; the runtime's, do not close. Thread: any. */
+JZX_API int jzx_runtime_segment_fd(const jzx_runtime *runtime);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

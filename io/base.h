@@ -1,0 +1,65 @@
+/*
+ * base: what every file of libjzx may use: assertions that stay on in release, container_of, atomics by their order,
+ * and the simulator's yield points.
+ */
+#ifndef JZX__BASE_H
+#define JZX__BASE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Only a bug of ours fails an assertion: what the world or the caller may do wrong is an error code instead. */
+_Noreturn void jzx__assert_failed(const char *what, const char *file, int line);
+#define JZX_ASSERT(fact) \
+    (__builtin_expect(!!(fact), 1) ? (void)0 : jzx__assert_failed(#fact, __FILE__, __LINE__))
+
+#define jzx__likely(fact) __builtin_expect(!!(fact), 1)
+#define jzx__unlikely(fact) __builtin_expect(!!(fact), 0)
+#define jzx__container_of(pointer, type, member) ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+#define JZX__COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define JZX__CACHE_LINE 64
+
+/*
+ * A point at which the simulator may let another loop run. Compiled in only in the simulation build of the library
+ * (JZX__SIM), where a test links the hook; nothing in a production build.
+ */
+#ifdef JZX__SIM
+void jzx__sim_point(const char *where);
+uintptr_t jzx__sim_thread(void); /* 0 when no simulation runs: then the real thread counts */
+#define JZX__SIM_POINT(where) jzx__sim_point(where)
+#else
+#define JZX__SIM_POINT(where) ((void)0)
+#endif
+
+/* A word that names the calling thread, without a system call. In a simulation each loop is its own thread. */
+#include <pthread.h>
+static inline uintptr_t jzx__thread_self(void)
+{
+#ifdef JZX__SIM
+    uintptr_t fiber = jzx__sim_thread();
+    if (fiber != 0) {
+        return fiber;
+    }
+#endif
+    return (uintptr_t)pthread_self();
+}
+
+/* A counter with one writer: read by other threads and processes without tearing, written without a locked operation. */
+static inline void jzx__count_add(uint64_t *counter, uint64_t amount)
+{
+    __atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + amount, __ATOMIC_RELAXED);
+}
+static inline void jzx__count_set(uint64_t *counter, uint64_t value)
+{
+    __atomic_store_n(counter, value, __ATOMIC_RELAXED);
+}
+
+static inline uint64_t jzx__add_saturating(uint64_t a, uint64_t b)
+{
+    uint64_t sum;
+    return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
+}
+
+#endif

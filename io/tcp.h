@@ -1,0 +1,189 @@
+/*
+ * tcp: listeners and connections by completion, the receive buffers and the send chunks of one loop.
+ *
+ * Knows operations, descriptors and deadlines, not actors. The layer above owns the records (their memory, their index
+ * and generation in user_data), feeds completions in, and is told through jzx__net_upcalls.
+ *
+ * Owner thread only.
+ *
+ * Invariants
+ *   N1  Memory the kernel may read or write is the net's (or the payload's given to send_owned) until the terminal
+ *       completion of the operation that names it.
+ *   N2  A socket has at most one operation of each kind in flight: accept, connect, receive, send, cancel, close.
+ *   N3  What cannot be queued now is wanted: the socket stays in net->wants and is tried again at each flush, in order.
+ *       Nothing is lost and no call fails for want of a submission entry.
+ *   N4  A descriptor is closed once, after every other operation on it has ended.
+ *   N5  Bytes queued on a connection never pass send_max; received buffers waiting on one never pass received_max:
+ *       reading pauses there (the receive is cancelled) and resumes at half.
+ *   N6  Each send_owned payload's drop runs exactly once; each receive buffer is given back exactly once.
+ *   N7  After upcall `closed` nothing of the record is referenced any more.
+ */
+#ifndef JZX__TCP_H
+#define JZX__TCP_H
+
+#include <sys/socket.h>
+#include <netinet/in.h>
+
+#include "io/backend.h"
+#include "io/list.h"
+#include "io/watch.h"
+#include <jzx/message.h>
+#include <jzx/segment.h>
+
+typedef struct jzx__net jzx__net;
+typedef struct jzx__socket jzx__socket;
+
+/* Which operation of a socket a completion belongs to: the caller keeps it in the user_data it makes. */
+typedef enum jzx__socket_op {
+    JZX__SOCKET_ACCEPT,
+    JZX__SOCKET_CONNECT,
+    JZX__SOCKET_RECV,
+    JZX__SOCKET_SEND,
+    JZX__SOCKET_CANCEL,
+    JZX__SOCKET_CLOSE,
+    JZX__SOCKET_OPS
+} jzx__socket_op;
+
+typedef enum jzx__socket_event_kind {
+    JZX__SOCKET_ACCEPTED, /* fd: a new connection, non-blocking, the receiver's to adopt or close */
+    JZX__SOCKET_CONNECTED,
+    JZX__SOCKET_DATA,     /* data, size, buffer: give back with jzx__net_buffer_give() */
+    JZX__SOCKET_EOF,
+    JZX__SOCKET_DRAINED,
+    JZX__SOCKET_CLOSED,   /* the last: error is an errno or 0 */
+} jzx__socket_event_kind;
+
+typedef struct jzx__socket_event {
+    jzx__socket_event_kind kind;
+    int error;
+    int fd;
+    uint32_t buffer;
+    const uint8_t *data;
+    size_t size;
+} jzx__socket_event;
+
+typedef struct jzx__net_upcalls {
+    /* The socket has an event to take that it had not before. May be called from any jzx__socket_ or jzx__net_ call. */
+    void (*ready)(jzx__net *net, jzx__socket *socket);
+    /* Ended: no operation in flight, descriptor closed. The record may be freed inside the call. */
+    void (*closed)(jzx__net *net, jzx__socket *socket);
+    /* Calls jzx__socket_due() at this time; JZX_FOREVER takes the wish back. One time per socket. */
+    void (*deadline)(jzx__net *net, jzx__socket *socket, uint64_t due_ns);
+    /* The user_data of an operation of this socket. */
+    uint64_t (*user_data)(const jzx__socket *socket, jzx__socket_op op);
+    /* An accept failed for want of descriptors or memory (errno); accepting goes on after a pause. */
+    void (*accept_failed)(jzx__net *net, jzx__socket *socket, int error);
+} jzx__net_upcalls;
+
+typedef struct jzx__chunk jzx__chunk;     /* one copied send's memory */
+typedef struct jzx__segment jzx__segment; /* one piece of a send queue */
+
+/* The I/O of one loop. */
+struct jzx__net {
+    jzx__backend *backend;
+    const jzx__net_upcalls *upcalls;
+    jzx_counters *counters;
+    uint64_t now_ns;      /* kept current by the loop, once a turn */
+    jzx__list wants;      /* sockets and watches with operations to queue (N3) */
+    jzx__list starved;    /* sockets whose receive ended for want of a buffer */
+
+    uint8_t *buffers;     /* receive buffers: made at first use */
+    uint32_t *buffer_next;/* per buffer: link in a socket's list of received buffers */
+    uint32_t *buffer_size;/* per buffer: bytes in it */
+    uint32_t buffer_count;
+    uint32_t buffer_bytes;
+    uint32_t buffers_out; /* handed to sockets or kept by users, not in the kernel */
+
+    void *chunks;         /* the send chunks, made at first use */
+    jzx__chunk *chunk_free;
+    uint32_t chunk_count;
+    uint32_t chunk_bytes;
+
+    jzx__segment *segments; /* records of send queues: chunk_count of them and as many for owned payloads */
+    jzx__segment *segment_free;
+
+    int reserve_fd;       /* closed to accept and turn away a connection when descriptors run out; -1 until first listen */
+    jzx_allocator metadata;
+    jzx_allocator buffer_allocator;
+};
+
+struct jzx__socket {
+    jzx__list want;        /* net->wants */
+    jzx__list starve;      /* net->starved */
+    int fd;
+    int error;             /* what ended it */
+    uint16_t in_flight;    /* bit per jzx__socket_op */
+    uint16_t cancelled;    /* operations asked to end */
+    uint8_t kind;          /* listener, connecting, connection */
+    bool reading;          /* the user wants data */
+    bool eof;
+    bool closing;          /* no more events; flush, then close */
+    bool dead;             /* error or close: no more sends */
+    bool drain_wanted;     /* a send was refused */
+    uint16_t events;       /* bits of jzx__socket_event_kind waiting */
+    uint32_t received_first, received_last, received_count, received_max; /* buffers waiting, oldest first */
+    jzx__segment *send_first;
+    jzx__segment *send_last;
+    size_t send_queued;
+    size_t send_max;
+    uint64_t active_ns;    /* last receive or send */
+    uint64_t idle_ns;
+    uint64_t linger_ns;
+    uint64_t due_ns;       /* the deadline asked for, or JZX_FOREVER */
+    uint64_t retry_ns;     /* listener: accept again then */
+    uint32_t connections;  /* listener: accepted and not closed */
+    uint32_t connections_max;
+    int accepted[16];      /* listener: descriptors waiting; accepting pauses when full */
+    uint32_t accepted_count;
+    struct sockaddr_storage address; /* connect: must stay valid */
+    socklen_t address_size;
+};
+
+typedef struct jzx__socket_options {
+    struct sockaddr_storage address;
+    socklen_t address_size;
+    int backlog;
+    bool reuse_port;
+    bool no_delay;
+    uint32_t connections_max;
+    size_t send_max;
+    uint64_t idle_ns;
+    uint64_t connect_ns;
+    uint64_t linger_ns;
+} jzx__socket_options;
+
+/* The net of a loop. No allocation happens until the first socket: jzx__net_prepare() then gets the buffers. */
+void jzx__net_init(jzx__net *net, jzx__backend *backend, const jzx__net_upcalls *upcalls, jzx_counters *counters,
+                   const jzx_config *config);
+jzx_err jzx__net_prepare(jzx__net *net, int *os_error);
+void jzx__net_deinit(jzx__net *net); /* every socket is closed */
+void jzx__net_flush(jzx__net *net);  /* queues wanted operations; once a turn, before submit */
+void jzx__net_buffer_give(jzx__net *net, uint32_t buffer);
+size_t jzx__net_metadata_size(const jzx_config *config); /* for the footprint */
+size_t jzx__net_buffer_size(const jzx_config *config);
+
+/* Numeric address and port into options->address. -EINVAL if it is neither IPv4 nor IPv6. */
+int jzx__address_parse(const char *text, uint16_t port, jzx__socket_options *options);
+
+/* Each begins a socket in `socket` (memory of the caller) and returns 0 or -errno; on an error nothing is left. */
+int jzx__socket_listen(jzx__net *net, jzx__socket *socket, const jzx__socket_options *options);
+int jzx__socket_connect(jzx__net *net, jzx__socket *socket, const jzx__socket_options *options);
+int jzx__socket_adopt(jzx__net *net, jzx__socket *socket, int fd, const jzx__socket_options *options, bool reading);
+
+int jzx__socket_port(const jzx__socket *socket, uint16_t *port);
+void jzx__socket_read(jzx__net *net, jzx__socket *socket);
+void jzx__socket_pause(jzx__net *net, jzx__socket *socket);
+/* 0; -EAGAIN no room now (DRAINED will follow); -EMSGSIZE never; -EPIPE dead */
+int jzx__socket_send_copy(jzx__net *net, jzx__socket *socket, const void *data, size_t size);
+int jzx__socket_send_owned(jzx__net *net, jzx__socket *socket, void *data, size_t size, jzx_drop_fn drop, void *context);
+/* No event follows. Queued sends get linger_ns to leave, or none with `abort`. Upcall `closed` comes later, or inside. */
+void jzx__socket_close(jzx__net *net, jzx__socket *socket, bool abort);
+/* The next event; false when there is none. */
+bool jzx__socket_next(jzx__net *net, jzx__socket *socket, jzx__socket_event *event);
+bool jzx__socket_has_event(const jzx__socket *socket);
+void jzx__socket_complete(jzx__net *net, jzx__socket *socket, jzx__socket_op op, const jzx__cqe *cqe);
+void jzx__socket_due(jzx__net *net, jzx__socket *socket); /* its deadline has come */
+/* On a listener: one of its connections has closed. */
+void jzx__socket_child_closed(jzx__net *net, jzx__socket *listener);
+
+#endif
