@@ -1,0 +1,94 @@
+/* raw_actors.c: see raw_actors.h. In a file of its own, as a library is: no call of it is inlined into a bench. */
+#include "raw_actors.h"
+
+#include "bench.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void *take_memory(size_t size)
+{
+    size_t whole = (size + 63) / 64 * 64;
+    void *memory = aligned_alloc(64, whole);
+    BENCH_CHECK(memory != NULL, "out of memory");
+    /* Touched here, so that no page fault falls into the measured part. */
+    memset(memory, 0, whole);
+    return memory;
+}
+
+void raw_world_open(raw_world *world, uint32_t count, uint32_t ring_size)
+{
+    uint32_t run_size = 1;
+    while (run_size < count) {
+        run_size *= 2;
+    }
+    memset(world, 0, sizeof *world);
+    world->actor_count = count;
+    world->ring_mask = ring_size - 1;
+    world->run_mask = run_size - 1;
+    world->actors = take_memory(count * sizeof *world->actors);
+    world->cells = take_memory((size_t)count * ring_size * sizeof *world->cells);
+    world->run_queue = take_memory(run_size * sizeof *world->run_queue);
+    for (uint32_t i = 0; i < count; i++) {
+        world->actors[i].generation = 1;
+        world->actors[i].ring = &world->cells[(size_t)i * ring_size];
+    }
+}
+
+void raw_world_close(raw_world *world)
+{
+    free(world->actors);
+    free(world->cells);
+    free(world->run_queue);
+}
+
+uint64_t raw_actor_set(raw_world *world, uint32_t index, raw_behavior_fn behavior, void *state)
+{
+    raw_actor *actor = &world->actors[index];
+    actor->behavior = behavior;
+    actor->state = state;
+    return (uint64_t)actor->generation << 32 | index;
+}
+
+bool raw_send(raw_world *world, uint64_t to, const raw_cell *cell)
+{
+    uint32_t index = (uint32_t)to;
+    if (index >= world->actor_count) {
+        return false;
+    }
+    raw_actor *actor = &world->actors[index];
+    if (actor->generation != (uint32_t)(to >> 32) || actor->tail - actor->head > world->ring_mask) {
+        return false;
+    }
+    raw_cell *place = &actor->ring[actor->tail++ & world->ring_mask];
+    *place = *cell;
+    place->target = to;
+    if (!actor->queued) {
+        /* The queue has a place for each actor and each is in it once: it is never full. */
+        actor->queued = true;
+        world->run_queue[world->run_tail++ & world->run_mask] = index;
+    }
+    return true;
+}
+
+static void run_actor(raw_world *world, uint32_t index)
+{
+    raw_actor *actor = &world->actors[index];
+    for (int i = 0; i < RAW_BATCH && actor->head != actor->tail; i++) {
+        /* The behavior reads the cell in place, so its room is given back after the call. */
+        actor->behavior(world, actor->state, &actor->ring[actor->head & world->ring_mask]);
+        actor->head++;
+    }
+    if (actor->head != actor->tail) {
+        world->run_queue[world->run_tail++ & world->run_mask] = index;
+    } else {
+        actor->queued = false;
+    }
+}
+
+void raw_world_run(raw_world *world)
+{
+    while (!world->stopped && world->run_head != world->run_tail) {
+        run_actor(world, world->run_queue[world->run_head++ & world->run_mask]);
+    }
+}
