@@ -1,0 +1,135 @@
+/*
+ * turn_latency.c: how long does a message to a peer loop wait while its sender's loop is busy?
+ *
+ * 1,000 actors on loop 0 are always ready. The first of them to run in a turn sends the probe to a sleeping loop 1, so
+ * the whole turn lies ahead of it. The second column is the same with one actor, that is without load. DESIGN bounds the
+ * wait by the turn, plus what a wake costs.
+ */
+#define _GNU_SOURCE
+#include "world.h"
+
+#include <ck_pr.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TAG_WORK = 1, TAG_PROBE = 2 };
+enum { BUSY_ACTORS = 1000, SPIN = 300, PROBE_GAP_NS = 300000, WARM_UP = 50, WAKE_US = 100 };
+
+struct load {
+    jzx_runtime *runtime;
+    jzx_actor_id peer;
+    uint64_t total;
+    uint64_t sent;
+    uint64_t turn_ns;  /* the time this turn shows: a new one begins a new turn */
+    uint64_t next_ns;  /* no probe before */
+    uint64_t worked;
+    double *samples;   /* written by the peer */
+    uint64_t sum;
+    uint64_t seen __attribute__((aligned(64))); /* written by the peer, read by loop 0 */
+    bool busy;
+};
+
+/* About 100 ns of arithmetic that the compiler cannot drop. */
+static uint64_t spin(uint64_t value)
+{
+    for (int i = 0; i < SPIN; i++) {
+        value = value * 3 + 1;
+        __asm__ volatile("" : "+r"(value));
+    }
+    return value;
+}
+
+static void probe(jzx_context *context, struct load *load)
+{
+    uint64_t turn_ns = jzx_now_ns(context);
+    bool first_of_turn = turn_ns != load->turn_ns;
+    load->turn_ns = turn_ns;
+    if (!first_of_turn || load->sent == load->total || ck_pr_load_64(&load->seen) != load->sent) {
+        return;
+    }
+    uint64_t now_ns = bench_now_ns();
+    if (now_ns < load->next_ns) {
+        return;
+    }
+    load->next_ns = now_ns + PROBE_GAP_NS;
+    uint64_t words[2] = {load->sent++, now_ns};
+    jzx_message message = jzx_message_value(TAG_PROBE, words, sizeof words);
+    WORLD_CHECK(jzx_send(context, load->peer, &message));
+}
+
+static jzx_behavior_result work(jzx_context *context, void *state, const jzx_message *message)
+{
+    struct load *load = state;
+    probe(context, load);
+    if (load->busy) {
+        load->worked += spin(message->words[0]) & 1;
+    }
+    jzx_message again = jzx_message_empty(TAG_WORK);
+    jzx_err err = jzx_send(context, jzx_self(context), &again);
+    /* While the runtime stops the loop takes no more mail. */
+    BENCH_CHECK(err == JZX_OK || load->sent == load->total, "a send to itself: %s", jzx_strerror(err));
+    return JZX_BEHAVIOR_OK;
+}
+
+static jzx_behavior_result peer(jzx_context *context, void *state, const jzx_message *message)
+{
+    struct load *load = state;
+    (void)context;
+    load->samples[message->words[0]] = (double)(bench_now_ns() - message->words[1]);
+    load->sum += message->words[0];
+    uint64_t seen = load->seen + 1;
+    ck_pr_store_64(&load->seen, seen);
+    if (seen == load->total) {
+        WORLD_CHECK(jzx_runtime_request_stop(load->runtime));
+    }
+    return JZX_BEHAVIOR_OK;
+}
+
+/* The 99th percentile in us. */
+static double latency(const jzx_config *config, int actor_count, uint64_t total)
+{
+    struct load *load = aligned_alloc(64, sizeof *load);
+    BENCH_CHECK(load != NULL, "out of memory");
+    memset(load, 0, sizeof *load);
+    load->samples = calloc(total, sizeof *load->samples);
+    BENCH_CHECK(load->samples != NULL, "out of memory");
+    load->total = total;
+    load->busy = actor_count > 1;
+    struct world world;
+    world_shape shape = world_shape_two(0, 0);
+    world_open(&world, config, &shape);
+    load->runtime = world.runtime;
+    load->peer = world_spawn(&world, 1, peer, load);
+    for (int i = 0; i < actor_count; i++) {
+        world_tell(&world, world_spawn(&world, 0, work, load), TAG_WORK);
+    }
+    world_run(&world);
+    world_close(&world);
+    BENCH_CHECK(load->seen == total && load->sum == total * (total - 1) / 2, "not every probe arrived once");
+    double p99 = bench_percentile(load->samples + WARM_UP, total - WARM_UP, 0.99);
+    free(load->samples);
+    free(load);
+    return p99 / 1000;
+}
+
+static void run_latency(const bench_run *run)
+{
+    static const char *const rows[] = {"message sent early in a busy turn, p99"};
+    if (!bench_two_cpus(run, rows, 1)) {
+        return;
+    }
+    jzx_config config;
+    jzx_config_init(&config);
+    uint64_t total = bench_scale(run, 3000, 100);
+    bench_series busy = {.count = 0};
+    bench_series idle = {.count = 0};
+    for (int i = 0; i < run->repeat; i++) {
+        bench_add(&busy, latency(&config, BUSY_ACTORS, total));
+        bench_add(&idle, latency(&config, 1, total));
+    }
+    double limit_us = (double)config.turn_ns / 1000 + WAKE_US;
+    bench_report(run, rows[0], "us", &busy, &idle, (bench_target){BENCH_OURS_AT_MOST, limit_us});
+}
+
+const struct bench bench_turn_latency = {"turn-latency", "a message to a peer loop while 1,000 actors keep the turn busy",
+                                         run_latency};
