@@ -1,0 +1,507 @@
+/*
+ * connection: the actor of one client.
+ *
+ * It handles its client's commands in rounds (round.h): parse what was received, ask the shards, and when all of them have
+ * answered send the replies. What is received meanwhile waits in a backlog, and reading pauses when that is long. So the
+ * memory of a client is bounded, and one that is idle has none besides this state.
+ *
+ * When a shard or the way to it refuses a batch the round keeps it, reading pauses, and the batch is offered again after
+ * the resume notice. When the socket refuses replies the round waits until it has drained.
+ *
+ * Invariants
+ *   C1  Without a round no complete command is in the backlog.
+ *   C2  The actor does not end while answers are on their way to it: no answer becomes a dead letter because of it.
+ */
+#include "command.h"
+
+enum {
+    BACKLOG_HIGH = 64 * 1024, /* bytes that wait for a round to end before reading pauses */
+    SEND_PIECE = 64 * 1024,   /* bytes given to the socket in one call */
+    COMMAND_VALUES_MAX = 4,   /* one command has at most so many times the largest value */
+};
+static const size_t UNPARSED_MAX = (size_t)512 << 20; /* bytes in all backlogs of a loop */
+static const uint64_t RETRY_NS = 1000000;
+
+struct backlog {
+    struct kv_buffer bytes;
+    size_t at; /* up to here it is parsed */
+    struct resp_parser parser;
+};
+
+struct connection {
+    struct kv_session session;
+    jzx_socket_id socket;
+    struct kv_round *round;
+    struct backlog *backlog;
+    uint32_t waiting; /* answers to come */
+    bool refused;     /* a batch waits to be sent */
+    bool undrained;   /* replies wait to be sent */
+    bool paused;      /* reading is */
+    bool last;        /* no further command counts: QUIT, or a protocol error */
+    bool eof;         /* no further byte will come */
+    bool lost;        /* the socket is closed */
+};
+
+static void lose(jzx_context *context, struct connection *connection)
+{
+    if (!connection->lost) {
+        connection->lost = true;
+        jzx_tcp_close(context, connection->socket);
+    }
+}
+
+static void pause_reading(jzx_context *context, struct connection *connection)
+{
+    if (!connection->paused) {
+        connection->paused = true;
+        jzx_tcp_pause(context, connection->socket);
+    }
+}
+
+/* The backlog. */
+
+static size_t backlog_size(const struct connection *connection)
+{
+    return connection->backlog != NULL ? connection->backlog->bytes.size - connection->backlog->at : 0;
+}
+
+static void backlog_free(struct connection *connection)
+{
+    struct backlog *backlog = connection->backlog;
+    if (backlog != NULL) {
+        connection->session.loop->unparsed -= backlog->bytes.capacity;
+        kv_buffer_deinit(&backlog->bytes);
+        resp_parser_deinit(&backlog->parser);
+        free(backlog);
+        connection->backlog = NULL;
+    }
+}
+
+/* Makes a backlog that goes on where `parser` stopped. */
+static bool backlog_make(struct connection *connection, struct resp_parser *parser)
+{
+    struct backlog *backlog = calloc(1, sizeof *backlog);
+    if (backlog == NULL) {
+        return false;
+    }
+    backlog->parser = *parser;
+    resp_parser_init(parser);
+    connection->backlog = backlog;
+    return true;
+}
+
+static bool backlog_append(struct connection *connection, const uint8_t *data, size_t size)
+{
+    struct backlog *backlog = connection->backlog;
+    struct kv_loop *loop = connection->session.loop;
+    struct kv_buffer *bytes = &backlog->bytes;
+    if (backlog->at != 0) {
+        bytes->size -= backlog->at;
+        memmove(bytes->data, bytes->data + backlog->at, bytes->size);
+        backlog->at = 0;
+    }
+    loop->unparsed -= bytes->capacity;
+    kv_buffer_append(bytes, data, size);
+    loop->unparsed += bytes->capacity;
+    size_t command_max = loop->server->options.value_max * COMMAND_VALUES_MAX + BACKLOG_HIGH;
+    return !bytes->failed && bytes->size <= command_max + BACKLOG_HIGH && loop->unparsed <= UNPARSED_MAX;
+}
+
+/* Requests to shards. */
+
+static void ask_again_later(jzx_context *context, struct connection *connection, jzx_actor_id shard, jzx_err err)
+{
+    connection->refused = true;
+    kv_count(&connection->session.loop->refused, 1);
+    pause_reading(context, connection);
+    if (err == JZX_ERR_LIMIT || jzx_resume(context, shard) != JZX_OK) {
+        jzx_message retry = jzx_message_empty(KV_TAG_RETRY);
+        if (jzx_timer_after(context, RETRY_NS, &retry, NULL) != JZX_OK) {
+            lose(context, connection);
+        }
+    }
+}
+
+/* Sends a request. When it is refused for now, notes that. */
+static bool request(jzx_context *context, struct connection *connection, uint16_t shard, const jzx_message *message)
+{
+    jzx_actor_id to = connection->session.loop->server->shards[shard];
+    jzx_err err = jzx_request(context, to, message, JZX_FOREVER, NULL);
+    switch (err) {
+    case JZX_OK:
+        connection->waiting++;
+        return true;
+    case JZX_ERR_MAILBOX_FULL:
+    case JZX_ERR_WOULD_BLOCK:
+    case JZX_ERR_LIMIT:
+        ask_again_later(context, connection, to, err);
+        return false;
+    default:
+        lose(context, connection); /* the server is stopping */
+        return false;
+    }
+}
+
+static void send_batch(jzx_context *context, struct connection *connection, struct kv_batch *batch)
+{
+    jzx_message message = jzx_message_pointer(KV_TAG_BATCH, batch, batch->in.size, kv_batch_drop, NULL);
+    uint16_t shard = batch->shard;
+    batch->sent = true;
+    if (request(context, connection, shard, &message)) {
+        connection->round->batches[shard] = NULL; /* B1: it is the message's now */
+    } else {
+        batch->sent = false;
+    }
+}
+
+/* Sends a round that is one small operation by value. */
+static bool send_single(jzx_context *context, struct connection *connection, struct kv_batch *batch)
+{
+    struct kv_round *round = connection->round;
+    struct kv_request operation = kv_item_request(kv_batch_item(batch, 0));
+    jzx_message message = jzx_message_empty(KV_TAG_SINGLE);
+    message.size = kv_request_pack(&operation, message.bytes, sizeof message.bytes);
+    if (message.size == 0) {
+        return false;
+    }
+    if (request(context, connection, batch->shard, &message)) {
+        round->batches[batch->shard] = NULL;
+        kv_batch_give(&connection->session.loop->batches, batch);
+    }
+    return true;
+}
+
+static void send_batches(jzx_context *context, struct connection *connection)
+{
+    struct kv_round *round = connection->round;
+    for (uint32_t i = 0; i < round->touched_count && !connection->lost; i++) {
+        struct kv_batch *batch = round->batches[round->touched[i]];
+        if (batch != NULL && !batch->sent) {
+            send_batch(context, connection, batch);
+        }
+    }
+}
+
+/* Replies. */
+
+static void end_round(struct connection *connection)
+{
+    struct kv_loop *loop = connection->session.loop;
+    kv_round_give(&loop->rounds, &loop->batches, connection->round);
+    connection->round = NULL;
+}
+
+/* Gives the socket what it takes. False when it takes no more for now. */
+static bool send_replies(jzx_context *context, struct connection *connection)
+{
+    struct kv_round *round = connection->round;
+    const struct kv_buffer *sending = round->sending;
+    if (sending->failed) {
+        lose(context, connection);
+        return false;
+    }
+    while (round->sent < sending->size) {
+        size_t size = sending->size - round->sent;
+        size = size < SEND_PIECE ? size : SEND_PIECE;
+        jzx_err err = jzx_tcp_send(context, connection->socket, sending->data + round->sent, size);
+        if (err == JZX_ERR_WOULD_BLOCK) {
+            connection->undrained = true;
+            return false;
+        }
+        if (err != JZX_OK) {
+            lose(context, connection);
+            return false;
+        }
+        round->sent += size;
+    }
+    return true;
+}
+
+/* Goes on with a round whose answers are all here: sends replies until they are out or something must be waited for. */
+static void reply(jzx_context *context, struct connection *connection)
+{
+    struct kv_round *round = connection->round;
+    while (send_replies(context, connection)) {
+        if (round->telling == KV_TOLD_ALL) {
+            end_round(connection);
+            return;
+        }
+        if (round->telling == KV_TOLD_STOP) {
+            struct kv_batch *batch = round->blocked;
+            kv_batch_rewind(batch);
+            send_batch(context, connection, batch);
+            return;
+        }
+        kv_round_tell(round);
+    }
+}
+
+/* Once nothing is on the way or waiting to be, the replies can be told. */
+static void reply_if_complete(jzx_context *context, struct connection *connection)
+{
+    if (connection->waiting == 0 && !connection->refused && !connection->lost) {
+        kv_round_tell(connection->round);
+        reply(context, connection);
+    }
+}
+
+/* Commands. */
+
+static void protocol_error(struct connection *connection, const char *what)
+{
+    struct kv_round *round = connection->round;
+    char text[RESP_ERROR_MAX + 32] = "ERR Protocol error: ";
+    strncat(text, what, RESP_ERROR_MAX);
+    resp_error(kv_round_local(round), text);
+    kv_round_told(round);
+    connection->last = true;
+}
+
+/* Puts commands into the round until it is full or the bytes are used up. Returns how many were used. */
+static size_t fill_round(struct connection *connection, struct resp_parser *parser, const uint8_t *data, size_t size,
+                         bool *more)
+{
+    struct kv_session *session = &connection->session;
+    size_t used = 0;
+    uint64_t commands = 0;
+    while (used < size && !connection->last && !kv_round_full(connection->round)) {
+        enum resp_result result =
+            resp_parse(parser, data + used, size - used, session->loop->server->options.value_max);
+        if (result == RESP_MORE) {
+            *more = true;
+            break;
+        }
+        if (result == RESP_ERROR) {
+            protocol_error(connection, parser->error);
+            break;
+        }
+        if (parser->count != 0) {
+            kv_command(session, connection->round, parser);
+            connection->last = session->quit;
+            commands++;
+        }
+        used += parser->position;
+        resp_parser_next(parser);
+    }
+    kv_count(&session->loop->commands, commands);
+    return used;
+}
+
+/* Sends a filled round on its way. */
+static void start_round(jzx_context *context, struct connection *connection)
+{
+    struct kv_round *round = connection->round;
+    if (round->failed) {
+        lose(context, connection);
+        return;
+    }
+    if (round->slot_count == 0) {
+        end_round(connection);
+        return;
+    }
+    bool single = round->operations == 1 && round->slot_count == 1 && round->slots[0].kind == KV_TELL;
+    if (!single || !send_single(context, connection, round->batches[round->touched[0]])) {
+        send_batches(context, connection);
+    }
+    reply_if_complete(context, connection);
+}
+
+/* Runs rounds over the bytes until they are used up or a round has to wait. Returns how many were used. */
+static size_t consume(jzx_context *context, struct connection *connection, struct resp_parser *parser,
+                      const uint8_t *data, size_t size)
+{
+    struct kv_loop *loop = connection->session.loop;
+    size_t used = 0;
+    bool more = false;
+    while (used < size && !more && connection->round == NULL && !connection->last && !connection->lost) {
+        connection->round = kv_round_take(&loop->rounds);
+        if (connection->round == NULL) {
+            lose(context, connection);
+            break;
+        }
+        used += fill_round(connection, parser, data + used, size - used, &more);
+        start_round(context, connection);
+    }
+    return used;
+}
+
+/* Keeps what could not be used yet. */
+static void keep(jzx_context *context, struct connection *connection, const uint8_t *data, size_t size)
+{
+    if (connection->last || connection->lost || size == 0) {
+        return;
+    }
+    if ((connection->backlog == NULL && !backlog_make(connection, &connection->session.loop->parser)) ||
+        !backlog_append(connection, data, size)) {
+        lose(context, connection);
+        return;
+    }
+    if (connection->round != NULL && backlog_size(connection) > BACKLOG_HIGH) {
+        pause_reading(context, connection);
+    }
+}
+
+/* Goes on with the backlog after a round has ended (C1), and with reading. */
+static void go_on(jzx_context *context, struct connection *connection)
+{
+    struct backlog *backlog = connection->backlog;
+    if (connection->round == NULL && backlog != NULL && !connection->last) {
+        backlog->at += consume(context, connection, &backlog->parser, backlog->bytes.data + backlog->at,
+                               backlog_size(connection));
+        if (backlog_size(connection) == 0) {
+            backlog_free(connection);
+        }
+    }
+    if (connection->paused && !connection->refused && !connection->lost &&
+        (connection->round == NULL || backlog_size(connection) <= BACKLOG_HIGH / 2)) {
+        connection->paused = false;
+        jzx_tcp_read(context, connection->socket);
+    }
+}
+
+/* Events. */
+
+static void on_data(jzx_context *context, struct connection *connection, const uint8_t *data, size_t size)
+{
+    if (connection->last || connection->lost) {
+        return;
+    }
+    if (connection->round != NULL || connection->backlog != NULL) {
+        keep(context, connection, data, size);
+        go_on(context, connection);
+        return;
+    }
+    struct resp_parser *parser = &connection->session.loop->parser;
+    size_t used = consume(context, connection, parser, data, size);
+    if (used < size) {
+        keep(context, connection, data + used, size - used);
+        resp_parser_next(parser);
+    }
+}
+
+static void on_tcp(jzx_context *context, struct connection *connection, const jzx_tcp_event *event)
+{
+    connection->socket = event->socket;
+    switch (event->kind) {
+    case JZX_TCP_DATA:
+        on_data(context, connection, event->data, event->size);
+        break;
+    case JZX_TCP_EOF:
+        connection->eof = true;
+        break;
+    case JZX_TCP_DRAINED:
+        if (connection->undrained) {
+            connection->undrained = false;
+            reply(context, connection);
+            go_on(context, connection);
+        }
+        break;
+    case JZX_TCP_CLOSED:
+        connection->lost = true;
+        break;
+    default:
+        break;
+    }
+}
+
+static void on_resume(jzx_context *context, struct connection *connection)
+{
+    if (connection->refused && !connection->lost) {
+        connection->refused = false;
+        send_batches(context, connection);
+        reply_if_complete(context, connection);
+        go_on(context, connection);
+    }
+}
+
+static void on_reply(jzx_context *context, struct connection *connection, const jzx_message *message)
+{
+    struct kv_round *round = connection->round;
+    connection->waiting--;
+    if ((message->flags & JZX_MESSAGE_POINTER) != 0) {
+        struct kv_batch *batch = message->pointer.data;
+        round->batches[batch->shard] = batch;
+        reply_if_complete(context, connection);
+    } else if (!connection->lost) {
+        kv_buffer_append(&round->local, message->bytes, message->size);
+        round->sending = &round->local;
+        round->telling = KV_TOLD_ALL;
+        reply(context, connection);
+    }
+    go_on(context, connection);
+}
+
+/* An actor that has nothing left to do ends, and its socket is closed when what it sent has left. */
+static bool finished(const struct connection *connection)
+{
+    if (connection->lost) {
+        return connection->waiting == 0; /* C2 */
+    }
+    return connection->round == NULL && (connection->last || connection->eof);
+}
+
+static jzx_behavior_result behave(jzx_context *context, void *state, const jzx_message *message)
+{
+    struct connection *connection = state;
+    connection->session.now_ns = jzx_now_ns(context);
+    switch (message->tag) {
+    case JZX_TAG_SYS_TCP:
+        on_tcp(context, connection, jzx_message_data(message));
+        break;
+    case KV_TAG_REPLY:
+        on_reply(context, connection, message);
+        break;
+    case JZX_TAG_SYS_RESUME:
+    case KV_TAG_RETRY:
+        on_resume(context, connection);
+        break;
+    case JZX_TAG_SYS_NO_ANSWER:
+        connection->waiting--;
+        lose(context, connection);
+        break;
+    default:
+        return JZX_BEHAVIOR_UNHANDLED;
+    }
+    return finished(connection) ? JZX_BEHAVIOR_STOP : JZX_BEHAVIOR_OK;
+}
+
+static jzx_err init(jzx_context *context, void *argument, void **state)
+{
+    (void)context;
+    struct connection *connection = *state;
+    struct kv_loop *loop = argument;
+    connection->session.loop = loop;
+    connection->session.id = atomic_fetch_add_explicit(&loop->server->client_ids, 1, memory_order_relaxed) + 1;
+    atomic_fetch_add_explicit(&loop->server->clients, 1, memory_order_relaxed);
+    kv_count(&loop->connections, 1);
+    kv_count(&loop->open, 1);
+    return JZX_OK;
+}
+
+static void fini(jzx_context *context, void *state, const jzx_exit_info *info)
+{
+    (void)context;
+    (void)info;
+    struct connection *connection = state;
+    struct kv_loop *loop = connection->session.loop;
+    if (connection->round != NULL) {
+        end_round(connection);
+    }
+    backlog_free(connection);
+    free(connection->session.name);
+    atomic_fetch_sub_explicit(&loop->server->clients, 1, memory_order_relaxed);
+    kv_count(&loop->open, (uint64_t)-1);
+}
+
+jzx_err kv_connection_spawn(struct kv_loop *loop, jzx_context *context, jzx_actor_id *id)
+{
+    jzx_spawn_options options;
+    jzx_spawn_options_init(&options);
+    options.behavior = behave;
+    options.init = init;
+    options.fini = fini;
+    options.argument = loop;
+    options.state_size = sizeof(struct connection);
+    options.name = "client";
+    return jzx_spawn(context, &options, id);
+}

@@ -1,0 +1,310 @@
+/* main: options, the runtime with one loop per CPU, signals, and the counters at the end. See server.h for the parts. */
+#include "server.h"
+
+#include <getopt.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+
+static const struct kv_options defaults = {
+    .address = "127.0.0.1",
+    .port = 6379,
+    .loop_count = 1,
+    .cpus = {JZX_CPU_ANY},
+    .linger_ns = 0,
+    .idle_ns = JZX_FOREVER,
+    .mailbox_cap = 1024,
+    .clients_max = 10000,
+    .shards_per_loop = 1,
+    .value_max = (size_t)1 << 20,
+};
+
+static const char usage[] =
+    "usage: jzx-kv [options]\n"
+    "  --port P             listen on this port (6379; 0 takes a free one)\n"
+    "  --bind ADDRESS       numeric address to listen on (127.0.0.1)\n"
+    "  --cpus 0,1           one loop pinned to each of these CPUs (one loop, not pinned)\n"
+    "  --linger-us N        poll so long before a loop sleeps (0)\n"
+    "  --timeout S          close a client that is silent for so many seconds (0: never)\n"
+    "  --mailbox N          requests that wait at one shard (1024)\n"
+    "  --max-value BYTES    largest key or value (1048576)\n"
+    "  --max-clients N      clients at one time (10000)\n"
+    "  --shards-per-loop N  parts of the keys on each loop (1)\n";
+
+/* For the signal handler. */
+static jzx_runtime *running;
+
+static void on_signal(int number)
+{
+    (void)number;
+    jzx_runtime_request_stop(running);
+}
+
+static bool parse_number(const char *text, uint64_t least, uint64_t most, uint64_t *value)
+{
+    int64_t number;
+    if (!resp_integer((const uint8_t *)text, strlen(text), &number) || number < 0 || (uint64_t)number < least ||
+        (uint64_t)number > most) {
+        return false;
+    }
+    *value = (uint64_t)number;
+    return true;
+}
+
+static bool parse_cpus(const char *text, struct kv_options *options)
+{
+    options->loop_count = 0;
+    while (*text != 0) {
+        char *end;
+        long cpu = strtol(text, &end, 10);
+        if (end == text || cpu < 0 || cpu > INT_MAX || options->loop_count == JZX_LOOPS_MAX ||
+            (*end != 0 && *end != ',')) {
+            return false;
+        }
+        options->cpus[options->loop_count++] = (int)cpu;
+        text = *end == ',' ? end + 1 : end;
+    }
+    return options->loop_count != 0;
+}
+
+static bool set_option(struct kv_options *options, int name, const char *text)
+{
+    uint64_t value = 0;
+    bool good = true;
+    switch (name) {
+    case 'p':
+        good = parse_number(text, 0, UINT16_MAX, &value);
+        options->port = (uint16_t)value;
+        break;
+    case 'b':
+        options->address = text;
+        break;
+    case 'c':
+        good = parse_cpus(text, options);
+        break;
+    case 'l':
+        good = parse_number(text, 0, 1000000000, &value);
+        options->linger_ns = value * 1000;
+        break;
+    case 't':
+        good = parse_number(text, 0, 1000000000, &value);
+        options->idle_ns = value != 0 ? value * 1000000000u : JZX_FOREVER;
+        break;
+    case 'm':
+        good = parse_number(text, 1, 8192, &value);
+        options->mailbox_cap = (uint32_t)value;
+        break;
+    case 'v':
+        good = parse_number(text, 64, 512u << 20, &value);
+        options->value_max = value;
+        break;
+    case 'n':
+        good = parse_number(text, 1, 1000000, &value);
+        options->clients_max = (uint32_t)value;
+        break;
+    case 's':
+        good = parse_number(text, 1, KV_SHARDS_MAX, &value);
+        options->shards_per_loop = (uint32_t)value;
+        break;
+    default:
+        good = false;
+    }
+    return good;
+}
+
+static bool parse_options(int count, char **arguments, struct kv_options *options)
+{
+    static const struct option names[] = {
+        {"port", required_argument, NULL, 'p'},        {"bind", required_argument, NULL, 'b'},
+        {"cpus", required_argument, NULL, 'c'},        {"linger-us", required_argument, NULL, 'l'},
+        {"timeout", required_argument, NULL, 't'},     {"mailbox", required_argument, NULL, 'm'},
+        {"max-value", required_argument, NULL, 'v'},   {"max-clients", required_argument, NULL, 'n'},
+        {"shards-per-loop", required_argument, NULL, 's'}, {NULL, 0, NULL, 0},
+    };
+    *options = defaults;
+    int name;
+    while ((name = getopt_long(count, arguments, "", names, NULL)) != -1) {
+        if (!set_option(options, name, optarg)) {
+            if (name != '?') {
+                fprintf(stderr, "jzx-kv: bad value %s\n", optarg);
+            }
+            return false;
+        }
+    }
+    if (options->loop_count * options->shards_per_loop > KV_SHARDS_MAX) {
+        fprintf(stderr, "jzx-kv: more than %d shards\n", KV_SHARDS_MAX);
+        return false;
+    }
+    return optind == count;
+}
+
+static jzx_err failed(const char *what, jzx_err err)
+{
+    if (err != JZX_OK) {
+        fprintf(stderr, "jzx-kv: %s: %s\n", what, jzx_strerror(err));
+    }
+    return err;
+}
+
+static jzx_err create_runtime(struct kv_server *server)
+{
+    const struct kv_options *options = &server->options;
+    jzx_config config;
+    jzx_config_init(&config);
+    config.loops_max = options->loop_count;
+    config.linger_ns = options->linger_ns;
+    /* All clients may be on one loop, and each may wait for one notice. */
+    config.actors_max = options->clients_max + options->shards_per_loop * 2 + 16;
+    config.sockets_max = options->clients_max + 128;
+    config.resumes_max = options->clients_max + 64;
+    if (config.cells < options->clients_max * 4) {
+        config.cells = options->clients_max * 4;
+    }
+    return failed("cannot create the runtime", jzx_runtime_create(&config, &server->runtime));
+}
+
+static jzx_err create_loops(struct kv_server *server)
+{
+    for (uint32_t i = 0; i < server->options.loop_count; i++) {
+        jzx_loop_config config;
+        jzx_loop_config_init(NULL, &config);
+        config.cpu = server->options.cpus[i];
+        config.linger_ns = server->options.linger_ns;
+        jzx_loop *loop;
+        jzx_err err = jzx_loop_create(server->runtime, &config, &loop);
+        if (err != JZX_OK) {
+            return failed("cannot create a loop", err);
+        }
+        server->loops[i].server = server;
+        server->loops[i].index = i;
+        server->loops[i].rounds.shard_count = server->shard_count;
+        resp_parser_init(&server->loops[i].parser);
+    }
+    return JZX_OK;
+}
+
+/* The loops have not run yet, so this thread may spawn on all of them. */
+static jzx_err spawn_actors(struct kv_server *server)
+{
+    uint32_t loop_count = server->options.loop_count;
+    for (uint32_t i = 0; i < server->shard_count; i++) {
+        jzx_context *context = jzx_loop_context(jzx_runtime_loop(server->runtime, i % loop_count));
+        jzx_err err = kv_shard_spawn(&server->loops[i % loop_count], context, i);
+        if (err != JZX_OK) {
+            return failed("cannot start a shard", err);
+        }
+    }
+    for (uint32_t i = 0; i < loop_count; i++) {
+        jzx_context *context = jzx_loop_context(jzx_runtime_loop(server->runtime, i));
+        jzx_err err = kv_listener_spawn(&server->loops[i], context);
+        if (err != JZX_OK) {
+            return failed("cannot listen", err);
+        }
+    }
+    return JZX_OK;
+}
+
+static jzx_err set_up(struct kv_server *server)
+{
+    uint32_t loop_count = server->options.loop_count;
+    server->port = server->options.port;
+    server->shard_count = 1;
+    while (server->shard_count < loop_count * server->options.shards_per_loop) {
+        server->shard_count *= 2;
+    }
+    server->loops = aligned_alloc(_Alignof(struct kv_loop), loop_count * sizeof(struct kv_loop));
+    if (server->loops == NULL) {
+        return failed("no memory", JZX_ERR_NO_MEMORY);
+    }
+    memset(server->loops, 0, loop_count * sizeof(struct kv_loop));
+    jzx_err err = create_runtime(server);
+    err = err != JZX_OK ? err : create_loops(server);
+    if (err != JZX_OK) {
+        return err;
+    }
+    jzx_context *context = jzx_loop_context(jzx_runtime_loop(server->runtime, 0));
+    server->seed[0] = jzx_random(context);
+    server->seed[1] = jzx_random(context);
+    server->started_ns = jzx_clock_ns(context);
+    return spawn_actors(server);
+}
+
+static void catch_signals(struct kv_server *server)
+{
+    running = server->runtime;
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    action.sa_handler = SIG_IGN;
+    sigaction(SIGPIPE, &action, NULL);
+}
+
+/* Runs the first loop here and the others on threads of their own, until a signal stops them. */
+static jzx_err run(struct kv_server *server)
+{
+    uint32_t loop_count = server->options.loop_count;
+    catch_signals(server);
+    jzx_err err = JZX_OK;
+    for (uint32_t i = 1; i < loop_count && err == JZX_OK; i++) {
+        err = failed("cannot start a loop", jzx_loop_start(jzx_runtime_loop(server->runtime, i)));
+    }
+    if (err == JZX_OK) {
+        printf("jzx-kv: %u loops, %u shards, ready on port %u\n", loop_count, server->shard_count, server->port);
+        fflush(stdout);
+        err = failed("loop 0", jzx_loop_run(jzx_runtime_loop(server->runtime, 0)));
+    }
+    /* One loop that cannot go on ends the others too. */
+    jzx_err stopped = jzx_runtime_shutdown(server->runtime, JZX_FOREVER, NULL);
+    return err != JZX_OK ? err : stopped;
+}
+
+static void print_counters(struct kv_server *server)
+{
+    uint64_t connections = 0;
+    uint64_t commands = 0;
+    uint64_t refused = 0;
+    uint64_t dropped = 0;
+    for (uint32_t i = 0; i < server->options.loop_count; i++) {
+        jzx_counters counters;
+        if (jzx_loop_stats(jzx_runtime_loop(server->runtime, i), &counters) == JZX_OK) {
+            for (int reason = 0; reason < JZX_DROP_REASONS; reason++) {
+                dropped += counters.dropped[reason];
+            }
+        }
+        connections += kv_counted(&server->loops[i].connections);
+        commands += kv_counted(&server->loops[i].commands);
+        refused += kv_counted(&server->loops[i].refused);
+    }
+    printf("jzx-kv: connections %llu, commands %llu, refused requests %llu, dead letters %llu\n",
+           (unsigned long long)connections, (unsigned long long)commands, (unsigned long long)refused,
+           (unsigned long long)dropped);
+}
+
+static void tear_down(struct kv_server *server)
+{
+    if (server->runtime != NULL) {
+        failed("cannot end the runtime", jzx_runtime_destroy(server->runtime));
+    }
+    for (uint32_t i = 0; server->loops != NULL && i < server->options.loop_count; i++) {
+        kv_pool_deinit(&server->loops[i].batches);
+        kv_rounds_deinit(&server->loops[i].rounds);
+        resp_parser_deinit(&server->loops[i].parser);
+    }
+    free(server->loops);
+}
+
+int main(int count, char **arguments)
+{
+    static struct kv_server server;
+    if (!parse_options(count, arguments, &server.options)) {
+        fputs(usage, stderr);
+        return 2;
+    }
+    jzx_err err = set_up(&server);
+    if (err == JZX_OK) {
+        err = run(&server);
+        print_counters(&server);
+    }
+    tear_down(&server);
+    return err == JZX_OK ? 0 : 1;
+}

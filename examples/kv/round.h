@@ -1,0 +1,112 @@
+/*
+ * round: the commands of one connection that are under way together, and the order of their replies.
+ *
+ * A connection parses what it received into a round: operations go into one batch per shard, and slots note in what order
+ * the replies belong to the client. When every batch is back the replies are told in that order. Only then the next round
+ * begins, so a connection that does nothing holds no round at all.
+ *
+ * Commands on many keys need no join of their own: MGET is the header of an array and one GET for each key; DEL, EXISTS
+ * and DBSIZE are numbers that are added up and told once.
+ *
+ * Invariants
+ *   O1  The operations of a connection on one key are done in the order of its commands: they are in one batch, and there
+ *       is one batch of a connection to a shard at a time.
+ *   O2  Slots are told strictly in order. A slot whose reply is not there yet stops the telling.
+ */
+#ifndef KV_ROUND_H
+#define KV_ROUND_H
+
+#include "batch.h"
+
+enum {
+    KV_ROUND_OPERATIONS_MAX = 1024,   /* a round that has as many takes no further command */
+    KV_ROUND_BYTES_MAX = 64 * 1024,   /* the same, for what its operations carry */
+    KV_OUTPUT_SOFT_MAX = 256 * 1024,  /* bytes put together before they are sent */
+    KV_SHARDS_MAX = 1024,
+    KV_LOCAL = KV_SHARDS_MAX, /* the source of replies the connection has written itself */
+};
+
+enum kv_slot_kind {
+    KV_TELL,       /* `count` replies of the source; of KV_LOCAL `count` bytes */
+    KV_SUM_FIRST,  /* `count` numbers of the source, added to sums[0] */
+    KV_SUM_SECOND, /* the same with sums[1] */
+    KV_TELL_SUM,   /* sums[0] */
+    KV_TELL_LATE,  /* what `late` writes; it may use the sums */
+};
+
+enum kv_telling {
+    KV_TOLD_ALL,  /* `sending` holds the last of it */
+    KV_TOLD_PART, /* `sending` is to be sent, then there is more to tell */
+    KV_TOLD_STOP, /* as KV_TOLD_PART, but `blocked` must be sent to its shard again first */
+};
+
+struct kv_slot {
+    uint16_t kind;
+    uint16_t source;
+    uint32_t count;
+};
+
+/* Writes a reply that depends on the sums. */
+typedef void (*kv_late_fn)(void *context, const int64_t sums[2], struct kv_buffer *out);
+
+struct kv_round {
+    struct kv_round *next; /* in the pool */
+    struct kv_slot *slots;
+    uint32_t slot_count;
+    uint32_t slot_capacity;
+    uint32_t slot_at;   /* the slot to tell next */
+    uint32_t slot_told; /* how much of it is told */
+    uint32_t operations;
+    size_t bytes;
+    int64_t sums[2];
+    kv_late_fn late;
+    void *late_context;
+    struct kv_buffer local; /* replies written at once */
+    size_t local_at;
+    struct kv_buffer output; /* replies put together to be sent */
+    struct kv_buffer *sending; /* what is being sent: `output`, `local` or a batch's */
+    size_t sent;
+    enum kv_telling telling; /* what is to be done after that */
+    struct kv_batch *blocked;
+    bool failed; /* no memory on the way: the connection ends */
+    uint32_t touched_count;
+    uint16_t *touched; /* shards with a batch in this round */
+    struct kv_batch *batches[]; /* by shard */
+};
+
+/* One loop's rounds. */
+struct kv_rounds {
+    struct kv_round *first;
+    uint32_t shard_count;
+};
+
+struct kv_round *kv_round_take(struct kv_rounds *rounds);
+
+/* Gives a round back, with the batches it still has. */
+void kv_round_give(struct kv_rounds *rounds, struct kv_pool *pool, struct kv_round *round);
+void kv_rounds_deinit(struct kv_rounds *rounds);
+
+/* Adds an operation whose reply is told, or added up, by `kind`. */
+void kv_round_operate(struct kv_round *round, struct kv_pool *pool, uint16_t shard, const struct kv_request *request,
+                      enum kv_slot_kind kind);
+
+/* Where to write a reply of the connection's own; kv_round_told() after it notes what was written. */
+static inline struct kv_buffer *kv_round_local(struct kv_round *round)
+{
+    return &round->local;
+}
+void kv_round_told(struct kv_round *round);
+
+/* Adds a slot without a source: KV_TELL_SUM or KV_TELL_LATE. */
+void kv_round_finish(struct kv_round *round, enum kv_slot_kind kind);
+
+static inline bool kv_round_full(const struct kv_round *round)
+{
+    return round->operations >= KV_ROUND_OPERATIONS_MAX || round->bytes >= KV_ROUND_BYTES_MAX ||
+           round->local.size >= KV_OUTPUT_SOFT_MAX;
+}
+
+/* Puts together what can be told now, as `sending`, and sets `telling`. Every batch must be back. */
+void kv_round_tell(struct kv_round *round);
+
+#endif

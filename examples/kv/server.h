@@ -1,0 +1,104 @@
+/*
+ * server: what all actors of jzx-kv know.
+ *
+ *   main.c        options, runtime, loops, signals         batch.c    operations for one shard and their replies
+ *   listener.c    accepts, one on each loop                execute.c  what an operation does to the store
+ *   connection.c  one client: parse, ask shards, reply     store.c    keys, values, deadlines of one shard
+ *   shard.c       one part of the keys                     round.c    the order of replies to one client
+ *   command.c     from arguments to operations             resp.c     the protocol
+ *
+ * A command travels: connection (parse, command, batch) -> request -> shard (execute) -> answer -> connection (tell, send).
+ *
+ * `kv_server` is written before the loops run and only read after, its counters aside. A `kv_loop` belongs to the thread of
+ * its loop; only its counters are read by others.
+ */
+#ifndef KV_SERVER_H
+#define KV_SERVER_H
+
+#include <jzx/jzx.h>
+#include <stdatomic.h>
+
+#include "resp.h"
+#include "round.h"
+
+enum {
+    KV_TAG_BATCH = 1,  /* to a shard: a batch by pointer */
+    KV_TAG_SINGLE = 2, /* to a shard: one packed operation by value */
+    KV_TAG_REPLY = 3,  /* its answer: the batch, or the bytes of a reply by value */
+    KV_TAG_RETRY = 4,  /* a timer: try a refused send again */
+    KV_TAG_EXPIRE = 5, /* a timer: the nearest deadline of a shard */
+};
+
+#define KV_REDIS_VERSION "7.0.15" /* the version whose replies these are */
+
+/* A number that one thread counts and all may read. */
+typedef _Atomic uint64_t kv_counter;
+
+static inline void kv_count(kv_counter *counter, uint64_t more)
+{
+    uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, value + more, memory_order_relaxed);
+}
+
+static inline uint64_t kv_counted(kv_counter *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+struct kv_options {
+    const char *address;
+    uint16_t port;
+    uint32_t loop_count;
+    int cpus[JZX_LOOPS_MAX];
+    uint64_t linger_ns;
+    uint64_t idle_ns;
+    uint32_t mailbox_cap;
+    uint32_t clients_max;
+    uint32_t shards_per_loop;
+    size_t value_max;
+};
+
+struct kv_server;
+
+struct kv_loop {
+    _Alignas(64) struct kv_server *server;
+    uint32_t index;
+    struct kv_pool batches;
+    struct kv_rounds rounds;
+    struct resp_parser parser; /* for commands that are whole in one received buffer */
+    size_t unparsed;           /* bytes kept for all connections of this loop */
+    kv_counter connections;    /* ever accepted */
+    kv_counter open;           /* now */
+    kv_counter commands;
+    kv_counter refused;        /* requests that a shard's mailbox or a lane had no room for */
+};
+
+struct kv_server {
+    struct kv_options options;
+    jzx_runtime *runtime;
+    struct kv_loop *loops;
+    uint32_t shard_count; /* a power of two */
+    jzx_actor_id shards[KV_SHARDS_MAX];
+    uint64_t seed[2];
+    uint64_t started_ns;
+    uint16_t port;
+    _Atomic uint32_t clients;
+    _Atomic uint64_t client_ids;
+};
+
+/* The low bits choose the bucket in the shard, so the high ones choose the shard. */
+static inline uint16_t kv_shard_of(const struct kv_server *server, uint64_t hash)
+{
+    return (uint16_t)((hash >> 48) & (server->shard_count - 1));
+}
+
+/* Spawns the listener of a loop that has not run yet. */
+jzx_err kv_listener_spawn(struct kv_loop *loop, jzx_context *context);
+
+/* Spawns a shard on such a loop. */
+jzx_err kv_shard_spawn(struct kv_loop *loop, jzx_context *context, uint32_t shard);
+
+/* Spawns the actor of one client. */
+jzx_err kv_connection_spawn(struct kv_loop *loop, jzx_context *context, jzx_actor_id *id);
+
+#endif

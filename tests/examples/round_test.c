@@ -1,0 +1,204 @@
+/* Batches and rounds of jzx-kv: replies come out in the order of the commands, whatever shard they come from. */
+#include <criterion/criterion.h>
+
+#include "resp.h"
+#include "round.h"
+
+enum { SHARDS = 4 };
+
+static const uint64_t seed[2] = {3, 4};
+
+struct world {
+    struct kv_pool pool;
+    struct kv_rounds rounds;
+    struct store stores[SHARDS];
+    struct kv_buffer told;
+};
+
+static void world_init(struct world *world)
+{
+    memset(world, 0, sizeof *world);
+    world->rounds.shard_count = SHARDS;
+    for (int i = 0; i < SHARDS; i++) {
+        cr_assert(store_init(&world->stores[i]));
+    }
+}
+
+static void world_deinit(struct world *world)
+{
+    for (int i = 0; i < SHARDS; i++) {
+        store_deinit(&world->stores[i]);
+    }
+    kv_pool_deinit(&world->pool);
+    kv_rounds_deinit(&world->rounds);
+    kv_buffer_deinit(&world->told);
+}
+
+static void operate(struct world *world, struct kv_round *round, uint8_t code, const char *key, struct kv_bytes value,
+                    enum kv_slot_kind kind)
+{
+    struct kv_request request = {.code = code, .key = {(const uint8_t *)key, strlen(key)}, .value = value};
+    request.hash = store_hash(seed, request.key.data, request.key.size);
+    kv_round_operate(round, &world->pool, (uint16_t)(request.hash >> 48 & (SHARDS - 1)), &request, kind);
+}
+
+/* Executes what is to be executed and tells until all is told. Returns in how many pieces. */
+static int run(struct world *world, struct kv_round *round)
+{
+    for (uint32_t i = 0; i < round->touched_count; i++) {
+        struct kv_batch *batch = round->batches[round->touched[i]];
+        kv_batch_execute(batch, &world->stores[batch->shard], 0);
+    }
+    for (int pieces = 1;; pieces++) {
+        kv_round_tell(round);
+        kv_buffer_append(&world->told, round->sending->data, round->sending->size);
+        if (round->telling == KV_TOLD_ALL) {
+            return pieces;
+        }
+        if (round->telling == KV_TOLD_STOP) {
+            kv_batch_rewind(round->blocked);
+            cr_assert_neq(kv_batch_execute(round->blocked, &world->stores[round->blocked->shard], 0), 0);
+        }
+    }
+}
+
+static void expect_told(struct world *world, const char *text)
+{
+    RESP_LITERAL(&world->told, "\0");
+    cr_assert_str_eq((char *)world->told.data, text);
+}
+
+static struct kv_bytes text_bytes(const char *text)
+{
+    return (struct kv_bytes){(const uint8_t *)text, strlen(text)};
+}
+
+Test(round, replies_have_the_order_of_the_commands)
+{
+    struct world world;
+    world_init(&world);
+    struct kv_round *round = kv_round_take(&world.rounds);
+    struct kv_bytes none = {0};
+    RESP_LITERAL(kv_round_local(round), "+first\r\n");
+    kv_round_told(round);
+    for (char key = 'a'; key <= 'f'; key++) {
+        char name[2] = {key, 0};
+        operate(&world, round, KV_SET, name, text_bytes(name), KV_TELL);
+    }
+    RESP_LITERAL(kv_round_local(round), "+middle\r\n");
+    kv_round_told(round);
+    for (char key = 'f'; key >= 'a'; key--) {
+        char name[2] = {key, 0};
+        operate(&world, round, KV_GET, name, none, KV_TELL);
+    }
+    operate(&world, round, KV_DELETE, "a", none, KV_SUM_FIRST);
+    operate(&world, round, KV_DELETE, "b", none, KV_SUM_FIRST);
+    operate(&world, round, KV_DELETE, "z", none, KV_SUM_FIRST);
+    kv_round_finish(round, KV_TELL_SUM);
+    run(&world, round);
+    expect_told(&world, "+first\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n+middle\r\n"
+                        "$1\r\nf\r\n$1\r\ne\r\n$1\r\nd\r\n$1\r\nc\r\n$1\r\nb\r\n$1\r\na\r\n:2\r\n");
+    kv_round_give(&world.rounds, &world.pool, round);
+    world_deinit(&world);
+}
+
+Test(round, large_replies_are_told_in_bounded_pieces)
+{
+    enum { VALUE = 100000, GETS = 64 };
+    struct world world;
+    world_init(&world);
+    struct kv_bytes value = {calloc(1, VALUE), VALUE};
+    struct kv_bytes none = {0};
+    struct kv_round *round = kv_round_take(&world.rounds);
+    for (int i = 0; i < 4; i++) {
+        char key[2] = {(char)('a' + i), 0};
+        operate(&world, round, KV_SET, key, value, KV_TELL);
+    }
+    run(&world, round);
+    kv_round_give(&world.rounds, &world.pool, round);
+    world.told.size = 0;
+
+    round = kv_round_take(&world.rounds);
+    for (int i = 0; i < GETS; i++) {
+        char key[2] = {(char)('a' + i % 4), 0};
+        operate(&world, round, KV_GET, key, none, KV_TELL);
+    }
+    cr_assert_geq(run(&world, round), GETS * VALUE / (KV_OUTPUT_SOFT_MAX + KV_REPLY_SOFT_MAX + 2 * VALUE));
+    cr_assert_eq(world.told.size, (size_t)GETS * (VALUE + sizeof("$100000\r\n\r\n") - 1));
+    for (size_t i = 0; i < GETS; i++) {
+        cr_assert_eq(memcmp(world.told.data + i * (VALUE + 11), "$100000\r\n", 9), 0);
+    }
+    for (uint32_t i = 0; i < round->touched_count; i++) {
+        cr_assert_leq(round->batches[round->touched[i]]->out.capacity, 2 * (KV_REPLY_SOFT_MAX + VALUE + 64));
+    }
+    kv_round_give(&world.rounds, &world.pool, round);
+    free((void *)(uintptr_t)value.data);
+    world_deinit(&world);
+}
+
+Test(batch, a_small_operation_fits_into_a_message)
+{
+    uint8_t bytes[32];
+    struct kv_request request = {
+        .code = KV_SET, .flags = KV_IF_NEW, .key = text_bytes("key:000000000000"), .value = text_bytes("xxx")};
+    size_t size = kv_request_pack(&request, bytes, sizeof bytes);
+    cr_assert_eq(size, 4 + 16 + 3);
+    struct kv_request back = kv_request_unpack(bytes, seed);
+    cr_assert_eq(back.code, KV_SET);
+    cr_assert_eq(back.flags, KV_IF_NEW);
+    cr_assert_eq(back.argument, 0);
+    cr_assert_eq(back.hash, store_hash(seed, "key:000000000000", 16));
+    cr_assert(back.key.size == 16 && memcmp(back.key.data, "key:000000000000", 16) == 0);
+    cr_assert(back.value.size == 3 && memcmp(back.value.data, "xxx", 3) == 0);
+
+    request.argument = -77;
+    cr_assert_eq(kv_request_pack(&request, bytes, sizeof bytes), 31);
+    back = kv_request_unpack(bytes, seed);
+    cr_assert_eq(back.argument, -77);
+    cr_assert_eq(back.flags, KV_IF_NEW);
+    request.value = text_bytes("xxxxx");
+    cr_assert_eq(kv_request_pack(&request, bytes, sizeof bytes), 0, "one byte too much");
+}
+
+Test(batch, set_options_and_deadlines)
+{
+    struct store store;
+    cr_assert(store_init(&store));
+    struct kv_buffer out = {0};
+    struct kv_request set = {.code = KV_SET, .key = text_bytes("k"), .value = text_bytes("1"), .argument = 50};
+    struct kv_request ttl = {.code = KV_PTTL, .key = set.key};
+    kv_execute(&store, &set, 1000, &out);
+    kv_execute(&store, &ttl, 1020, &out);
+    set.flags = KV_IF_NEW;
+    kv_execute(&store, &set, 1020, &out);
+    set.flags = KV_KEEP_TTL;
+    set.argument = 0;
+    kv_execute(&store, &set, 1020, &out);
+    kv_execute(&store, &ttl, 1030, &out);
+    set.flags = KV_RETURN_OLD;
+    kv_execute(&store, &set, 1030, &out);
+    kv_execute(&store, &ttl, 1030, &out);
+    kv_execute(&store, &ttl, 1030, &out);
+    RESP_LITERAL(&out, "\0");
+    cr_assert_str_eq((char *)out.data, "+OK\r\n:30\r\n$-1\r\n+OK\r\n:20\r\n$1\r\n1\r\n:-1\r\n:-1\r\n");
+    kv_buffer_deinit(&out);
+    store_deinit(&store);
+}
+
+Test(batch, deadlines_at_the_ends_of_time)
+{
+    struct store store;
+    cr_assert(store_init(&store));
+    struct kv_buffer out = {0};
+    struct kv_request set = {.code = KV_SET, .key = text_bytes("k"), .value = text_bytes("1"), .argument = INT64_MAX};
+    struct kv_request expire = {.code = KV_EXPIRE, .key = set.key, .argument = INT64_MIN};
+    struct kv_request exists = {.code = KV_EXISTS, .key = set.key};
+    kv_execute(&store, &set, 1000, &out);
+    kv_execute(&store, &exists, INT64_MAX - 1, &out);
+    kv_execute(&store, &expire, 1000, &out);
+    kv_execute(&store, &exists, 1000, &out);
+    RESP_LITERAL(&out, "\0");
+    cr_assert_str_eq((char *)out.data, "+OK\r\n:1\r\n:1\r\n:0\r\n");
+    kv_buffer_deinit(&out);
+    store_deinit(&store);
+}
