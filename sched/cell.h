@@ -1,0 +1,247 @@
+/*
+ * cell: the one record a message or signal lies in, and the pool of them that each loop owns.
+ *
+ * A cell is one cache line. Between loops its content travels by value, so a cell never leaves its loop. Timers,
+ * watches, sockets, monitors and resume notices embed one, so that what they report waits in the same lists as mail
+ * and needs no room anywhere.
+ *
+ * Owner thread only, except `low`, which other threads read.
+ *
+ * Invariants
+ *   C1  A cell is in one list at most: free, a mailbox, a slot's held cells, an overflow, or the ends.
+ *   C2  Cells for what arrives from other loops and foreign threads are always found: `low` is set while the free cells
+ *       are not more than all lanes and inboxes towards this loop can hold (`inbound_max`), senders that see it stop,
+ *       and what this loop takes for itself leaves that many.
+ *   C3  A token or request number is a cell's index with a count that grows with each use, so a stale one is found out.
+ */
+#ifndef JZX__CELL_H
+#define JZX__CELL_H
+
+#include "io/base.h"
+#include "io/list.h"
+#include <jzx/message.h>
+
+typedef enum jzx__cell_kind {
+    JZX__CELL_FREE = 0,
+    JZX__CELL_MAIL,       /* a user's message, or a runtime's that is mail like any other */
+    JZX__CELL_ANSWER,     /* in transit: target = token, sender = who answers */
+    JZX__CELL_END,        /* stop, drain, kill, fail: see jzx__end_cell */
+    JZX__CELL_SPAWN,      /* two cells */
+    JZX__CELL_MONITOR,    /* sender = watcher, words[0] = monitor */
+    JZX__CELL_DEMONITOR,  /* words[0] = monitor */
+    JZX__CELL_DOWN,       /* two cells: words[0] = monitor, then the exit info */
+    JZX__CELL_DOWN_NONE,  /* words[0] = monitor, target, tag = exit kind: there is nobody to monitor */
+    JZX__CELL_RESUME_ASK, /* words[0] = resume record */
+    JZX__CELL_RESUME,     /* words[0] = resume record */
+    JZX__CELL_SKIP,       /* nothing any more: its sender took it back while it waited in an overflow */
+    JZX__CELL_BLOCK,      /* a lane's entry: words[0] = block, words[1] = count */
+    /* The rest stay on their loop. */
+    JZX__CELL_RESERVED,   /* an asker's room for an answer */
+    JZX__CELL_KEPT,       /* a request that its handler has not answered yet */
+    JZX__CELL_TIMER,
+    JZX__CELL_WATCH,
+    JZX__CELL_SOCKET,
+} jzx__cell_kind;
+
+enum {
+    JZX__FLAG_POINTER = 1u << 0,  /* the payload is {data, drop, drop_context, size} */
+    JZX__FLAG_REQUEST = 1u << 1,  /* `next` in transit, `target` after arrival, is the asker's token */
+    JZX__FLAG_REPORT = 1u << 2,   /* tell the sender when it is dropped */
+    JZX__FLAG_WIDE = 1u << 3,     /* the next cell belongs to it */
+    JZX__FLAG_EMBEDDED = 1u << 4, /* part of a record, not of the pool */
+    JZX__FLAG_LENT = 1u << 5,     /* the payload stays the record's */
+    JZX__FLAG_OVERTIME = 1u << 6, /* the record is gone, but its cell still waits in a list */
+};
+
+typedef struct jzx__cell jzx__cell;
+struct jzx__cell {
+    union {
+        struct jzx__cell *next;
+        uint64_t token; /* of a request in transit */
+    };
+    uint64_t target;
+    uint64_t sender;
+    uint32_t tag;
+    uint8_t size; /* of a payload by value */
+    uint8_t kind;
+    uint16_t flags;
+    union {
+        uint8_t bytes[JZX_INLINE_MAX];
+        uint64_t words[JZX_INLINE_MAX / 8];
+        struct {
+            void *data;
+            jzx_drop_fn drop;
+            void *drop_context;
+            size_t size;
+        } pointer;
+    };
+};
+_Static_assert(sizeof(jzx__cell) == JZX__CACHE_LINE, "a cell is one cache line");
+
+/* The same line when it asks an actor to end: 40 bytes of text where sender and payload are. */
+typedef struct jzx__end_cell {
+    struct jzx__cell *next;
+    uint64_t target;
+    char text_head[8];
+    int32_t code;
+    uint8_t end; /* jzx__end */
+    uint8_t kind;
+    uint16_t flags;
+    char text_tail[32];
+} jzx__end_cell;
+_Static_assert(sizeof(jzx__end_cell) == sizeof(jzx__cell), "an end request is a cell");
+_Static_assert(offsetof(jzx__end_cell, kind) == offsetof(jzx__cell, kind), "kind is in one place");
+
+typedef struct jzx__pool {
+    jzx__cell *cells;
+    jzx__cell *free;
+    uint32_t count;
+    uint32_t free_count;
+    uint32_t inbound_max;
+    uint32_t touched; /* cells from here on have never been used */
+    uint64_t uses;    /* C3 */
+    jzx__list waiters;/* resume records that wait for free cells here */
+    _Alignas(JZX__CACHE_LINE) _Atomic(uint8_t) low; /* C2: written here, read by senders elsewhere */
+} jzx__pool;
+
+void jzx__pool_init(jzx__pool *pool, jzx__cell *cells, uint32_t count, uint32_t inbound_max);
+
+void jzx__pool_set_low(jzx__pool *pool, bool low);
+
+static inline jzx__cell *jzx__pool_take_any(jzx__pool *pool)
+{
+    jzx__cell *cell = pool->free;
+    if (cell != NULL) {
+        pool->free = cell->next;
+    } else {
+        JZX_ASSERT(pool->touched < pool->count); /* C2 */
+        cell = &pool->cells[pool->touched++];
+    }
+    pool->free_count--;
+    return cell;
+}
+
+/* For what arrives. Never fails (C2). */
+static inline jzx__cell *jzx__pool_take_inbound(jzx__pool *pool)
+{
+    if (jzx__unlikely(pool->free_count <= pool->inbound_max + 1)) {
+        jzx__pool_set_low(pool, true);
+    }
+    return jzx__pool_take_any(pool);
+}
+
+/* For what this loop makes: NULL when only the cells kept for arrivals are left. */
+static inline jzx__cell *jzx__pool_take(jzx__pool *pool, uint32_t wanted)
+{
+    if (jzx__unlikely(pool->free_count <= pool->inbound_max + wanted)) {
+        jzx__pool_set_low(pool, true);
+        return NULL;
+    }
+    return jzx__pool_take_any(pool);
+}
+
+static inline void jzx__pool_give(jzx__pool *pool, jzx__cell *cell)
+{
+    cell->kind = JZX__CELL_FREE;
+    cell->next = pool->free;
+    pool->free = cell;
+    pool->free_count++;
+}
+
+/* Whether cells are plenty again after they were low; the caller then tells who waits. */
+static inline bool jzx__pool_recovered(const jzx__pool *pool)
+{
+    return atomic_load_explicit(&pool->low, memory_order_relaxed) != 0 && pool->free_count >= 2 * pool->inbound_max + 2;
+}
+
+static inline uint64_t jzx__pool_number(jzx__pool *pool, const jzx__cell *cell)
+{
+    pool->uses = (pool->uses + 1) & 0xFFFFFFFFFFull;
+    return (uint64_t)(cell - pool->cells) << 40 | pool->uses;
+}
+
+/* The cell a number names, or NULL if the number cannot be of this pool. */
+static inline jzx__cell *jzx__pool_find(jzx__pool *pool, uint64_t number)
+{
+    uint64_t index = number >> 40;
+    return index < pool->touched ? &pool->cells[index] : NULL;
+}
+
+/* Runs the destructor of a payload, if it has one. */
+static inline void jzx__cell_drop_payload(const jzx__cell *cell)
+{
+    if ((cell->flags & (JZX__FLAG_POINTER | JZX__FLAG_LENT)) == JZX__FLAG_POINTER && cell->pointer.drop != NULL) {
+        cell->pointer.drop(cell->pointer.drop_context, cell->pointer.data, cell->pointer.size);
+    }
+}
+
+static inline void jzx__cell_from_message(jzx__cell *cell, const jzx_message *message)
+{
+    cell->tag = message->tag;
+    cell->flags = (uint16_t)(message->flags & JZX_MESSAGE_POINTER);
+    memcpy(cell->bytes, message->bytes, JZX_INLINE_MAX);
+    if ((message->flags & JZX_MESSAGE_POINTER) != 0) {
+        cell->size = 0;
+        cell->pointer.size = message->size;
+    } else {
+        cell->size = (uint8_t)message->size;
+    }
+}
+
+static inline void jzx__cell_to_message(const jzx__cell *cell, jzx_message *message)
+{
+    message->tag = cell->tag;
+    message->sender = cell->sender;
+    message->ref = 0;
+    memcpy(message->bytes, cell->bytes, JZX_INLINE_MAX);
+    if ((cell->flags & JZX__FLAG_POINTER) != 0) {
+        message->flags = JZX_MESSAGE_POINTER;
+        message->size = cell->pointer.size;
+    } else {
+        message->flags = 0;
+        message->size = cell->size;
+    }
+}
+_Static_assert(JZX__FLAG_POINTER == (unsigned)JZX_MESSAGE_POINTER, "one bit for both");
+
+static inline size_t jzx__cell_payload_size(const jzx__cell *cell)
+{
+    return (cell->flags & JZX__FLAG_POINTER) != 0 ? cell->pointer.size : cell->size;
+}
+
+/* First in, first out; empty when first is NULL. */
+typedef struct jzx__queue {
+    jzx__cell *first;
+    jzx__cell *last;
+} jzx__queue;
+
+static inline void jzx__queue_push(jzx__queue *queue, jzx__cell *cell)
+{
+    cell->next = NULL;
+    if (queue->first == NULL) {
+        queue->first = cell;
+    } else {
+        queue->last->next = cell;
+    }
+    queue->last = cell;
+}
+
+static inline void jzx__queue_push_front(jzx__queue *queue, jzx__cell *cell)
+{
+    cell->next = queue->first;
+    if (queue->first == NULL) {
+        queue->last = cell;
+    }
+    queue->first = cell;
+}
+
+static inline jzx__cell *jzx__queue_pop(jzx__queue *queue)
+{
+    jzx__cell *cell = queue->first;
+    if (cell != NULL) {
+        queue->first = cell->next;
+    }
+    return cell;
+}
+
+#endif

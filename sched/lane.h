@@ -1,0 +1,96 @@
+/*
+ * lane: what one loop says to one other.
+ *
+ * Each ordered pair of loops has its own lane, so a lane has one writer and one reader for life, and the SPSC operations
+ * of ck_ring suffice: wait-free, no compare-and-swap. The ring's entries are cells by value; an entry is either one cell
+ * or names a block of up to 63. Blocks are written in place, belong to the lane and go back over a second ring.
+ *
+ *   writer   the thread of loop `from`: everything but the reader's
+ *   reader   the thread of loop `to`: jzx__lane_take(), jzx__lane_block_done(), jzx__lane_empty()
+ *   neither  jzx__lane_init(), jzx__lane_deinit(): before the threads start, after they have left
+ *
+ * Invariants
+ *   L1  A cell's content has one owner: the writer until publish, then the lane, then the reader.
+ *   L2  Every block is at one place: the open one, the free ones, the ring, the reader's hand, or the way back.
+ *   L3  Cells leave in the order they entered: the open block is published before the overflow grows past it, and
+ *       nothing overtakes the overflow.
+ *   L4  An entry is set aside for each block that is not in the ring, so publishing a block never fails.
+ *   L5  No wake-up is lost: each publication is followed by an exchange of the reader's `parked` (park.c).
+ *   L6  The overflow holds signals and answers only; mail is refused while it is not empty.
+ */
+#ifndef JZX__LANE_H
+#define JZX__LANE_H
+
+#include <ck_ring.h>
+
+#include "sched/cell.h"
+
+enum { JZX__BLOCK_CELLS = 63 };
+
+typedef struct jzx__block {
+    _Alignas(JZX__CACHE_LINE) struct jzx__block *next_free;
+    jzx__cell cells[JZX__BLOCK_CELLS];
+} jzx__block;
+_Static_assert(sizeof(jzx__block) == 4096, "a block is a page");
+
+typedef struct jzx__lane {
+    /* Set once. */
+    jzx__cell *entries;
+    ck_ring_buffer_t *returns;
+    jzx__block *blocks;
+    uint32_t block_count;
+    uint32_t ring_size;
+    uint32_t from;
+    uint32_t to;
+    const jzx_allocator *allocator;
+
+    /* Writer. */
+    _Alignas(JZX__CACHE_LINE) jzx__block *open;
+    uint32_t open_count;
+    jzx__block *free;
+    uint32_t free_count;
+    jzx__queue overflow;
+    jzx__list waiters;       /* resume records that wait for room here */
+    uint64_t opened_ns;      /* when the oldest cell of the open block was written */
+    uint64_t cells_published;
+    jzx__list dirty;         /* in the loop's list while something waits to be published */
+
+    /* Shared, each word with one writer. */
+    _Alignas(JZX__CACHE_LINE) ck_ring_t ring;
+    _Alignas(JZX__CACHE_LINE) ck_ring_t back;
+
+    /* Reader. */
+    _Alignas(JZX__CACHE_LINE) uint64_t cells_taken;
+} jzx__lane;
+
+jzx_err jzx__lane_init(jzx__lane *lane, uint32_t from, uint32_t to, uint32_t block_count,
+                       const jzx_allocator *allocator);
+void jzx__lane_deinit(jzx__lane *lane);
+size_t jzx__lane_size(uint32_t block_count);
+/* Cells that a lane of so many blocks can hold at most. */
+uint32_t jzx__lane_capacity(uint32_t block_count);
+
+/*
+ * Writer: room for `count` (1 or 2) cells in a row, or NULL. Looks past the overflow: mail first asks
+ * jzx__lane_blocked(). A block that has no room is published first; *published then says that the reader must be rung.
+ */
+jzx__cell *jzx__lane_write(jzx__lane *lane, uint32_t count, bool *published);
+bool jzx__lane_has_room(jzx__lane *lane);
+/* Writer: publishes what is in the open block. True if there was anything. */
+bool jzx__lane_publish(jzx__lane *lane);
+static inline bool jzx__lane_blocked(const jzx__lane *lane)
+{
+    return lane->overflow.first != NULL;
+}
+
+/*
+ * Reader: the next run of cells. `single` is filled if the entry is one cell; else *cells points into a block that is the
+ * reader's until jzx__lane_block_done(). Returns how many, 0 if the lane is empty.
+ */
+uint32_t jzx__lane_take(jzx__lane *lane, jzx__cell *single, jzx__cell **cells, jzx__block **block);
+void jzx__lane_block_done(jzx__lane *lane, jzx__block *block);
+bool jzx__lane_empty(const jzx__lane *lane);
+/* Writer: has the reader given something back that was not looked at yet? */
+bool jzx__lane_returned(const jzx__lane *lane);
+
+#endif

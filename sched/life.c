@@ -1,0 +1,779 @@
+/*
+ * life: an actor from spawn to exit, and its turn.
+ *
+ * Owner thread only.
+ *
+ * Invariants
+ *   E1  fini runs once for each init that succeeded, after the mail was destroyed and before anything the actor owns is
+ *       let go.
+ *   E2  The first reason wins: once a slot is stopping, later ends change nothing. A drain is no reason yet.
+ *   E3  A notice of the exit is sent only when fini has run, what the actor owned is let go, and its id is stale (P6).
+ *   E4  An actor is torn down only from the run queue, never inside another's handler.
+ */
+#include "sched/loop.h"
+
+enum { CHECK_EVERY = 8, NEST_MAX = 16 };
+
+static jzx_context context_of(jzx_loop *loop, uint32_t index)
+{
+    jzx_context context;
+    context.loop = loop;
+    context.self = jzx__public(loop, index)->id;
+    context.slot = index;
+    context.depth = 0;
+    context.ending = false;
+    context.answered = false;
+    context.handling = NULL;
+    context.tag = 0;
+    context.end = 0;
+    context.buffer = JZX__NO_BUFFER;
+    return context;
+}
+
+static void copy_text(char *to, size_t size, const char *from)
+{
+    size_t length = from == NULL ? 0 : strnlen(from, size - 1);
+    if (length != 0) {
+        memcpy(to, from, length);
+    }
+    memset(to + length, 0, size - length);
+}
+
+/* ---- spawn ---- */
+
+static jzx_err make_state(jzx_loop *loop, jzx__hot *hot, const jzx__spawn *spawn)
+{
+    hot->state = spawn->argument;
+    if (spawn->state_size == 0) {
+        return JZX_OK;
+    }
+    size_t size = (size_t)spawn->state_size + JZX__STATE_PREFIX;
+    char *memory = jzx__allocate(loop, JZX_MEMORY_STATE, size, JZX__STATE_PREFIX);
+    if (memory == NULL) {
+        return JZX_ERR_NO_MEMORY;
+    }
+    memset(memory, 0, size);
+    memcpy(memory, &size, sizeof size);
+    hot->state = memory + JZX__STATE_PREFIX;
+    hot->flags |= JZX__SLOT_OWN_STATE;
+    return JZX_OK;
+}
+
+static void free_state(jzx_loop *loop, jzx__hot *hot)
+{
+    if ((hot->flags & JZX__SLOT_OWN_STATE) != 0) {
+        char *memory = (char *)hot->state - JZX__STATE_PREFIX;
+        size_t size;
+        memcpy(&size, memory, sizeof size);
+        jzx__release(loop, JZX_MEMORY_STATE, memory, size, JZX__STATE_PREFIX);
+    }
+}
+
+static void fill_slot(jzx_loop *loop, uint32_t index, const jzx__spawn *spawn, jzx_actor_id parent)
+{
+    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
+    const jzx_config *config = loop->config;
+    hot->behavior = spawn->behavior;
+    hot->cap = spawn->mailbox_cap != 0 ? spawn->mailbox_cap : config->mailbox_cap;
+    hot->bytes_cap = spawn->mailbox_bytes != 0 ? spawn->mailbox_bytes : config->mailbox_bytes;
+    hot->per_turn = spawn->messages_per_turn != 0 ? spawn->messages_per_turn : (uint16_t)config->messages_per_actor;
+    hot->policy = spawn->mailbox_policy;
+    hot->run_next = JZX__SLOT_NONE;
+    jzx__cold *cold = jzx__slot_cold(&loop->slots, index);
+    cold->fini = spawn->fini;
+    cold->started_ns = loop->now_ns;
+    jzx_segment_slot *public = jzx__public(loop, index);
+    public->parent = parent;
+    memcpy(public->name, spawn->name, sizeof public->name);
+}
+
+static jzx_err run_init(jzx_loop *loop, uint32_t index, const jzx__spawn *spawn, uint32_t depth, jzx_context *context)
+{
+    *context = context_of(loop, index);
+    context->depth = depth;
+    if (spawn->init == NULL) {
+        return JZX_OK;
+    }
+    void *state = jzx__slot_hot(&loop->slots, index)->state;
+    jzx_err err = spawn->init(context, spawn->argument, &state);
+    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
+    if (err == JZX_OK && (hot->flags & JZX__SLOT_OWN_STATE) == 0) {
+        hot->state = state;
+    }
+    return err;
+}
+
+/* After an init that failed: the slot goes, now or when it comes out of the run queue (A3). */
+static void stillborn(jzx_loop *loop, uint32_t index, int32_t code)
+{
+    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
+    hot->flags |= JZX__SLOT_STILLBORN;
+    if ((hot->flags & JZX__SLOT_QUEUED) != 0) {
+        if (jzx__public(loop, index)->state == JZX__STOPPING) {
+            jzx__cell_free(loop, hot->end);
+        }
+        jzx__public(loop, index)->state = JZX__STOPPING;
+        hot->end = NULL;
+        hot->bytes_cap = (uint32_t)code;
+        return;
+    }
+    jzx__life_exit(loop, index, JZX_EXIT_INIT, code, NULL, 0);
+}
+
+jzx_err jzx__life_spawn(jzx_loop *loop, const jzx__spawn *spawn, jzx_actor_id parent, uint32_t depth,
+                        jzx_actor_id *id, int32_t *code)
+{
+    uint32_t index;
+    if (depth > NEST_MAX) {
+        return JZX_ERR_LIMIT;
+    }
+    jzx_err err = jzx__slot_take(&loop->slots, &index);
+    if (err != JZX_OK) {
+        return err;
+    }
+    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
+    err = make_state(loop, hot, spawn);
+    if (err != JZX_OK) {
+        jzx__slot_give(&loop->slots, index);
+        return err;
+    }
+    fill_slot(loop, index, spawn, parent);
+    if (loop->config->exit_when_idle) {
+        atomic_fetch_add_explicit(&loop->runtime->live, 1, memory_order_relaxed);
+    }
+    jzx_actor_id own_id = jzx__public(loop, index)->id;
+    jzx_context context;
+    err = run_init(loop, index, spawn, depth, &context);
+    if (err != JZX_OK) {
+        *code = (int32_t)err;
+        stillborn(loop, index, (int32_t)err);
+        return JZX_ERR_INIT;
+    }
+    jzx_segment_slot *public = jzx__public(loop, index);
+    if (public->state == JZX__STARTING) {
+        public->state = JZX__RUNNING;
+    }
+    jzx__count_add(&loop->counters->spawned, 1);
+    jzx__observe_start(loop, own_id, public->name);
+    if (context.end != 0) {
+        (void)jzx__life_end(loop, own_id, (jzx__end)context.end, context.code, context.text);
+    }
+    *id = own_id;
+    return JZX_OK;
+}
+
+void jzx__life_spawn_request(jzx_loop *loop, const jzx__spawn *spawn, jzx_actor_id asker, uint64_t token)
+{
+    jzx_spawned result = {.id = 0};
+    result.err = jzx__loop_refuses(loop) ? JZX_ERR_LOOP_CLOSED
+                                         : jzx__life_spawn(loop, spawn, asker, 1, &result.id, &result.code);
+    jzx_message message = jzx_message_value(JZX_TAG_SYS_SPAWNED, &result, sizeof result);
+    jzx__cell *answer = jzx__pool_take_inbound(&loop->pool);
+    jzx__cell_from_message(answer, &message);
+    answer->target = token;
+    answer->sender = result.id;
+    jzx__answer_route(loop, asker, answer);
+}
+
+/* How a spawn travels: name, sizes and token in the first cell, pointers in the second. */
+typedef struct spawn_first {
+    uint64_t token;
+    char name[JZX_ACTOR_NAME_MAX];
+    uint32_t state_size;
+    uint32_t mailbox_bytes;
+} spawn_first;
+_Static_assert(sizeof(spawn_first) == JZX_INLINE_MAX, "fits the payload of a cell");
+
+typedef struct spawn_second {
+    struct jzx__cell *next; /* of the overflow */
+    jzx_behavior_fn behavior;
+    jzx_init_fn init;
+    jzx_fini_fn fini;
+    void *argument;
+    uint32_t mailbox_cap;
+    uint16_t messages_per_turn;
+    uint8_t mailbox_policy;
+} spawn_second;
+_Static_assert(sizeof(spawn_second) <= sizeof(jzx__cell), "fits a cell");
+
+void jzx__life_spawn_pack(const jzx__spawn *spawn, uint64_t token, jzx__cell cells[2])
+{
+    spawn_first first = {.token = token, .state_size = spawn->state_size, .mailbox_bytes = spawn->mailbox_bytes};
+    memcpy(first.name, spawn->name, sizeof first.name);
+    memcpy(cells[0].bytes, &first, sizeof first);
+    cells[0].kind = JZX__CELL_SPAWN;
+    cells[0].flags = JZX__FLAG_WIDE;
+    spawn_second second = {.behavior = spawn->behavior, .init = spawn->init, .fini = spawn->fini,
+                           .argument = spawn->argument, .mailbox_cap = spawn->mailbox_cap,
+                           .messages_per_turn = spawn->messages_per_turn, .mailbox_policy = spawn->mailbox_policy};
+    memcpy(&cells[1], &second, sizeof second);
+}
+
+void jzx__life_spawn_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *second_cell)
+{
+    spawn_first first;
+    spawn_second second;
+    memcpy(&first, cell->bytes, sizeof first);
+    memcpy(&second, second_cell, sizeof second);
+    jzx__spawn spawn = {.behavior = second.behavior, .init = second.init, .fini = second.fini,
+                        .argument = second.argument, .state_size = first.state_size,
+                        .mailbox_cap = second.mailbox_cap, .mailbox_bytes = first.mailbox_bytes,
+                        .messages_per_turn = second.messages_per_turn, .mailbox_policy = second.mailbox_policy};
+    memcpy(spawn.name, first.name, sizeof spawn.name);
+    jzx__life_spawn_request(loop, &spawn, cell->sender, first.token);
+}
+
+/* ---- ends ---- */
+
+static jzx_exit_kind exit_kind_of(uint8_t end)
+{
+    return end == JZX__END_KILL ? JZX_EXIT_KILLED : end == JZX__END_FAIL ? JZX_EXIT_FAIL : JZX_EXIT_SHUTDOWN;
+}
+
+/* Makes a live slot stopping, for the reason in `cell`, which is then the slot's (E2, E4). */
+static void set_stopping(jzx_loop *loop, uint32_t index, jzx__cell *cell)
+{
+    jzx__public(loop, index)->state = JZX__STOPPING;
+    jzx__slot_hot(&loop->slots, index)->end = cell;
+    jzx__schedule(loop, index);
+}
+
+static void fill_end(jzx__cell *cell, jzx_actor_id id, jzx__end end, int32_t code, const char *text)
+{
+    char whole[JZX_EXIT_TEXT_MAX];
+    copy_text(whole, sizeof whole, text);
+    jzx__end_cell *ending = (jzx__end_cell *)(void *)cell;
+    ending->target = id;
+    ending->code = code;
+    ending->end = (uint8_t)end;
+    ending->kind = JZX__CELL_END;
+    ending->flags = 0;
+    memcpy(ending->text_head, whole, sizeof ending->text_head);
+    memcpy(ending->text_tail, whole + sizeof ending->text_head, sizeof ending->text_tail);
+}
+
+/* True when `end` still changes something for a slot in this state. */
+static bool end_counts(uint8_t state, uint8_t end)
+{
+    return state < JZX__DRAINING || (state == JZX__DRAINING && end != JZX__END_DRAIN);
+}
+
+static void drain(jzx_loop *loop, uint32_t index)
+{
+    jzx__public(loop, index)->state = JZX__DRAINING;
+    jzx__schedule(loop, index); /* an empty mailbox ends it at its next turn */
+}
+
+static jzx_err end_remote(jzx_loop *loop, jzx_actor_id id, jzx__end end, int32_t code, const char *text)
+{
+    jzx_err err = jzx__route_refusal(loop->runtime, id);
+    if (err == JZX_ERR_NO_SUCH_ACTOR || err == JZX_ERR_LOOP_CLOSED) {
+        return err; /* full mailboxes and low cells do not refuse a request */
+    }
+    jzx__cell *cell = jzx__pool_take(&loop->pool, 1);
+    if (cell == NULL) {
+        return JZX_ERR_WOULD_BLOCK;
+    }
+    fill_end(cell, id, end, code, text);
+    jzx__route_signal(loop, jzx__id_loop(id), cell, NULL);
+    return JZX_OK;
+}
+
+jzx_err jzx__life_end(jzx_loop *loop, jzx_actor_id id, jzx__end end, int32_t code, const char *text)
+{
+    if (jzx__id_loop(id) != loop->index) {
+        return end_remote(loop, id, end, code, text);
+    }
+    uint32_t index = jzx__slot_find(&loop->slots, id);
+    if (index == JZX__SLOT_NONE) {
+        return JZX_ERR_NO_SUCH_ACTOR;
+    }
+    uint8_t state = jzx__public(loop, index)->state;
+    if (!end_counts(state, (uint8_t)end)) {
+        return JZX_OK;
+    }
+    if (end == JZX__END_DRAIN && state == JZX__RUNNING) {
+        drain(loop, index);
+        return JZX_OK;
+    }
+    jzx__cell *cell = jzx__pool_take(&loop->pool, 1);
+    if (cell == NULL) {
+        return JZX_ERR_WOULD_BLOCK;
+    }
+    fill_end(cell, id, end, code, text);
+    set_stopping(loop, index, cell);
+    return JZX_OK;
+}
+
+void jzx__life_end_arrived(jzx_loop *loop, const jzx__cell *from)
+{
+    const jzx__end_cell *ending = (const jzx__end_cell *)(const void *)from;
+    uint32_t index = jzx__slot_find(&loop->slots, ending->target);
+    if (index == JZX__SLOT_NONE || !end_counts(jzx__public(loop, index)->state, ending->end)) {
+        return;
+    }
+    if (ending->end == JZX__END_DRAIN) {
+        drain(loop, index);
+        return;
+    }
+    jzx__cell *cell = jzx__pool_take_inbound(&loop->pool);
+    memcpy(cell, ending, sizeof *ending);
+    set_stopping(loop, index, cell);
+}
+
+void jzx__life_end_all(jzx_loop *loop, uint32_t max)
+{
+    while (loop->end_cursor < loop->slots.fresh && max-- > 0) {
+        uint32_t index = loop->end_cursor++;
+        uint8_t state = jzx__public(loop, index)->state;
+        if (state == JZX__RUNNING || state == JZX__DRAINING) {
+            jzx__cell *cell = jzx__pool_take(&loop->pool, 1);
+            if (cell == NULL) {
+                loop->end_cursor--; /* those that end now give theirs back */
+                return;
+            }
+            fill_end(cell, jzx__public(loop, index)->id, JZX__END_STOP, 0, NULL);
+            set_stopping(loop, index, cell);
+        }
+    }
+}
+
+/* ---- exit ---- */
+
+static void drop_mail(jzx_loop *loop, uint32_t index)
+{
+    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
+    jzx_actor_id id = jzx__public(loop, index)->id;
+    jzx__cell *cell;
+    while ((cell = jzx__queue_pop(&hot->mail)) != NULL) {
+        if ((cell->flags & JZX__FLAG_EMBEDDED) != 0) {
+            ((jzx__resource *)(void *)cell)->listed = false; /* a DOWN: it goes with its monitor */
+            if ((cell->flags & JZX__FLAG_OVERTIME) != 0) {
+                jzx__resource_expired(loop, cell);
+            }
+            continue;
+        }
+        jzx__mail_left(loop, index, cell);
+        if ((cell->flags & JZX__FLAG_REQUEST) != 0) {
+            jzx__request_refuse(loop, cell, id, JZX_DROP_ENDED);
+        } else {
+            jzx__route_dead(loop, cell, id, JZX_DROP_ENDED);
+            jzx__cell_free(loop, cell);
+        }
+    }
+}
+
+static void drop_urgent(jzx_loop *loop, jzx__hot *hot)
+{
+    while (hot->urgent_last != NULL) {
+        jzx__cell *cell = jzx__urgent_pop(hot);
+        ((jzx__resource *)(void *)cell)->listed = false;
+        if ((cell->flags & JZX__FLAG_OVERTIME) != 0) {
+            jzx__resource_expired(loop, cell);
+        }
+    }
+}
+
+static void let_go_all(jzx_loop *loop, uint32_t index)
+{
+    jzx__cold *cold = jzx__slot_cold(&loop->slots, index);
+    drop_urgent(loop, jzx__slot_hot(&loop->slots, index));
+    jzx__request_cancel_all(loop, index);
+    drop_mail(loop, index); /* fini may have answered its own request */
+    jzx__request_let_go(loop, index);
+    while (cold->owned != NULL) {
+        jzx__resource_let_go(loop, cold->owned);
+    }
+    jzx__resume_wake_mailbox(loop, index);
+}
+
+static void run_fini(jzx_loop *loop, uint32_t index, const jzx_exit_info *info)
+{
+    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
+    jzx__cold *cold = jzx__slot_cold(&loop->slots, index);
+    if (cold->fini != NULL && (hot->flags & JZX__SLOT_STILLBORN) == 0) {
+        jzx_context context = context_of(loop, index);
+        context.ending = true;
+        cold->fini(&context, hot->state, info);
+    }
+}
+
+static void count_exit(jzx_loop *loop, const jzx_exit_info *info, const char *name)
+{
+    if (info->kind == JZX_EXIT_INIT) {
+        jzx__count_add(&loop->counters->init_failed, 1);
+        jzx__observe_init_failed(loop, info, name);
+    } else {
+        jzx__count_add(&loop->counters->ended, 1);
+        jzx__count_add(&loop->counters->failed, info->kind == JZX_EXIT_FAIL);
+        jzx__observe_stop(loop, info, name);
+    }
+    if (loop->config->exit_when_idle &&
+        atomic_fetch_sub_explicit(&loop->runtime->live, 1, memory_order_relaxed) == 1) {
+        jzx__stop_begin(loop->runtime);
+    }
+}
+
+void jzx__life_exit(jzx_loop *loop, uint32_t index, jzx_exit_kind kind, int32_t code, const char *text, uint32_t tag)
+{
+    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
+    jzx__cold *cold = jzx__slot_cold(&loop->slots, index);
+    jzx_segment_slot *public = jzx__public(loop, index);
+    jzx_exit_info info = {.id = public->id, .kind = kind, .code = code, .tag = tag};
+    info.uptime_ns = loop->now_ns - cold->started_ns;
+    copy_text(info.text, sizeof info.text, text);
+    char name[JZX_ACTOR_NAME_MAX];
+    memcpy(name, public->name, sizeof name);
+
+    public->state = JZX__STOPPING;
+    drop_mail(loop, index);
+    run_fini(loop, index, &info); /* E1 */
+    let_go_all(loop, index);
+    free_state(loop, hot);
+    JZX_ASSERT(public->mailbox_length == 0 && cold->held == NULL && cold->owned == NULL && cold->waiters == NULL);
+
+    public->state = JZX__DYING;
+    jzx__count_set(&public->id, 0); /* A4: stale from here on */
+    cold->id = info.id;
+    memcpy(hot, (char *)&info + sizeof info.id, sizeof *hot);
+    cold->held_count = 1; /* ours, so that the slot stays until all notices are on their way */
+    jzx__down_send_all(loop, index, &info);
+    jzx__life_notice_left(loop, index); /* E3 */
+    count_exit(loop, &info, name);
+}
+
+void jzx__life_notice_left(jzx_loop *loop, uint32_t index)
+{
+    jzx__cold *cold = jzx__slot_cold(&loop->slots, index);
+    JZX_ASSERT(cold->held_count > 0);
+    if (--cold->held_count == 0) {
+        jzx__slot_give(&loop->slots, index);
+    }
+}
+
+/* ---- the turn of one actor ---- */
+
+static void finish_stopping(jzx_loop *loop, uint32_t index)
+{
+    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
+    if (hot->end == NULL) { /* stillborn */
+        jzx__life_exit(loop, index, JZX_EXIT_INIT, (int32_t)hot->bytes_cap, NULL, 0);
+        return;
+    }
+    jzx__end_cell ending;
+    memcpy(&ending, hot->end, sizeof ending);
+    jzx__cell_free(loop, hot->end);
+    char text[JZX_EXIT_TEXT_MAX];
+    memcpy(text, ending.text_head, sizeof ending.text_head);
+    memcpy(text + sizeof ending.text_head, ending.text_tail, sizeof ending.text_tail);
+    jzx__life_exit(loop, index, exit_kind_of(ending.end), ending.code, text, 0);
+}
+
+/* What the handler asked for itself comes first, then what it returned. True: the actor has ended. */
+static bool end_after(jzx_context *context, jzx_behavior_result result)
+{
+    jzx_loop *loop = context->loop;
+    uint32_t index = context->slot;
+    if (jzx__public(loop, index)->state == JZX__STOPPING) {
+        return false; /* another ended it meanwhile; it is in the run queue for that (E2) */
+    }
+    if (context->end != 0 && context->end != JZX__END_DRAIN) {
+        jzx__life_exit(loop, index, exit_kind_of(context->end), context->code, context->text, context->tag);
+        return true;
+    }
+    if (context->end == JZX__END_DRAIN) {
+        jzx__public(loop, index)->state = JZX__DRAINING;
+    }
+    if (result == JZX_BEHAVIOR_STOP) {
+        jzx__life_exit(loop, index, JZX_EXIT_NORMAL, 0, NULL, context->tag);
+        return true;
+    }
+    if (result == JZX_BEHAVIOR_OK || result == JZX_BEHAVIOR_YIELD || result == JZX_BEHAVIOR_UNHANDLED) {
+        return false;
+    }
+    int32_t code = result == JZX_BEHAVIOR_FAIL ? JZX_EXIT_CODE_UNSPECIFIED : JZX_EXIT_CODE_BAD_RESULT;
+    jzx__life_exit(loop, index, JZX_EXIT_FAIL, code, NULL, context->tag);
+    return true;
+}
+
+typedef enum step {
+    STEP_ON,      /* go on with the next */
+    STEP_YIELDED, /* its turn is over, there is more */
+    STEP_ENDED,   /* the actor has ended */
+} step;
+
+static jzx_behavior_result call(jzx_context *context, const jzx_message *message)
+{
+    jzx_loop *loop = context->loop;
+    jzx__hot *hot = jzx__slot_hot(&loop->slots, context->slot);
+    context->tag = message->tag;
+    if (jzx__likely(!loop->config->measure_handlers)) {
+        return hot->behavior(context, hot->state, message);
+    }
+    uint64_t began = loop->backend->ops->now_ns(loop->backend);
+    jzx__count_set(&loop->segment->running_since_ns, began);
+    jzx_behavior_result result = hot->behavior(context, hot->state, message);
+    uint64_t took = loop->backend->ops->now_ns(loop->backend) - began;
+    jzx__count_add(&jzx__public(loop, context->slot)->busy_ns, took);
+    if (took >= loop->config->slow_handler_ns && loop->config->slow_handler_ns != 0) {
+        jzx__observe_slow(loop, context->self, message->tag, took);
+    }
+    return result;
+}
+
+/* Puts a message back in front, to be handled again. */
+static void unhandle(jzx_loop *loop, jzx_context *context, jzx__cell *cell, const jzx_message *message)
+{
+    jzx__hot *hot = jzx__slot_hot(&loop->slots, context->slot);
+    jzx_segment_slot *public = jzx__public(loop, context->slot);
+    if (context->handling != NULL) {
+        jzx__request_unkeep(loop, context->slot, cell);
+        memcpy(cell->bytes, message->bytes, sizeof cell->bytes);
+        if ((cell->flags & JZX__FLAG_POINTER) != 0) {
+            cell->pointer.size = message->size;
+        }
+    }
+    jzx__queue_push_front(&hot->mail, cell);
+    public->mailbox_length++;
+    hot->bytes += jzx__cell_payload_size(cell);
+    loop->queued++;
+    jzx__count_add(&loop->counters->yields, 1);
+}
+
+static void unhandled(jzx_loop *loop, const jzx_message *message)
+{
+    jzx__count_add(&loop->counters->unhandled, 1);
+    if ((message->flags & (JZX_MESSAGE_POINTER | JZX_MESSAGE_LENT)) == JZX_MESSAGE_POINTER &&
+        message->pointer.drop != NULL) {
+        message->pointer.drop(message->pointer.drop_context, message->pointer.data, message->size);
+    }
+}
+
+/* The uncommon ways a handler of mail may return. */
+static __attribute__((noinline)) step after_mail(jzx_context *context, jzx__cell *cell, const jzx_message *message,
+                                                 jzx_behavior_result result)
+{
+    jzx_loop *loop = context->loop;
+    bool kept = context->handling != NULL || context->answered;
+    if (result == JZX_BEHAVIOR_YIELD && !context->answered && context->end == 0 &&
+        jzx__public(loop, context->slot)->state != JZX__STOPPING) {
+        unhandle(loop, context, cell, message);
+        context->handling = NULL;
+        return STEP_YIELDED;
+    }
+    if (result == JZX_BEHAVIOR_YIELD && !context->answered) { /* it ends: nobody will handle the rest */
+        unhandled(loop, message);
+    }
+    if (result == JZX_BEHAVIOR_UNHANDLED) {
+        unhandled(loop, message);
+    }
+    if (!kept) {
+        jzx__cell_free(loop, cell);
+    }
+    context->handling = NULL;
+    context->answered = false;
+    if (end_after(context, result)) {
+        return STEP_ENDED;
+    }
+    context->end = 0;
+    return jzx__public(loop, context->slot)->state == JZX__STOPPING ? STEP_YIELDED : STEP_ON;
+}
+
+static inline step run_mail(jzx_context *context, jzx__hot *hot, jzx_segment_slot *public, jzx__cell *cell)
+{
+    jzx_loop *loop = context->loop;
+    jzx_message message;
+    jzx__cell_to_message(cell, &message);
+    jzx__mail_left(loop, context->slot, cell);
+    if (jzx__unlikely((cell->flags & JZX__FLAG_REQUEST) != 0)) {
+        message.flags |= JZX_MESSAGE_REQUEST;
+        message.ref = jzx__request_keep(loop, context->slot, cell);
+        context->handling = cell;
+    } else if (cell->kind == JZX__CELL_ANSWER) {
+        message.flags |= JZX_MESSAGE_ANSWER;
+        message.ref = cell->target;
+    }
+    public->last_tag = message.tag;
+    jzx__count_add(&public->handled, 1);
+    jzx_behavior_result result = call(context, &message);
+    (void)hot;
+    if (jzx__likely(result == JZX_BEHAVIOR_OK && context->end == 0 && public->state == JZX__RUNNING)) {
+        if (context->handling == NULL && !context->answered) {
+            jzx__cell_free(loop, cell);
+        }
+        context->handling = NULL;
+        context->answered = false;
+        return STEP_ON;
+    }
+    return after_mail(context, cell, &message, result);
+}
+
+/* After the handler of a signal: a signal is never yielded or put back. */
+static step after_signal(jzx_context *context, jzx_behavior_result result)
+{
+    if (result == JZX_BEHAVIOR_UNHANDLED) {
+        jzx__count_add(&context->loop->counters->unhandled, 1);
+    }
+    if (jzx__unlikely(end_after(context, result))) {
+        return STEP_ENDED;
+    }
+    context->end = 0;
+    return jzx__public(context->loop, context->slot)->state == JZX__STOPPING ? STEP_YIELDED : STEP_ON;
+}
+
+static step run_down(jzx_context *context, jzx__cell *cell)
+{
+    jzx__monitor *monitor = (jzx__monitor *)(void *)cell;
+    jzx_down down = {.monitor = monitor->resource.number, .exit = monitor->exit};
+    jzx__resource_disown(&monitor->resource);
+    jzx__table_give(&context->loop->monitors, monitor->resource.number);
+    jzx_message message = jzx_message_pointer(JZX_TAG_SYS_DOWN, &down, sizeof down, NULL, NULL);
+    message.flags |= JZX_MESSAGE_LENT;
+    message.sender = down.exit.id;
+    return after_signal(context, call(context, &message));
+}
+
+static step run_resume(jzx_context *context, jzx__cell *cell)
+{
+    jzx__resume *resume = (jzx__resume *)(void *)cell;
+    jzx_resumed resumed = {.target = resume->target};
+    jzx__map_remove(&context->loop->resumes_by_pair, &resume->by_pair);
+    jzx__resource_disown(&resume->resource);
+    jzx__table_give(&context->loop->resumes, resume->resource.number);
+    jzx_message message = jzx_message_value(JZX_TAG_SYS_RESUME, &resumed, sizeof resumed);
+    return after_signal(context, call(context, &message));
+}
+
+/*
+ * A timer's own message. The record may go inside the handler, by cancel, so what comes after looks it up again. A
+ * payload that was handed over and not taken, because UNHANDLED, is destroyed.
+ */
+static step run_timer(jzx_context *context, jzx__cell *cell)
+{
+    jzx_loop *loop = context->loop;
+    jzx__timer *timer = (jzx__timer *)(void *)cell;
+    jzx_message message;
+    jzx__timer_message(loop, timer, &message);
+    jzx__timer_handled(loop, context->slot, timer);
+    jzx_behavior_result result = call(context, &message);
+    if (result == JZX_BEHAVIOR_UNHANDLED) {
+        unhandled(loop, &message);
+        result = JZX_BEHAVIOR_OK;
+    }
+    return after_signal(context, result);
+}
+
+static step run_watch(jzx_context *context, jzx__cell *cell)
+{
+    jzx__watch_record *record = (jzx__watch_record *)(void *)cell;
+    uint64_t number = record->resource.number;
+    jzx_message message;
+    jzx__watch_event_message(context->loop, record, &message);
+    jzx_behavior_result result = call(context, &message);
+    jzx__watch_event_done(context->loop, number);
+    return after_signal(context, result);
+}
+
+static step run_socket(jzx_context *context, jzx__cell *cell)
+{
+    jzx__socket_record *record = (jzx__socket_record *)(void *)cell;
+    uint64_t number = record->resource.number;
+    jzx_message message;
+    uint64_t event[8]; /* room for a jzx_tcp_event */
+    if (!jzx__socket_event_message(context, record, &message, event)) {
+        return STEP_ON;
+    }
+    jzx_behavior_result result = call(context, &message);
+    jzx__socket_event_done(context, number);
+    return after_signal(context, result);
+}
+
+static step run_signal(jzx_context *context, jzx__cell *cell)
+{
+    jzx__resource *resource = (jzx__resource *)(void *)cell;
+    resource->listed = false;
+    if ((cell->flags & JZX__FLAG_OVERTIME) != 0) {
+        jzx__resource_expired(context->loop, cell); /* R2 */
+        return STEP_ON;
+    }
+    jzx__count_add(&context->loop->counters->signals, 1);
+    switch ((jzx__cell_kind)cell->kind) {
+    case JZX__CELL_DOWN:
+        return run_down(context, cell);
+    case JZX__CELL_RESUME:
+        return run_resume(context, cell);
+    case JZX__CELL_TIMER:
+        return run_timer(context, cell);
+    case JZX__CELL_WATCH:
+        return run_watch(context, cell);
+    case JZX__CELL_SOCKET:
+        return run_socket(context, cell);
+    default:
+        JZX_ASSERT(!"a cell that is no signal");
+        return STEP_ON;
+    }
+}
+
+/* One message or signal; urgent ones and mail take turns, so neither starves the other (P22). */
+static inline step run_one(jzx_context *context, jzx__hot *hot, jzx_segment_slot *public, bool *urgent_next)
+{
+    jzx__cell *cell = hot->mail.first;
+    if (jzx__unlikely(hot->urgent_last != NULL) && (*urgent_next || cell == NULL)) {
+        *urgent_next = false;
+        return run_signal(context, jzx__urgent_pop(hot));
+    }
+    *urgent_next = true;
+    hot->mail.first = cell->next;
+    if (jzx__likely(cell->kind == JZX__CELL_MAIL || cell->kind == JZX__CELL_ANSWER)) {
+        return run_mail(context, hot, public, cell);
+    }
+    return run_signal(context, cell);
+}
+
+static uint32_t done(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_segment_slot *public, uint32_t count)
+{
+    hot->flags &= (uint8_t)~JZX__SLOT_QUEUED;
+    if (public->state == JZX__DRAINING && hot->mail.first == NULL) {
+        jzx__life_exit(loop, index, JZX_EXIT_SHUTDOWN, 0, NULL, 0);
+    } else if (public->state == JZX__STOPPING || hot->mail.first != NULL || hot->urgent_last != NULL) {
+        jzx__schedule(loop, index);
+    }
+    return count;
+}
+
+uint32_t jzx__life_run(jzx_loop *loop, uint32_t index)
+{
+    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
+    jzx_segment_slot *public = jzx__public(loop, index);
+    if (jzx__unlikely(public->state == JZX__STOPPING)) {
+        hot->flags &= (uint8_t)~JZX__SLOT_QUEUED;
+        finish_stopping(loop, index);
+        return 1;
+    }
+    jzx_context context = context_of(loop, index);
+    jzx__count_set(&loop->segment->running_id, context.self);
+    loop->window_actor = context.self;
+    bool urgent_next = true;
+    uint32_t count = 0;
+    uint32_t budget = hot->per_turn;
+    while (count < budget && (hot->mail.first != NULL || hot->urgent_last != NULL)) {
+        step next = run_one(&context, hot, public, &urgent_next);
+        count++;
+        if (jzx__unlikely(--loop->check_in == 0)) {
+            loop->check_in = CHECK_EVERY;
+            loop->window_tag = context.tag;
+            jzx__loop_check(loop);
+        }
+        if (jzx__unlikely(next == STEP_ENDED)) {
+            loop->window_tag = context.tag;
+            jzx__count_set(&loop->segment->running_id, 0);
+            return count;
+        }
+        if (jzx__unlikely(next == STEP_YIELDED || loop->turn_over)) {
+            break;
+        }
+    }
+    loop->window_tag = context.tag;
+    jzx__count_set(&loop->segment->running_id, 0);
+    return done(loop, index, hot, public, count);
+}

@@ -1,0 +1,633 @@
+#include "sched/loop.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum {
+    CHECK_EVERY = 8,       /* messages between two looks at the clock */
+    REAP_PER_TURN = 4096,  /* completions */
+    TAKES_PER_LANE = 16,   /* entries of one lane in one turn */
+    POSTS_PER_TURN = 256,  /* messages of one inbox */
+    FIRES_PER_TURN = 1024, /* deadlines */
+};
+
+/* ---- set-up ---- */
+
+/* xoshiro256** by Blackman and Vigna (2018), seeded through splitmix64. */
+static uint64_t splitmix(uint64_t *state)
+{
+    uint64_t z = (*state += 0x9E3779B97F4A7C15ull);
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9ull;
+    z = (z ^ z >> 27) * 0x94D049BB133111EBull;
+    return z ^ z >> 31;
+}
+
+static uint64_t rotate(uint64_t value, int bits)
+{
+    return value << bits | value >> (64 - bits);
+}
+
+uint64_t jzx__loop_random(jzx_loop *loop)
+{
+    uint64_t *s = loop->random;
+    uint64_t result = rotate(s[1] * 5, 7) * 9;
+    uint64_t t = s[1] << 17;
+    s[2] ^= s[0];
+    s[3] ^= s[1];
+    s[1] ^= s[2];
+    s[0] ^= s[3];
+    s[2] ^= t;
+    s[3] = rotate(s[3], 45);
+    return result;
+}
+
+static void seed(jzx_loop *loop)
+{
+    const jzx_config *config = loop->config;
+    uint64_t state = config->seed != 0 ? config->seed + loop->index : loop->backend->ops->random(loop->backend);
+    for (unsigned i = 0; i < JZX__COUNT(loop->random); i++) {
+        loop->random[i] = splitmix(&state);
+    }
+}
+
+static jzx_err make_tables(jzx_loop *loop)
+{
+    const jzx_config *config = loop->config;
+    const jzx_allocator *allocator = &loop->allocators[JZX_MEMORY_METADATA];
+    const struct {
+        jzx__table *table;
+        size_t size;
+        uint32_t max;
+    } tables[] = {
+        {&loop->timers, sizeof(jzx__timer), config->timers_max},
+        {&loop->monitors, sizeof(jzx__monitor), config->monitors_max},
+        {&loop->suffered, sizeof(jzx__suffered), config->monitors_max},
+        {&loop->resumes, sizeof(jzx__resume), config->resumes_max},
+        {&loop->resume_waits, sizeof(jzx__resume_wait), config->resumes_max},
+        {&loop->watches, sizeof(jzx__watch_record), config->watches_max},
+        {&loop->sockets, sizeof(jzx__socket_record), config->sockets_max},
+    };
+    for (unsigned i = 0; i < JZX__COUNT(tables); i++) {
+        jzx_err err = jzx__table_init(tables[i].table, tables[i].size, tables[i].max, allocator);
+        if (err != JZX_OK) {
+            return err;
+        }
+    }
+    jzx_err err = jzx__map_init(&loop->suffered_by_monitor, config->monitors_max, allocator);
+    return err != JZX_OK ? err : jzx__map_init(&loop->resumes_by_pair, config->resumes_max, allocator);
+}
+
+static uint32_t deadlines_max(const jzx_config *config)
+{
+    return config->timers_max + config->sockets_max;
+}
+
+/* Blocks of plain memory a loop holds, in one place for getting, giving back and counting them. */
+typedef struct loop_block {
+    void **place;
+    size_t size;
+    size_t align;
+} loop_block;
+
+enum { LOOP_BLOCKS = 6 };
+
+static void list_blocks(jzx_loop *loop, const jzx_config *config, loop_block blocks[LOOP_BLOCKS])
+{
+    size_t loops = config->loops_max;
+    const loop_block list[LOOP_BLOCKS] = {
+        {(void **)&loop->pool.cells, (size_t)config->cells * sizeof(jzx__cell), JZX__CACHE_LINE},
+        {(void **)&loop->deadlines.entries, deadlines_max(config) * sizeof(jzx__deadline_entry), JZX__CACHE_LINE},
+        {(void **)&loop->lanes_out, loops * sizeof(void *), _Alignof(void *)},
+        {(void **)&loop->lanes_in, loops * sizeof(void *), _Alignof(void *)},
+        {(void **)&loop->observers, config->observers_max * sizeof(jzx__observer_entry), _Alignof(void *)},
+        {(void **)&loop->owed, loops, 1},
+    };
+    memcpy(blocks, list, sizeof list);
+}
+
+static jzx_err make_blocks(jzx_loop *loop)
+{
+    loop_block blocks[LOOP_BLOCKS];
+    list_blocks(loop, loop->config, blocks);
+    for (unsigned i = 0; i < LOOP_BLOCKS; i++) {
+        void *memory = jzx__allocate(loop, JZX_MEMORY_METADATA, blocks[i].size, blocks[i].align);
+        if (memory == NULL) {
+            return JZX_ERR_NO_MEMORY;
+        }
+        *blocks[i].place = memory;
+    }
+    return JZX_OK;
+}
+
+static void free_blocks(jzx_loop *loop)
+{
+    loop_block blocks[LOOP_BLOCKS];
+    list_blocks(loop, loop->config, blocks);
+    for (unsigned i = 0; i < LOOP_BLOCKS; i++) {
+        jzx__release(loop, JZX_MEMORY_METADATA, *blocks[i].place, blocks[i].size, blocks[i].align);
+    }
+}
+
+size_t jzx__loop_size(const jzx_config *config)
+{
+    jzx_loop nothing;
+    loop_block blocks[LOOP_BLOCKS];
+    list_blocks(&nothing, config, blocks);
+    size_t size = sizeof(jzx_loop);
+    for (unsigned i = 0; i < LOOP_BLOCKS; i++) {
+        size += blocks[i].size;
+    }
+    size += jzx__slots_size(config->actors_max) + config->inbox_size * sizeof(jzx__cell);
+    size += jzx__table_size(sizeof(jzx__timer), config->timers_max);
+    size += jzx__table_size(sizeof(jzx__monitor), config->monitors_max);
+    size += jzx__table_size(sizeof(jzx__suffered), config->monitors_max);
+    size += jzx__table_size(sizeof(jzx__resume), config->resumes_max);
+    size += jzx__table_size(sizeof(jzx__resume_wait), config->resumes_max);
+    size += jzx__table_size(sizeof(jzx__watch_record), config->watches_max);
+    size += jzx__table_size(sizeof(jzx__socket_record), config->sockets_max);
+    size += sizeof(void *) << jzx__map_bits(config->monitors_max);
+    size += sizeof(void *) << jzx__map_bits(config->resumes_max);
+    return size + jzx__net_metadata_size(config);
+}
+
+/* The lanes between this loop and those made before it. */
+static jzx_err make_lanes(jzx_loop *loop)
+{
+    jzx_runtime *runtime = loop->runtime;
+    uint32_t loops = runtime->config.loops_max;
+    const jzx_allocator *allocator = &loop->allocators[JZX_MEMORY_METADATA];
+    memset(loop->lanes_out, 0, loops * sizeof(void *));
+    memset(loop->lanes_in, 0, loops * sizeof(void *));
+    for (uint32_t i = 0; i < loop->index; i++) {
+        jzx_loop *other = runtime->loops[i];
+        jzx__lane *out = &runtime->lanes[loop->index * loops + i];
+        jzx__lane *in = &runtime->lanes[i * loops + loop->index];
+        jzx_err err = jzx__lane_init(out, loop->index, i, runtime->config.lane_blocks, allocator);
+        if (err == JZX_OK) {
+            loop->lanes_out[i] = out;
+            err = jzx__lane_init(in, i, loop->index, runtime->config.lane_blocks, allocator);
+        }
+        if (err != JZX_OK) {
+            return err;
+        }
+        loop->lanes_in[i] = in;
+        other->lanes_out[loop->index] = in;
+        other->lanes_in[loop->index] = out;
+    }
+    return JZX_OK;
+}
+
+static void free_lanes(jzx_loop *loop)
+{
+    /* Each pair of lanes goes with the later of its loops, which made it. */
+    for (uint32_t i = 0; loop->lanes_out != NULL && loop->lanes_in != NULL && i < loop->index; i++) {
+        if (loop->lanes_out[i] != NULL) {
+            jzx__lane_deinit(loop->lanes_out[i]);
+            loop->runtime->loops[i]->lanes_in[loop->index] = NULL;
+        }
+        if (loop->lanes_in[i] != NULL) {
+            jzx__lane_deinit(loop->lanes_in[i]);
+            loop->runtime->loops[i]->lanes_out[loop->index] = NULL;
+        }
+    }
+}
+
+static jzx_err make_backend(jzx_loop *loop)
+{
+    const jzx_config *config = loop->config;
+    jzx__backend_config backend = {.entries = config->ring_entries, .restricted = config->restrict_ring,
+                                   .oldest_kernel = config->oldest_kernel, .enters = &loop->counters->enters,
+                                   .allocator = &loop->allocators[JZX_MEMORY_METADATA]};
+    return loop->runtime->make_backend(loop->runtime->world, &backend, &loop->backend, &loop->os_error);
+}
+
+static void init_plain(jzx_loop *loop)
+{
+    jzx_runtime *runtime = loop->runtime;
+    uint8_t *part = runtime->segment + ((jzx_segment_header *)(void *)runtime->segment)->loops_offset +
+                    loop->index * ((jzx_segment_header *)(void *)runtime->segment)->loop_size;
+    loop->segment = (jzx_segment_loop *)(void *)part;
+    loop->segment->index = loop->index;
+    loop->counters = &loop->segment->counters;
+    loop->run_first = JZX__SLOT_NONE;
+    loop->check_in = CHECK_EVERY;
+    jzx__list_init(&loop->dirty_lanes);
+    loop->host = (jzx_context){.loop = loop, .slot = JZX__SLOT_NONE, .buffer = JZX__NO_BUFFER};
+    atomic_init(&loop->owner, jzx__thread_self()); /* O1 */
+}
+
+static jzx_err init_parts(jzx_loop *loop)
+{
+    const jzx_config *config = loop->config;
+    const jzx_allocator *allocator = &loop->allocators[JZX_MEMORY_METADATA];
+    jzx_segment_header *header = (jzx_segment_header *)(void *)loop->runtime->segment;
+    jzx_segment_slot *slots = (jzx_segment_slot *)(void *)((uint8_t *)loop->segment + header->slots_offset);
+    jzx_err err = make_blocks(loop);
+    if (err == JZX_OK) {
+        memset(loop->owed, 0, config->loops_max);
+        jzx__pool_init(&loop->pool, loop->pool.cells, config->cells, loop->runtime->inbound_max);
+        loop->deadlines.max = deadlines_max(config);
+        err = jzx__slots_init(&loop->slots, slots, loop->index, config->actors_max, allocator);
+    }
+    if (err == JZX_OK) {
+        err = jzx__inbox_init(&loop->inbox, config->inbox_size, true, allocator);
+    }
+    if (err == JZX_OK) {
+        err = make_tables(loop);
+    }
+    if (err == JZX_OK) {
+        err = make_lanes(loop);
+    }
+    return err == JZX_OK ? make_backend(loop) : err;
+}
+
+jzx_err jzx__loop_make(jzx_runtime *runtime, const jzx_loop_config *config, jzx_loop **out)
+{
+    const jzx_allocator *allocator = &runtime->allocators[JZX_MEMORY_METADATA];
+    jzx_loop *loop = allocator->alloc(allocator->context, sizeof *loop, _Alignof(jzx_loop));
+    if (loop == NULL) {
+        return JZX_ERR_NO_MEMORY;
+    }
+    memset(loop, 0, sizeof *loop);
+    loop->runtime = runtime;
+    loop->config = &runtime->config;
+    loop->index = runtime->loop_count;
+    loop->cpu = config->cpu;
+    loop->linger_ns = config->linger_ns;
+    memcpy(loop->allocators, runtime->allocators, sizeof loop->allocators);
+    init_plain(loop);
+    jzx_err err = init_parts(loop);
+    if (err != JZX_OK) {
+        atomic_store_explicit(&runtime->os_error, loop->os_error, memory_order_relaxed);
+        jzx__loop_free(loop);
+        return err;
+    }
+    seed(loop);
+    jzx__net_init(&loop->net, loop->backend, &jzx__socket_upcalls, loop->counters, loop->config);
+    loop->now_ns = loop->backend->ops->now_ns(loop->backend);
+    *out = loop;
+    return JZX_OK;
+}
+
+void jzx__loop_free(jzx_loop *loop)
+{
+    if (loop->net_ready) {
+        jzx__net_deinit(&loop->net);
+    }
+    if (loop->backend != NULL) {
+        loop->backend->ops->destroy(loop->backend);
+    }
+    free_lanes(loop);
+    jzx__table *tables[] = {&loop->timers,       &loop->monitors, &loop->suffered, &loop->resumes,
+                            &loop->resume_waits, &loop->watches,  &loop->sockets};
+    for (unsigned i = 0; i < JZX__COUNT(tables); i++) {
+        if (tables[i]->allocator != NULL) {
+            jzx__table_deinit(tables[i]);
+        }
+    }
+    jzx__map_deinit(&loop->suffered_by_monitor);
+    jzx__map_deinit(&loop->resumes_by_pair);
+    jzx__inbox_deinit(&loop->inbox);
+    if (loop->slots.allocator != NULL) {
+        jzx__slots_deinit(&loop->slots);
+    }
+    free_blocks(loop);
+    const jzx_allocator allocator = loop->allocators[JZX_MEMORY_METADATA];
+    memset(loop->segment, 0, sizeof *loop->segment);
+    allocator.free(allocator.context, loop, sizeof *loop, _Alignof(jzx_loop));
+}
+
+static jzx_err pin(const jzx_loop *loop)
+{
+    if (loop->cpu == JZX_CPU_ANY) {
+        return JZX_OK;
+    }
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET((unsigned)loop->cpu, &set);
+    return pthread_setaffinity_np(pthread_self(), sizeof set, &set) == 0 ? JZX_OK : JZX_ERR_NO_SUCH_CPU;
+}
+
+jzx_err jzx__loop_enter(jzx_loop *loop)
+{
+    uint32_t created = JZX__LOOP_CREATED;
+    jzx_err err = pin(loop);
+    if (err != JZX_OK) {
+        return err;
+    }
+    atomic_store_explicit(&loop->owner, jzx__thread_self(), memory_order_relaxed); /* O1 */
+    err = loop->backend->ops->enable(loop->backend, &loop->os_error);
+    if (err != JZX_OK) {
+        atomic_store_explicit(&loop->runtime->os_error, loop->os_error, memory_order_relaxed);
+        return err;
+    }
+    atomic_store_explicit(&loop->runtime->ran, 1, memory_order_relaxed);
+    if (!atomic_compare_exchange_strong(&loop->state, &created, JZX__LOOP_RUNNING)) {
+        return JZX_ERR_LOOP_CLOSED; /* a stop began first (Z3) */
+    }
+    jzx__count_set(&loop->segment->thread_id, (uint64_t)syscall(SYS_gettid));
+    jzx__count_set(&loop->segment->state, JZX__LOOP_RUNNING);
+    jzx__observe_loop(loop, true);
+    return JZX_OK;
+}
+
+/* ---- what has come ---- */
+
+static uint32_t posters_made(const jzx_loop *loop)
+{
+    /* Acquire: pairs with the release that published the poster. */
+    return atomic_load_explicit(&loop->runtime->poster_count, memory_order_acquire);
+}
+
+bool jzx__loop_incoming_mail(const jzx_loop *loop)
+{
+    for (uint32_t i = 0; i < loop->runtime->loop_count; i++) {
+        if (loop->lanes_in[i] != NULL && !jzx__lane_empty(loop->lanes_in[i])) {
+            return true;
+        }
+    }
+    if (!jzx__inbox_empty(&loop->inbox)) {
+        return true;
+    }
+    for (uint32_t i = 0; i < posters_made(loop); i++) {
+        if (!jzx__inbox_empty(&loop->runtime->posters[i]->inboxes[loop->index])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool room_returned(const jzx_loop *loop)
+{
+    for (const jzx__list *node = loop->dirty_lanes.next; node != &loop->dirty_lanes; node = node->next) {
+        if (jzx__lane_returned(jzx__container_of(node, jzx__lane, dirty))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool jzx__loop_incoming(const jzx_loop *loop)
+{
+    return jzx__loop_incoming_mail(loop) || room_returned(loop) || jzx__stop_pending(loop);
+}
+
+void jzx__loop_touch(jzx_loop *loop)
+{
+    if (loop->host_asleep && !loop->in_turn) {
+        loop->host_asleep = false;
+        loop->backend->ops->host_ring(loop->backend);
+    }
+}
+
+static bool counts_as_mail(const jzx__cell *cell)
+{
+    return cell->kind == JZX__CELL_MAIL || cell->kind == JZX__CELL_ANSWER;
+}
+
+static void deliver_run(jzx_loop *loop, const jzx__cell *cells, uint32_t count)
+{
+    uint64_t mail = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const jzx__cell *cell = &cells[i];
+        bool wide = (cell->flags & JZX__FLAG_WIDE) != 0;
+        mail += counts_as_mail(cell);
+        jzx__route_arrived(loop, cell, wide ? &cells[i + 1] : NULL);
+        i += wide;
+    }
+    jzx__count_add(&loop->counters->mail_in, mail);
+}
+
+static void drain_lane(jzx_loop *loop, jzx__lane *lane)
+{
+    jzx__cell single;
+    jzx__cell *cells;
+    jzx__block *block;
+    bool took = false;
+    for (uint32_t i = 0; i < TAKES_PER_LANE; i++) {
+        uint32_t count = jzx__lane_take(lane, &single, &cells, &block);
+        if (count == 0) {
+            break;
+        }
+        took = true;
+        deliver_run(loop, cells, count);
+        if (block != NULL) {
+            jzx__lane_block_done(lane, block);
+        }
+    }
+    if (took) {
+        jzx__park_peer_gave(loop, lane->from);
+    }
+}
+
+static void drain_inbox(jzx_loop *loop, jzx__inbox *inbox)
+{
+    jzx__cell cell;
+    uint32_t count = 0;
+    while (count < POSTS_PER_TURN && jzx__inbox_take(inbox, &cell)) {
+        count++;
+        jzx__route_arrived(loop, &cell, NULL);
+    }
+    if (count != 0) {
+        jzx__count_add(&loop->counters->posted, count);
+    }
+}
+
+static void drain_posters(jzx_loop *loop)
+{
+    uint32_t count = posters_made(loop);
+    for (uint32_t i = 0; i < count; i++) {
+        jzx__inbox *inbox = &loop->runtime->posters[i]->inboxes[loop->index];
+        if (jzx__inbox_empty(inbox)) {
+            continue;
+        }
+        if (!inbox->open && (int32_t)(jzx__inbox_head(&loop->inbox) - inbox->after) >= 0) {
+            inbox->open = true; /* I1 */
+        }
+        if (inbox->open) {
+            drain_inbox(loop, inbox);
+        }
+    }
+}
+
+static void drain(jzx_loop *loop)
+{
+    for (uint32_t i = 0; i < loop->runtime->loop_count; i++) {
+        if (loop->lanes_in[i] != NULL && !jzx__lane_empty(loop->lanes_in[i])) {
+            drain_lane(loop, loop->lanes_in[i]);
+        }
+    }
+    if (!jzx__inbox_empty(&loop->inbox)) {
+        drain_inbox(loop, &loop->inbox);
+    }
+    drain_posters(loop);
+}
+
+static void fire(jzx_loop *loop)
+{
+    for (uint32_t i = 0; i < FIRES_PER_TURN; i++) {
+        uint64_t due_ns;
+        jzx__deadline *node = jzx__deadlines_pop_due(&loop->deadlines, loop->now_ns, &due_ns);
+        if (node == NULL) {
+            return;
+        }
+        switch ((jzx__deadline_kind)node->kind) {
+        case JZX__DEADLINE_TIMER:
+            jzx__timer_due(loop, node, due_ns);
+            break;
+        case JZX__DEADLINE_REQUEST:
+            jzx__request_due(loop, node);
+            break;
+        case JZX__DEADLINE_SOCKET:
+            jzx__socket_due_node(loop, node);
+            break;
+        }
+    }
+}
+
+/* ---- the turn ---- */
+
+/* Judges the handlers since the last reading of the clock: one of at most CHECK_EVERY of them may have been slow. */
+static void judge_window(jzx_loop *loop, uint64_t now_ns)
+{
+    if (loop->window_began_ns != 0 && !loop->config->measure_handlers && loop->config->slow_handler_ns != 0 &&
+        now_ns - loop->window_began_ns >= loop->config->slow_handler_ns) {
+        jzx__observe_slow(loop, loop->window_actor, loop->window_tag, now_ns - loop->window_began_ns);
+    }
+    loop->window_began_ns = 0;
+}
+
+static uint64_t read_clock(jzx_loop *loop)
+{
+    uint64_t now_ns = loop->backend->ops->now_ns(loop->backend);
+    JZX_ASSERT(now_ns >= loop->now_ns);
+    judge_window(loop, now_ns);
+    loop->now_ns = now_ns;
+    return now_ns;
+}
+
+void jzx__loop_check(jzx_loop *loop)
+{
+    uint64_t now_ns = read_clock(loop);
+    loop->window_began_ns = now_ns;
+    if (now_ns >= loop->turn_end_ns) {
+        loop->turn_over = true;
+        return; /* what is to be flushed is flushed at the end of the turn */
+    }
+    if (!jzx__list_empty(&loop->dirty_lanes)) {
+        jzx__route_flush_aged(loop);
+    }
+    if (loop->doorbells) {
+        loop->doorbells = false;
+        (void)loop->backend->ops->submit(loop->backend); /* an error shows again at the end of the turn */
+    }
+}
+
+static void run_actors(jzx_loop *loop)
+{
+    loop->turn_over = false;
+    loop->window_began_ns = loop->run_first != JZX__SLOT_NONE ? loop->now_ns : 0;
+    for (uint32_t runs = 0; runs < loop->config->actors_per_turn && !loop->turn_over; runs++) {
+        uint32_t index = loop->run_first;
+        if (index == JZX__SLOT_NONE) {
+            break;
+        }
+        loop->run_first = jzx__slot_hot(&loop->slots, index)->run_next;
+        loop->run_count--;
+        (void)jzx__life_run(loop, index);
+    }
+}
+
+void jzx__loop_count(jzx_loop *loop)
+{
+    jzx_counters *counters = loop->counters;
+    jzx__count_set(&counters->actors, loop->slots.live);
+    jzx__count_set(&counters->queued, loop->queued);
+    jzx__count_set(&counters->cells_free, loop->pool.free_count);
+    jzx__count_set(&counters->timers, loop->timers.used);
+    jzx__count_set(&counters->sockets, loop->sockets.used);
+    jzx__count_set(&counters->watches, loop->watches.used);
+}
+
+static void begin_turn(jzx_loop *loop)
+{
+    uint64_t now_ns = read_clock(loop);
+    loop->net.now_ns = now_ns;
+    loop->turn_end_ns = jzx__add_saturating(now_ns, loop->config->turn_ns);
+    jzx__count_set(&loop->segment->turn_began_ns, now_ns);
+    jzx__count_add(&loop->segment->turn, 1);
+    jzx__count_add(&loop->counters->turns, 1);
+}
+
+static void bring_in(jzx_loop *loop)
+{
+    if (loop->backend->ops->busy(loop->backend)) {
+        loop->doorbells = false;
+        loop->failed = loop->backend->ops->submit(loop->backend);
+        loop->backend->ops->reap(loop->backend, REAP_PER_TURN, jzx__socket_cqe, loop);
+    }
+}
+
+bool jzx__loop_turn(jzx_loop *loop)
+{
+    JZX_ASSERT(jzx__loop_owned(loop));
+    JZX_ASSERT(!loop->in_turn);
+    loop->in_turn = true;
+    begin_turn(loop);
+    bring_in(loop);
+    drain(loop);
+    fire(loop);
+    run_actors(loop);
+    jzx__net_flush(&loop->net);
+    jzx__route_flush(loop); /* O2 */
+    loop->leave = jzx__stop_step(loop);
+    jzx__loop_count(loop);
+    loop->in_turn = false;
+    return loop->leave || loop->failed != JZX_OK || loop->run_first != JZX__SLOT_NONE || jzx__stop_more(loop);
+}
+
+/* Lets the kernel give back what inits have begun. The ring was never enabled: this thread does it now. */
+static void reap_unrun(jzx_loop *loop)
+{
+    const jzx__backend_ops *ops = loop->backend->ops;
+    if (loop->sockets.used == 0 && loop->watches.used == 0) {
+        return;
+    }
+    if (ops->enable(loop->backend, &loop->os_error) != JZX_OK) {
+        return;
+    }
+    while (loop->sockets.used > 0 || loop->watches.used > 0) {
+        loop->now_ns = ops->now_ns(loop->backend);
+        loop->net.now_ns = loop->now_ns;
+        fire(loop);
+        jzx__net_flush(&loop->net);
+        if (ops->wait(loop->backend, jzx__deadlines_next_ns(&loop->deadlines)) != JZX_OK) {
+            return;
+        }
+        ops->reap(loop->backend, REAP_PER_TURN, jzx__socket_cqe, loop);
+    }
+    while (ops->close_begin(loop->backend)) {
+        (void)ops->wait(loop->backend, JZX_FOREVER);
+        ops->reap(loop->backend, REAP_PER_TURN, jzx__socket_cqe, loop);
+    }
+}
+
+/* Ends everything of a loop that has not run and will not. */
+void jzx__loop_teardown(jzx_loop *loop)
+{
+    atomic_store_explicit(&loop->closed, 1, memory_order_release);
+    atomic_store_explicit(&loop->owner, jzx__thread_self(), memory_order_relaxed);
+    loop->in_turn = true;
+    loop->turn_end_ns = JZX_FOREVER;
+    do {
+        drain(loop);
+        jzx__life_end_all(loop, UINT32_MAX);
+        run_actors(loop);
+        jzx__route_flush(loop);
+    } while (loop->run_first != JZX__SLOT_NONE || jzx__loop_incoming_mail(loop));
+    reap_unrun(loop);
+    loop->in_turn = false;
+    jzx__loop_count(loop);
+}

@@ -1,0 +1,392 @@
+/*
+ * loop: one scheduler, and the runtime that its kind makes up. The only file that knows all the others.
+ *
+ * Owner thread only, except the fields of the last groups.
+ *
+ * Invariants
+ *   O1  A loop belongs to its creating thread until it first runs, then to that thread for good.
+ *   O2  In a turn everything is bounded and counted; when it ends, what it wrote for other loops is published or in an
+ *       overflow whose lane is dirty.
+ *   O3  A loop does not sleep while it owes a doorbell (park.c).
+ */
+#ifndef JZX__LOOP_H
+#define JZX__LOOP_H
+
+#include "io/backend.h"
+#include "io/tcp.h"
+#include "sched/cell.h"
+#include "sched/deadlines.h"
+#include "sched/inbox.h"
+#include "sched/lane.h"
+#include "sched/map.h"
+#include "sched/resource.h"
+#include "sched/slot.h"
+#include "sched/table.h"
+#include <jzx/io.h>
+#include <jzx/net.h>
+#include <jzx/observe.h>
+
+typedef enum jzx__loop_state {
+    JZX__LOOP_CREATED = 0,
+    JZX__LOOP_RUNNING = 1,
+    JZX__LOOP_LEFT = 2,   /* its run has returned, or it never ran and the runtime stopped */
+} jzx__loop_state;
+
+/* Phases of a stop, which all running loops pass together (stop.c). */
+typedef enum jzx__phase {
+    JZX__PHASE_RUN = 0,
+    JZX__PHASE_REFUSE = 1, /* outside work is refused */
+    JZX__PHASE_END = 2,    /* actors end */
+    JZX__PHASE_DRAIN = 3,  /* lanes and inboxes run empty */
+    JZX__PHASE_REAP = 4,   /* operations end */
+    JZX__PHASE_LEAVE = 5,
+} jzx__phase;
+
+typedef enum jzx__end {
+    JZX__END_STOP = 1,
+    JZX__END_DRAIN = 2,
+    JZX__END_KILL = 3,
+    JZX__END_FAIL = 4,
+} jzx__end;
+
+struct jzx_context {
+    jzx_loop *loop;
+    jzx_actor_id self;
+    uint32_t slot;          /* JZX__SLOT_NONE for the host */
+    uint32_t depth;         /* of nested inits */
+    bool ending;            /* in fini: no spawn, no new resource */
+    bool answered;          /* the message being handled has been answered */
+    jzx__cell *handling;    /* its cell, while kept for an answer */
+    uint32_t tag;           /* its tag */
+    uint8_t end;            /* jzx__end that the actor asked for itself, 0 none */
+    int32_t code;
+    char text[JZX_EXIT_TEXT_MAX];
+    uint32_t buffer;        /* receive buffer being lent, or JZX__NO_BUFFER */
+};
+#define JZX__NO_BUFFER UINT32_MAX
+
+typedef struct jzx__observer_entry {
+    jzx_observer observer;
+    void *user;
+} jzx__observer_entry;
+
+struct jzx_loop {
+    /* Set once. */
+    jzx_runtime *runtime;
+    uint32_t index;
+    int cpu;
+    uint64_t linger_ns;
+    const jzx_config *config;
+    jzx__backend *backend;
+    jzx_segment_loop *segment;
+    jzx_counters *counters;
+    jzx__lane **lanes_out;   /* by index of the other loop; own entry NULL */
+    jzx__lane **lanes_in;
+    jzx_allocator allocators[JZX_MEMORY_KINDS];
+
+    /* Owner thread: hot. */
+    uint64_t now_ns;
+    uint64_t turn_end_ns;
+    uint32_t check_in;       /* messages until the clock is looked at */
+    uint32_t run_first;      /* run queue of slot indexes */
+    uint32_t run_last;
+    uint32_t run_count;
+    bool host_asleep;        /* a host sleeps on the poll fd */
+    bool in_turn;
+    bool turn_over;          /* its time is used up */
+    bool doorbells;          /* queued in mid-turn: they wait for an enter */
+    jzx__list dirty_lanes;   /* lanes with cells to publish, or an overflow */
+    uint64_t queued;         /* messages in mailboxes */
+    jzx__cell *cell_waiters; /* others that wait until cells are plenty here */
+    jzx__pool pool;
+    jzx__slots slots;
+    jzx__deadlines deadlines;
+    uint32_t requests_timed; /* deadlines of requests in the heap */
+    jzx_context host;
+    uint64_t random[4];
+    uint64_t window_began_ns; /* since when the handlers run that the next clock reading judges; 0: none ran */
+    jzx_actor_id window_actor; /* the last of them */
+    uint32_t window_tag;
+
+    /* Owner thread: warm. */
+    jzx__table timers;
+    jzx__table monitors;
+    jzx__table suffered;
+    jzx__table resumes;
+    jzx__table resume_waits;
+    jzx__table watches;
+    jzx__table sockets;
+    jzx__map suffered_by_monitor;
+    jzx__map resumes_by_pair;
+    jzx__net net;
+    bool net_ready;
+    jzx__observer_entry *observers;
+    uint32_t observer_count;
+    uint8_t *owed;           /* by loop index: a doorbell to send (O3) */
+    uint32_t owed_count;
+    uint32_t posters_seen;
+    bool hosted;             /* poll fd in use */
+    bool running;            /* inside run or run_once */
+    bool leave;              /* the stop has come to its end */
+    uint32_t phase_done;
+    uint32_t phase_seen;
+    uint32_t end_cursor;     /* the next slot that the stop looks at */
+    jzx_err failed;          /* of the last enter */
+    jzx_err result;          /* what its run returns */
+    int os_error;
+
+    /* A thread of jzx_loop_start(). */
+    pthread_t thread;
+    bool has_thread;
+    bool entered;            /* it has begun to run, or was torn down */
+    jzx_err thread_result;
+
+    /* Shared with other threads. */
+    jzx__inbox inbox;
+    _Alignas(JZX__CACHE_LINE) _Atomic(uint32_t) parked; /* exchanged by all: 0 awake, 1 asleep, 2 and wants room */
+    _Alignas(JZX__CACHE_LINE) _Atomic(uintptr_t) owner; /* thread word (O1) */
+    _Atomic(uint32_t) state;       /* jzx__loop_state */
+    _Atomic(uint32_t) closed;      /* takes no mail */
+    _Atomic(uint32_t) stop_alone;  /* jzx_loop_request_stop() */
+    _Atomic(uint32_t) phase_reached;
+    _Atomic(uint64_t) drain_sent;     /* totals for the drain, of round drain_round */
+    _Atomic(uint64_t) drain_received;
+    _Atomic(uint32_t) drain_round;
+};
+
+struct jzx_poster {
+    jzx_runtime *runtime;
+    jzx__inbox *inboxes; /* one per loop */
+    uint32_t loop_count;
+};
+
+struct jzx_runtime {
+    /* Set once. */
+    jzx_config config;
+    jzx_allocator allocators[JZX_MEMORY_KINDS];
+    jzx__backend_make_fn make_backend;
+    void *world;
+    int pid;
+    uint32_t inbound_max; /* cells that can be on the way to one loop */
+    int segment_fd;
+    uint8_t *segment;
+    size_t segment_size;
+
+    /* The creating thread, before any loop runs; then nobody. */
+    jzx_loop **loops;
+    jzx__lane *lanes; /* loops_max * loops_max, [from * loops_max + to] */
+    uint32_t loop_count;
+
+    /* Shared. */
+    _Alignas(JZX__CACHE_LINE) _Atomic(uint32_t) stop;  /* asked to */
+    _Atomic(uint32_t) phase;
+    _Atomic(uint32_t) leader;      /* taken by the loop that weighs a drain round */
+    _Atomic(uint32_t) round;
+    _Atomic(uint64_t) round_sent;  /* total of the round before */
+    _Atomic(uint32_t) ran;         /* a loop has run: no more loops */
+    _Atomic(uint32_t) left;        /* loops that have left; a futex */
+    _Atomic(uint32_t) live;        /* actors, with exit_when_idle */
+    _Atomic(int) os_error;
+    _Atomic(uint32_t) poster_count;
+    jzx_poster **posters;          /* posters_max; published by poster_count (release) */
+    _Atomic(uint32_t) poster_lock; /* makers of posters take turns */
+};
+
+static inline bool jzx__loop_owned(const jzx_loop *loop)
+{
+    return atomic_load_explicit(&loop->owner, memory_order_relaxed) == jzx__thread_self();
+}
+
+static inline jzx_segment_slot *jzx__public(const jzx_loop *loop, uint32_t index)
+{
+    return &loop->slots.public[index];
+}
+
+static inline void *jzx__allocate(const jzx_loop *loop, jzx_memory kind, size_t size, size_t align)
+{
+    return loop->allocators[kind].alloc(loop->allocators[kind].context, size, align);
+}
+
+static inline void jzx__release(const jzx_loop *loop, jzx_memory kind, void *memory, size_t size, size_t align)
+{
+    if (memory != NULL) {
+        loop->allocators[kind].free(loop->allocators[kind].context, memory, size, align);
+    }
+}
+
+/* loop.c: set-up, turn */
+jzx_err jzx__loop_make(jzx_runtime *runtime, const jzx_loop_config *config, jzx_loop **out);
+void jzx__loop_free(jzx_loop *loop);
+size_t jzx__loop_size(const jzx_config *config); /* metadata of one loop, lanes aside */
+jzx_err jzx__loop_enter(jzx_loop *loop); /* binds the loop to this thread at its first run */
+bool jzx__loop_turn(jzx_loop *loop);     /* true when more is to be done at once */
+void jzx__loop_check(jzx_loop *loop);    /* every few messages: the clock, aged lanes, slow handlers */
+bool jzx__loop_incoming(const jzx_loop *loop);      /* anything to wake up for, completions aside */
+bool jzx__loop_incoming_mail(const jzx_loop *loop); /* of that, lanes and inboxes */
+void jzx__loop_touch(jzx_loop *loop);    /* work has come from outside a turn: a sleeping host must run it */
+void jzx__loop_count(jzx_loop *loop);    /* brings the counters up to date */
+uint64_t jzx__loop_random(jzx_loop *loop);
+void jzx__loop_teardown(jzx_loop *loop); /* of a loop that never ran, by the thread that has it */
+
+static inline void jzx__schedule(jzx_loop *loop, uint32_t index)
+{
+    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
+    if ((hot->flags & JZX__SLOT_QUEUED) != 0) {
+        return; /* A3 */
+    }
+    hot->flags |= JZX__SLOT_QUEUED;
+    hot->run_next = JZX__SLOT_NONE;
+    if (loop->run_first == JZX__SLOT_NONE) {
+        loop->run_first = index;
+    } else {
+        jzx__slot_hot(&loop->slots, loop->run_last)->run_next = index;
+    }
+    loop->run_last = index;
+    loop->run_count++;
+    if (jzx__unlikely(loop->host_asleep)) {
+        jzx__loop_touch(loop);
+    }
+}
+
+/* route.c: from here to a loop, and what arrives */
+jzx_err jzx__send(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint32_t flags, uint64_t token);
+jzx_err jzx__route_refusal(const jzx_runtime *runtime, jzx_actor_id to); /* may mail go there, as far as bytes tell */
+/* Sends a signal or answer: `cell` (and `second` if wide) by value; `node` is queued instead if there is no room. */
+void jzx__route_signal(jzx_loop *loop, uint32_t to_loop, jzx__cell *node, const void *second);
+void jzx__route_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *second);
+void jzx__route_dead(jzx_loop *loop, jzx__cell *cell, jzx_actor_id target, jzx_drop_reason reason);
+void jzx__route_flush(jzx_loop *loop); /* publishes every dirty lane */
+void jzx__route_flush_aged(jzx_loop *loop);
+void jzx__mail_push(jzx_loop *loop, uint32_t index, jzx__cell *cell);
+void jzx__mail_left(jzx_loop *loop, uint32_t index, const jzx__cell *cell); /* it is no longer in the mailbox */
+void jzx__ring_peer(jzx_loop *loop, uint32_t peer);   /* after a publication (L5) */
+void jzx__pool_freed(jzx_loop *loop);                 /* cells were given back: tells who waits when they are plenty */
+
+static inline void jzx__cell_free(jzx_loop *loop, jzx__cell *cell)
+{
+    jzx__pool_give(&loop->pool, cell);
+    if (jzx__unlikely(jzx__pool_recovered(&loop->pool))) {
+        jzx__pool_freed(loop);
+    }
+}
+
+/* life.c: from spawn to exit */
+typedef struct jzx__spawn {
+    jzx_behavior_fn behavior;
+    jzx_init_fn init;
+    jzx_fini_fn fini;
+    void *argument;
+    uint32_t state_size;
+    uint32_t mailbox_cap;
+    uint32_t mailbox_bytes;
+    uint16_t messages_per_turn;
+    uint8_t mailbox_policy;
+    char name[JZX_ACTOR_NAME_MAX];
+} jzx__spawn;
+jzx_err jzx__life_spawn(jzx_loop *loop, const jzx__spawn *spawn, jzx_actor_id parent, uint32_t depth,
+                        jzx_actor_id *id, int32_t *code);
+void jzx__life_spawn_request(jzx_loop *loop, const jzx__spawn *spawn, jzx_actor_id asker, uint64_t token);
+void jzx__life_spawn_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *second);
+void jzx__life_spawn_pack(const jzx__spawn *spawn, uint64_t token, jzx__cell cells[2]);
+jzx_err jzx__life_end(jzx_loop *loop, jzx_actor_id id, jzx__end end, int32_t code, const char *text);
+void jzx__life_end_arrived(jzx_loop *loop, const jzx__cell *cell);
+void jzx__life_end_all(jzx_loop *loop, uint32_t max); /* of a stop: continues at end_cursor */
+void jzx__life_exit(jzx_loop *loop, uint32_t index, jzx_exit_kind kind, int32_t code, const char *text, uint32_t tag);
+void jzx__life_notice_left(jzx_loop *loop, uint32_t index); /* one notice of a dying slot is on its way */
+/* Runs one actor. Returns the number of messages and signals it was given. */
+uint32_t jzx__life_run(jzx_loop *loop, uint32_t index);
+
+/* signal.c: monitors and resume notices */
+jzx_err jzx__monitor_start(jzx_context *context, jzx_actor_id target, uint64_t *monitor);
+jzx_err jzx__monitor_stop(jzx_context *context, uint64_t monitor);
+void jzx__monitor_arrived(jzx_loop *loop, const jzx__cell *cell);
+void jzx__demonitor_arrived(jzx_loop *loop, const jzx__cell *cell);
+void jzx__down_arrived(jzx_loop *loop, uint64_t monitor, const jzx_exit_info *exit);
+void jzx__down_none_arrived(jzx_loop *loop, const jzx__cell *cell);
+void jzx__down_send_all(jzx_loop *loop, uint32_t index, const jzx_exit_info *exit);
+void jzx__down_node_left(jzx_loop *loop, jzx__suffered *suffered); /* its overflow node has been copied out */
+void jzx__monitor_let_go(jzx_loop *loop, jzx__monitor *monitor);
+jzx_err jzx__resume_ask(jzx_context *context, jzx_actor_id target);
+void jzx__resume_ask_arrived(jzx_loop *loop, const jzx__cell *cell);
+void jzx__resume_arrived(jzx_loop *loop, uint64_t number);
+void jzx__resume_wake_mailbox(jzx_loop *loop, uint32_t index);
+void jzx__resume_wake_list(jzx_loop *loop, jzx__list *waiters);
+void jzx__resume_let_go(jzx_loop *loop, jzx__resume *resume);
+
+/* request.c: answer room */
+jzx_err jzx__request_send(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint64_t timeout_ns,
+                          uint64_t *ref);
+jzx_err jzx__request_reserve(jzx_context *context, jzx_actor_id to, uint64_t timeout_ns, jzx__cell **reserved);
+void jzx__request_cancel(jzx_loop *loop, jzx__cell *reserved);
+jzx_err jzx__request_answer(jzx_context *context, uint64_t ref, const jzx_message *message);
+uint64_t jzx__request_keep(jzx_loop *loop, uint32_t index, jzx__cell *cell);   /* the handler's ref */
+void jzx__request_unkeep(jzx_loop *loop, uint32_t index, jzx__cell *cell);
+void jzx__request_refuse(jzx_loop *loop, jzx__cell *cell, jzx_actor_id target, jzx_drop_reason reason); /* consumes cell */
+void jzx__answer_arrived(jzx_loop *loop, const jzx__cell *cell);
+void jzx__request_due(jzx_loop *loop, jzx__deadline *node);
+void jzx__request_cancel_all(jzx_loop *loop, uint32_t index); /* what an ending actor waits for */
+void jzx__request_let_go(jzx_loop *loop, uint32_t index);     /* what it was asked and did not answer */
+void jzx__answer_route(jzx_loop *loop, jzx_actor_id asker, jzx__cell *cell); /* consumes cell */
+
+/* timer.c */
+jzx_err jzx__timer_start(jzx_context *context, uint64_t due_ns, uint64_t period_ns, jzx_missed_ticks missed,
+                         const jzx_message *message, jzx_timer_id *timer);
+jzx_err jzx__timer_cancel(jzx_context *context, jzx_timer_id timer, jzx_message *message);
+void jzx__timer_due(jzx_loop *loop, jzx__deadline *node, uint64_t due_ns);
+void jzx__timer_let_go(jzx_loop *loop, jzx__timer *timer);
+/* Fills the message of a timer that is being handled; jzx__timer_handled() comes after the handler. */
+void jzx__timer_message(jzx_loop *loop, jzx__timer *timer, jzx_message *message);
+void jzx__timer_handled(jzx_loop *loop, uint32_t index, jzx__timer *timer);
+
+/* socket.c: watches and sockets as resources */
+extern const jzx__net_upcalls jzx__socket_upcalls;
+void jzx__socket_cqe(void *loop, const jzx__cqe *cqe); /* a jzx__reap_fn */
+void jzx__socket_due_node(jzx_loop *loop, jzx__deadline *node);
+void jzx__watch_let_go(jzx_loop *loop, jzx__watch_record *record);
+jzx_err jzx__watch_start(jzx_context *context, int fd, uint32_t events, jzx_watch_id *id);
+jzx_err jzx__watch_stop(jzx_context *context, jzx_watch_id id);
+/* A record and its socket for this actor; `begin` says how. */
+typedef enum jzx__socket_begin { JZX__BEGIN_LISTEN, JZX__BEGIN_CONNECT, JZX__BEGIN_ADOPT } jzx__socket_begin;
+jzx_err jzx__socket_start(jzx_context *context, jzx__socket_begin begin, int fd, const jzx__socket_options *options,
+                          jzx_socket_id *id);
+jzx__socket_record *jzx__socket_find(jzx_context *context, jzx_socket_id id); /* of this actor, or NULL */
+void jzx__socket_give_away(jzx_loop *loop, jzx__socket_record *record, uint32_t to);
+void jzx__socket_let_go(jzx_loop *loop, jzx__socket_record *record);
+bool jzx__socket_event_message(jzx_context *context, jzx__socket_record *record, jzx_message *message, void *event);
+void jzx__socket_event_done(jzx_context *context, uint64_t number);
+void jzx__watch_event_message(jzx_loop *loop, jzx__watch_record *record, jzx_message *message);
+void jzx__watch_event_done(jzx_loop *loop, uint64_t number);
+
+/* A resource's cell comes out of a list with OVERTIME: the record goes now. */
+void jzx__resource_expired(jzx_loop *loop, jzx__cell *cell);
+void jzx__resource_begin(jzx_loop *loop, jzx__resource *resource, jzx__resource_kind kind, uint64_t number,
+                         uint32_t owner);
+void jzx__resource_free(jzx_loop *loop, jzx__resource *resource); /* now, or when its cell comes out of its list (R2) */
+void jzx__resource_notify(jzx_loop *loop, jzx__resource *resource); /* puts its cell into the owner's urgent list */
+void jzx__resource_let_go(jzx_loop *loop, jzx__resource *resource); /* whatever its kind; its owner ends */
+
+/* observe.c: each event to every observer */
+void jzx__observe_loop(jzx_loop *loop, bool start);
+void jzx__observe_start(jzx_loop *loop, jzx_actor_id id, const char *name);
+void jzx__observe_stop(jzx_loop *loop, const jzx_exit_info *info, const char *name);
+void jzx__observe_init_failed(jzx_loop *loop, const jzx_exit_info *info, const char *name);
+void jzx__observe_full(jzx_loop *loop, uint32_t index);
+void jzx__observe_dead(jzx_loop *loop, jzx_actor_id target, const jzx__cell *cell, jzx_drop_reason reason);
+void jzx__observe_slow(jzx_loop *loop, jzx_actor_id id, uint32_t tag, uint64_t took_ns);
+void jzx__observe_accept_failed(jzx_loop *loop, jzx_actor_id owner, int os_error);
+
+/* park.c */
+jzx_err jzx__park(jzx_loop *loop, uint64_t deadline_ns);
+void jzx__park_host(jzx_loop *loop);  /* leaves a turn of a hosted loop */
+void jzx__wake(jzx_loop *loop);       /* from any thread, after a post or a stop */
+void jzx__park_peer_gave(jzx_loop *loop, uint32_t peer); /* room was given back to a peer */
+
+/* stop.c */
+bool jzx__stop_step(jzx_loop *loop);  /* one step of a stop, at the end of a turn; true when the loop may leave */
+bool jzx__stop_pending(const jzx_loop *loop);
+bool jzx__stop_more(const jzx_loop *loop); /* the next step can be done at once */
+void jzx__stop_begin(jzx_runtime *runtime); /* async-signal-safe */
+void jzx__stop_left(jzx_loop *loop);
+bool jzx__loop_refuses(const jzx_loop *loop); /* spawns, because it stops */
+
+#endif

@@ -1,0 +1,66 @@
+/* observe: tells each observer of a loop. Owner thread only; a branch when there is none. */
+#include "sched/loop.h"
+
+#define EACH(loop, hook, ...)                                          \
+    for (uint32_t i = 0; i < (loop)->observer_count; i++) {            \
+        const jzx__observer_entry *entry = &(loop)->observers[i];      \
+        if (entry->observer.hook != NULL) {                            \
+            entry->observer.hook(entry->user, &(loop)->host, __VA_ARGS__); \
+        }                                                              \
+    }
+
+void jzx__observe_loop(jzx_loop *loop, bool start)
+{
+    for (uint32_t i = 0; i < loop->observer_count; i++) {
+        const jzx__observer_entry *entry = &loop->observers[i];
+        void (*hook)(void *, jzx_context *) = start ? entry->observer.loop_start : entry->observer.loop_stop;
+        if (hook != NULL) {
+            hook(entry->user, &loop->host);
+        }
+    }
+}
+
+void jzx__observe_start(jzx_loop *loop, jzx_actor_id id, const char *name)
+{
+    EACH(loop, actor_start, id, name)
+}
+
+void jzx__observe_stop(jzx_loop *loop, const jzx_exit_info *info, const char *name)
+{
+    EACH(loop, actor_stop, info, name)
+}
+
+void jzx__observe_init_failed(jzx_loop *loop, const jzx_exit_info *info, const char *name)
+{
+    EACH(loop, actor_init_failed, info, name)
+}
+
+void jzx__observe_full(jzx_loop *loop, uint32_t index)
+{
+    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
+    if ((hot->flags & JZX__SLOT_FULL_SEEN) == 0) {
+        hot->flags |= JZX__SLOT_FULL_SEEN; /* until it falls to its low mark */
+        EACH(loop, mailbox_full, jzx__public(loop, index)->id)
+    }
+}
+
+void jzx__observe_dead(jzx_loop *loop, jzx_actor_id target, const jzx__cell *cell, jzx_drop_reason reason)
+{
+    if (loop->observer_count == 0) {
+        return;
+    }
+    jzx_message message;
+    jzx__cell_to_message(cell, &message);
+    EACH(loop, dead_letter, target, &message, reason)
+}
+
+void jzx__observe_slow(jzx_loop *loop, jzx_actor_id id, uint32_t tag, uint64_t took_ns)
+{
+    jzx__count_add(&loop->counters->slow_handlers, 1);
+    EACH(loop, slow_handler, id, tag, took_ns)
+}
+
+void jzx__observe_accept_failed(jzx_loop *loop, jzx_actor_id owner, int os_error)
+{
+    EACH(loop, accept_failed, owner, os_error)
+}

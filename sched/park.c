@@ -1,0 +1,133 @@
+/*
+ * park: when a loop sleeps and who wakes it.
+ *
+ *   owner         jzx__park(), jzx__park_host(); jzx__ring_peer(), jzx__park_peer_gave() for other loops
+ *   any thread    jzx__wake()
+ *
+ * Invariants
+ *   P1  No wake-up is lost. A sender publishes, then takes the reader's `parked` by exchange; the reader sets `parked` by
+ *       exchange, then looks one last time at everything that could have come. Both are read-modify-writes on one word,
+ *       so one of the two sees the other.
+ *   P2  The same holds for room that a reader gives back: the writer parks with 2, and the reader's fence stands between
+ *       giving back and reading `parked`.
+ *   P3  A doorbell that could not be queued, or failed, is owed; a loop that owes one does not sleep.
+ */
+#include "sched/loop.h"
+
+static void doorbell(jzx_loop *loop, uint32_t peer)
+{
+    jzx_loop *target = loop->runtime->loops[peer];
+    if (loop->backend->ops->doorbell(loop->backend, target->backend, peer)) {
+        loop->doorbells = true;
+        jzx__count_add(&loop->counters->wakes_sent, 1);
+    } else if (!loop->owed[peer]) {
+        loop->owed[peer] = 1; /* P3 */
+        loop->owed_count++;
+    }
+}
+
+void jzx__ring_peer(jzx_loop *loop, uint32_t peer)
+{
+    jzx_loop *target = loop->runtime->loops[peer];
+    JZX__SIM_POINT("park: before ring");
+    /* Acquire-release: orders the publication before it with the reader's exchange in sleep_for() (P1). */
+    if (atomic_exchange_explicit(&target->parked, 0, memory_order_acq_rel) != 0) {
+        doorbell(loop, peer);
+    }
+}
+
+void jzx__park_peer_gave(jzx_loop *loop, uint32_t peer)
+{
+    jzx_loop *target = loop->runtime->loops[peer];
+    atomic_thread_fence(memory_order_seq_cst); /* P2: partner is the exchange in sleep_for() */
+    JZX__SIM_POINT("park: gave back");
+    if (atomic_load_explicit(&target->parked, memory_order_relaxed) == 2 &&
+        atomic_exchange_explicit(&target->parked, 0, memory_order_acq_rel) != 0) {
+        doorbell(loop, peer);
+    }
+}
+
+void jzx__wake(jzx_loop *loop)
+{
+    if (atomic_exchange_explicit(&loop->parked, 0, memory_order_acq_rel) != 0) { /* P1 */
+        loop->backend->ops->wake(loop->backend);
+    }
+}
+
+static void pay_owed(jzx_loop *loop)
+{
+    for (uint32_t peer = 0; loop->owed_count > 0 && peer < loop->runtime->loop_count; peer++) {
+        if (loop->owed[peer]) {
+            loop->owed[peer] = 0;
+            loop->owed_count--;
+            doorbell(loop, peer);
+        }
+    }
+}
+
+static uint32_t parked_word(const jzx_loop *loop)
+{
+    return jzx__list_empty(&loop->dirty_lanes) ? 1 : 2; /* what stays dirty after a flush waits for room */
+}
+
+/* Watches for work without sleeping. True when some has come. */
+static bool linger(jzx_loop *loop, uint64_t deadline_ns)
+{
+    const jzx__backend_ops *ops = loop->backend->ops;
+    uint64_t until_ns = jzx__add_saturating(loop->now_ns, loop->linger_ns);
+    for (uint32_t round = 1;; round++) {
+        if (jzx__loop_incoming(loop) || ops->busy(loop->backend)) {
+            return true;
+        }
+        /* The clock costs more than a look at the lanes, and nothing here needs it to the nanosecond. */
+        if (round % 16 == 0) {
+            uint64_t now_ns = ops->now_ns(loop->backend);
+            if (now_ns >= deadline_ns) {
+                return true;
+            }
+            if (now_ns >= until_ns) {
+                return false;
+            }
+        }
+        __builtin_ia32_pause();
+    }
+}
+
+jzx_err jzx__park(jzx_loop *loop, uint64_t deadline_ns)
+{
+    pay_owed(loop);
+    if (loop->linger_ns != 0 && linger(loop, deadline_ns)) {
+        return JZX_OK;
+    }
+    if (loop->owed_count > 0) {
+        return loop->backend->ops->submit(loop->backend); /* P3 */
+    }
+    jzx_err err = JZX_OK;
+    JZX__SIM_POINT("park: before set");
+    atomic_exchange_explicit(&loop->parked, parked_word(loop), memory_order_acq_rel); /* P1 */
+    JZX__SIM_POINT("park: set");
+    if (!jzx__loop_incoming(loop)) {
+        jzx__count_set(&loop->segment->parked, 1);
+        jzx__count_add(&loop->counters->parks, 1);
+        err = loop->backend->ops->wait(loop->backend, deadline_ns);
+        jzx__count_set(&loop->segment->parked, 0);
+    }
+    atomic_exchange_explicit(&loop->parked, 0, memory_order_acq_rel);
+    return err;
+}
+
+void jzx__park_host(jzx_loop *loop)
+{
+    const jzx__backend_ops *ops = loop->backend->ops;
+    pay_owed(loop);
+    loop->failed = ops->submit(loop->backend);
+    loop->host_asleep = true;
+    atomic_exchange_explicit(&loop->parked, parked_word(loop), memory_order_acq_rel); /* P1 */
+    ops->host_sleep(loop->backend, jzx__deadlines_next_ns(&loop->deadlines));
+    atomic_thread_fence(memory_order_seq_cst); /* the notification is on before the last look */
+    if (jzx__loop_incoming(loop) || loop->run_first != JZX__SLOT_NONE || loop->owed_count > 0 ||
+        ops->busy(loop->backend) || jzx__deadlines_next_ns(&loop->deadlines) <= ops->now_ns(loop->backend)) {
+        atomic_exchange_explicit(&loop->parked, 0, memory_order_acq_rel);
+        jzx__loop_touch(loop);
+    }
+}

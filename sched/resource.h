@@ -1,0 +1,124 @@
+/*
+ * resource: what an actor owns besides its mail. Timers, watches, sockets, its halves of monitors, resume records: each
+ * begins with a jzx__resource, is in its owner's list, has a number with a generation, and ends with its owner.
+ *
+ * Owner thread only.
+ *
+ * Invariants
+ *   R1  A resource is in the list of exactly one live actor until it is let go; then it has no owner.
+ *   R2  Its embedded cell is in one list at most: the owner's urgent list or mailbox, or an overflow. A resource that is
+ *       let go while its cell is in a list stays until the cell comes out (JZX__FLAG_OVERTIME), and does nothing there.
+ *   R3  A watch or socket that is let go stays until the kernel has given its last completion.
+ */
+#ifndef JZX__RESOURCE_H
+#define JZX__RESOURCE_H
+
+#include "io/tcp.h"
+#include "io/watch.h"
+#include "sched/deadlines.h"
+#include "sched/map.h"
+#include "sched/slot.h"
+#include "sched/table.h"
+#include <jzx/timer.h>
+
+typedef enum jzx__resource_kind {
+    JZX__RESOURCE_TIMER,
+    JZX__RESOURCE_MONITOR,
+    JZX__RESOURCE_RESUME,
+    JZX__RESOURCE_WATCH,
+    JZX__RESOURCE_SOCKET,
+    JZX__RESOURCE_KINDS
+} jzx__resource_kind;
+
+struct jzx__resource {
+    jzx__cell cell; /* R2 */
+    jzx__resource *next;
+    jzx__resource **link; /* what points here; NULL without an owner (R1) */
+    uint64_t number;
+    uint32_t owner; /* slot index */
+    uint8_t kind;
+    bool listed;    /* the cell is in a list */
+};
+
+typedef struct jzx__timer {
+    _Alignas(JZX__CACHE_LINE) jzx__resource resource;
+    jzx__deadline deadline;
+    uint8_t missed;
+    uint32_t ticks; /* due and not yet handled, for BURST */
+    uint64_t due_ns;
+    uint64_t period_ns; /* 0: once */
+} jzx__timer;
+
+/* A monitor, on the watcher's side. */
+typedef struct jzx__monitor {
+    _Alignas(JZX__CACHE_LINE) jzx__resource resource;
+    jzx_actor_id target;
+    jzx_exit_info exit;
+} jzx__monitor;
+
+/* A monitor, on the target's side; the cell is its node in an overflow. */
+struct jzx__suffered {
+    _Alignas(JZX__CACHE_LINE) jzx__cell cell;
+    jzx__map_node by_monitor; /* key: the monitor's number */
+    jzx__suffered *next;      /* of the same target */
+    jzx__suffered **link;
+    uint64_t number;
+    uint32_t target; /* slot index */
+};
+
+typedef struct jzx__resume {
+    _Alignas(JZX__CACHE_LINE) jzx__resource resource;
+    jzx__map_node by_pair; /* key: asker and target mixed; compare both */
+    jzx__list waiting;     /* in a lane's or the pool's waiters, while it waits on this loop */
+    jzx_actor_id asker;
+    jzx_actor_id target;
+} jzx__resume;
+
+/* On the target's loop: someone waits for room in a mailbox, or for cells. */
+typedef struct jzx__resume_wait {
+    _Alignas(JZX__CACHE_LINE) jzx__cell cell; /* sender = asker, words[0] = the asker's record */
+    uint64_t number;
+} jzx__resume_wait;
+
+typedef struct jzx__watch_record {
+    _Alignas(JZX__CACHE_LINE) jzx__resource resource;
+    jzx__watch watch;
+    bool last_event; /* its end is being handled: the record goes after it */
+} jzx__watch_record;
+
+typedef struct jzx__socket_record {
+    _Alignas(JZX__CACHE_LINE) jzx__resource resource;
+    jzx__deadline deadline;
+    uint64_t listener; /* number of the listener it came from, 0 for none */
+    uint64_t idle_ns;  /* listener: options for its connections */
+    uint64_t linger_ns;
+    size_t send_max;
+    bool no_delay;
+    bool last_event; /* CLOSED is being handled: the record goes after it */
+    bool closed;     /* the kernel holds nothing of it any more */
+    jzx__socket socket;
+} jzx__socket_record;
+
+static inline void jzx__resource_own(jzx__resource *resource, jzx__cold *owner, uint32_t index)
+{
+    JZX_ASSERT(resource->link == NULL); /* R1 */
+    resource->owner = index;
+    resource->next = owner->owned;
+    resource->link = &owner->owned;
+    if (owner->owned != NULL) {
+        owner->owned->link = &resource->next;
+    }
+    owner->owned = resource;
+}
+
+static inline void jzx__resource_disown(jzx__resource *resource)
+{
+    JZX_ASSERT(resource->link != NULL);
+    *resource->link = resource->next;
+    if (resource->next != NULL) {
+        resource->next->link = resource->link;
+    }
+    resource->link = NULL;
+}
+
+#endif

@@ -1,0 +1,451 @@
+/*
+ * route: the way of a message from a sender to a mailbox, on this loop or through a lane, and of what arrives.
+ *
+ * Owner thread only; what it reads of other loops is their `closed`, `low` and `full` words.
+ */
+#include "sched/loop.h"
+
+static void report(jzx_loop *loop, const jzx__cell *cell, jzx_actor_id target, jzx_drop_reason reason)
+{
+    jzx_dead_letter letter = {.target = target, .tag = cell->tag, .reason = reason};
+    jzx_message message = jzx_message_value(JZX_TAG_SYS_DEAD_LETTER, &letter, sizeof letter);
+    (void)jzx__send(&loop->host, cell->sender, &message, 0, 0); /* best effort by contract */
+}
+
+/* Ends a message that nobody handles: counted, shown, reported, destroyed. The cell itself stays the caller's. */
+void jzx__route_dead(jzx_loop *loop, jzx__cell *cell, jzx_actor_id target, jzx_drop_reason reason)
+{
+    jzx__count_add(&loop->counters->dropped[reason], 1);
+    jzx__observe_dead(loop, target, cell, reason);
+    if ((cell->flags & JZX__FLAG_REPORT) != 0) {
+        report(loop, cell, target, reason);
+    }
+    jzx__cell_drop_payload(cell);
+}
+
+/* The same for a cell of the pool, which is consumed; a request is answered. */
+static void dispose(jzx_loop *loop, jzx__cell *cell, jzx_actor_id target, jzx_drop_reason reason)
+{
+    if ((cell->flags & JZX__FLAG_REQUEST) != 0) {
+        jzx__request_refuse(loop, cell, target, reason);
+        return;
+    }
+    jzx__route_dead(loop, cell, target, reason);
+    jzx__cell_free(loop, cell);
+}
+
+static void mark_full(jzx_loop *loop, uint32_t index, jzx__hot *hot)
+{
+    hot->flags |= JZX__SLOT_MARKED;
+    if (hot->policy == JZX_MAILBOX_REFUSE) {
+        /* Release: written before lane room is given back; pairs with the acquire in jzx__route_refusal() (A5). */
+        atomic_store_explicit(&loop->slots.full[index], 1, memory_order_release);
+    }
+}
+
+static void unmark_full(jzx_loop *loop, uint32_t index, jzx__hot *hot)
+{
+    hot->flags &= (uint8_t)~(JZX__SLOT_MARKED | JZX__SLOT_FULL_SEEN);
+    atomic_store_explicit(&loop->slots.full[index], 0, memory_order_release);
+    jzx__resume_wake_mailbox(loop, index);
+}
+
+void jzx__mail_push(jzx_loop *loop, uint32_t index, jzx__cell *cell)
+{
+    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
+    jzx_segment_slot *public = jzx__public(loop, index);
+    jzx__queue_push(&hot->mail, cell);
+    hot->bytes += jzx__cell_payload_size(cell);
+    loop->queued++;
+    uint32_t length = public->mailbox_length + 1;
+    public->mailbox_length = length;
+    if (length > public->mailbox_peak) {
+        public->mailbox_peak = length;
+    }
+    if (jzx__unlikely(length >= jzx__slot_high_mark(hot->cap)) && (hot->flags & JZX__SLOT_MARKED) == 0) {
+        mark_full(loop, index, hot);
+    }
+    jzx__schedule(loop, index);
+}
+
+void jzx__mail_left(jzx_loop *loop, uint32_t index, const jzx__cell *cell)
+{
+    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
+    jzx_segment_slot *public = jzx__public(loop, index);
+    JZX_ASSERT(public->mailbox_length > 0);
+    uint32_t length = --public->mailbox_length;
+    hot->bytes -= jzx__cell_payload_size(cell);
+    loop->queued--;
+    if (jzx__unlikely((hot->flags & JZX__SLOT_MARKED) != 0) && length <= jzx__slot_low_mark(hot->cap)) {
+        unmark_full(loop, index, hot);
+    }
+}
+
+static bool is_full(const jzx__hot *hot, const jzx_segment_slot *public, size_t size)
+{
+    return public->mailbox_length >= hot->cap || hot->bytes + size > hot->bytes_cap;
+}
+
+/* Makes room by ending the oldest mail; signals and answers keep their place. */
+static void drop_oldest(jzx_loop *loop, uint32_t index, jzx__hot *hot)
+{
+    jzx__cell *before = NULL;
+    jzx__cell *cell = hot->mail.first;
+    while (cell != NULL && cell->kind != JZX__CELL_MAIL) {
+        before = cell;
+        cell = cell->next;
+    }
+    if (cell == NULL) {
+        return;
+    }
+    if (before == NULL) {
+        hot->mail.first = cell->next;
+    } else {
+        before->next = cell->next;
+        if (hot->mail.last == cell) {
+            hot->mail.last = before;
+        }
+    }
+    jzx__mail_left(loop, index, cell);
+    dispose(loop, cell, jzx__public(loop, index)->id, JZX_DROP_OLDEST);
+}
+
+/* A message whose mailbox is full, with a policy to drop. The cell is consumed or queued. */
+static void push_by_policy(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx__cell *cell)
+{
+    jzx__observe_full(loop, index);
+    if (hot->policy == JZX_MAILBOX_DROP_NEWEST) {
+        dispose(loop, cell, jzx__public(loop, index)->id, JZX_DROP_NEWEST);
+        return;
+    }
+    drop_oldest(loop, index, hot);
+    jzx__mail_push(loop, index, cell);
+}
+
+static void fill(jzx__cell *cell, const jzx_context *context, const jzx_message *message, uint32_t flags)
+{
+    jzx__cell_from_message(cell, message);
+    cell->kind = JZX__CELL_MAIL;
+    cell->sender = context->self;
+    if (flags != 0) {
+        cell->flags |= (uint16_t)flags;
+    }
+}
+
+static jzx_err send_local(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint32_t flags,
+                          uint64_t token)
+{
+    jzx_loop *loop = context->loop;
+    uint32_t index = jzx__slot_find(&loop->slots, to);
+    if (jzx__unlikely(index == JZX__SLOT_NONE)) {
+        return JZX_ERR_NO_SUCH_ACTOR;
+    }
+    jzx_segment_slot *public = jzx__public(loop, index);
+    if (jzx__unlikely(public->state > JZX__RUNNING)) {
+        return JZX_ERR_STOPPING;
+    }
+    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
+    bool full = is_full(hot, public, message->size);
+    if (jzx__unlikely(full) && hot->policy == JZX_MAILBOX_REFUSE) {
+        jzx__count_add(&loop->counters->refused_full, 1);
+        jzx__observe_full(loop, index);
+        return message->size > hot->bytes_cap ? JZX_ERR_TOO_BIG : JZX_ERR_MAILBOX_FULL;
+    }
+    jzx__cell *cell = jzx__pool_take(&loop->pool, 1);
+    if (jzx__unlikely(cell == NULL)) {
+        jzx__count_add(&loop->counters->refused_block, 1);
+        return JZX_ERR_WOULD_BLOCK;
+    }
+    fill(cell, context, message, flags);
+    cell->target = token;
+    jzx__count_add(&loop->counters->sent, 1);
+    if (jzx__unlikely(full)) {
+        push_by_policy(loop, index, hot, cell);
+    } else {
+        jzx__mail_push(loop, index, cell);
+    }
+    return JZX_OK;
+}
+
+jzx_err jzx__route_refusal(const jzx_runtime *runtime, jzx_actor_id to)
+{
+    uint32_t to_loop = jzx__id_loop(to);
+    if (to_loop >= runtime->loop_count) {
+        return JZX_ERR_NO_SUCH_ACTOR;
+    }
+    jzx_loop *target = runtime->loops[to_loop];
+    if (atomic_load_explicit(&target->closed, memory_order_acquire) != 0) {
+        return JZX_ERR_LOOP_CLOSED;
+    }
+    uint32_t index = jzx__id_index(to);
+    if (index >= target->slots.indexes_max || (uint32_t)to == 0) {
+        return JZX_ERR_NO_SUCH_ACTOR;
+    }
+    /* Acquire: pairs with the releases in mark_full(), slot_give() and jzx__pool_set_low(). */
+    if (atomic_load_explicit(&target->pool.low, memory_order_acquire) != 0) {
+        return JZX_ERR_WOULD_BLOCK;
+    }
+    if (atomic_load_explicit(&target->slots.full[index], memory_order_acquire) != 0) {
+        return JZX_ERR_MAILBOX_FULL;
+    }
+    return JZX_OK;
+}
+
+/* What was written makes the lane one to flush. */
+static void touch_lane(jzx_loop *loop, jzx__lane *lane)
+{
+    if (jzx__list_empty(&lane->dirty)) {
+        lane->opened_ns = loop->now_ns;
+        jzx__list_append(&loop->dirty_lanes, &lane->dirty);
+        if (jzx__unlikely(loop->host_asleep)) {
+            jzx__loop_touch(loop);
+        }
+    }
+}
+
+/* Room for `count` cells; rings the reader if a full block had to go first. */
+static jzx__cell *write_lane(jzx_loop *loop, jzx__lane *lane, uint32_t count)
+{
+    bool published = false;
+    jzx__cell *cell = jzx__lane_write(lane, count, &published);
+    if (jzx__unlikely(published)) {
+        lane->opened_ns = loop->now_ns;
+        jzx__ring_peer(loop, lane->to);
+    }
+    return cell;
+}
+
+static jzx_err send_remote(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint32_t flags,
+                           uint64_t token)
+{
+    jzx_loop *loop = context->loop;
+    uint32_t to_loop = jzx__id_loop(to);
+    if (to_loop >= loop->runtime->loop_count) {
+        return JZX_ERR_NO_SUCH_ACTOR;
+    }
+    jzx__lane *lane = loop->lanes_out[to_loop];
+    jzx__cell *cell = jzx__lane_blocked(lane) ? NULL : write_lane(loop, lane, 1); /* L6 */
+    /* The bytes are read after room was taken: whoever gave the room back had written them before. */
+    jzx_err err = jzx__route_refusal(loop->runtime, to);
+    if (jzx__unlikely(cell == NULL || err != JZX_OK)) {
+        if (cell != NULL) {
+            lane->open_count--;
+        } else if (err == JZX_OK) {
+            err = JZX_ERR_WOULD_BLOCK;
+        }
+        jzx__count_add(err == JZX_ERR_MAILBOX_FULL ? &loop->counters->refused_full : &loop->counters->refused_block,
+                       err == JZX_ERR_MAILBOX_FULL || err == JZX_ERR_WOULD_BLOCK);
+        return err;
+    }
+    fill(cell, context, message, flags);
+    cell->token = token;
+    cell->target = to;
+    jzx__count_add(&loop->counters->sent, 1);
+    jzx__count_add(&loop->counters->mail_out, 1);
+    touch_lane(loop, lane);
+    return JZX_OK;
+}
+
+jzx_err jzx__send(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint32_t flags, uint64_t token)
+{
+    if (jzx__likely(jzx__id_loop(to) == context->loop->index)) {
+        return send_local(context, to, message, flags, token);
+    }
+    return send_remote(context, to, message, flags, token);
+}
+
+/* An overflow's or caller's node has been copied out. */
+static void node_left(jzx_loop *loop, jzx__cell *node)
+{
+    if ((node->flags & JZX__FLAG_EMBEDDED) == 0) {
+        jzx__cell_free(loop, node);
+        return;
+    }
+    switch ((jzx__cell_kind)node->kind) {
+    case JZX__CELL_DOWN:
+        jzx__down_node_left(loop, (jzx__suffered *)(void *)node);
+        break;
+    case JZX__CELL_RESUME: {
+        jzx__resume_wait *wait = (jzx__resume_wait *)(void *)node;
+        jzx__table_give(&loop->resume_waits, wait->number);
+        break;
+    }
+    default: {
+        jzx__resource *resource = (jzx__resource *)(void *)node;
+        resource->listed = false;
+        if ((node->flags & JZX__FLAG_OVERTIME) != 0) {
+            jzx__resource_expired(loop, node); /* R2 */
+        }
+    }
+    }
+}
+
+/* Copies a node, and what belongs to it, into the lane. `second` may be known by the caller. */
+static bool emit(jzx_loop *loop, jzx__lane *lane, const jzx__cell *node, const void *second)
+{
+    uint32_t count = (node->flags & JZX__FLAG_WIDE) != 0 ? 2 : 1;
+    jzx__cell *cells = write_lane(loop, lane, count);
+    if (cells == NULL) {
+        return false;
+    }
+    cells[0] = *node;
+    cells[0].flags &= (uint16_t) ~(JZX__FLAG_EMBEDDED | JZX__FLAG_OVERTIME);
+    if (count == 2) {
+        memcpy(&cells[1], second, sizeof cells[1]);
+    }
+    if (node->kind == JZX__CELL_ANSWER) {
+        jzx__count_add(&loop->counters->mail_out, 1);
+    }
+    return true;
+}
+
+void jzx__route_signal(jzx_loop *loop, uint32_t to_loop, jzx__cell *node, const void *second)
+{
+    jzx__lane *lane = loop->lanes_out[to_loop];
+    if (jzx__lane_blocked(lane) || !emit(loop, lane, node, second)) {
+        jzx__queue_push(&lane->overflow, node);
+        if (node->kind == JZX__CELL_SPAWN) {
+            jzx__queue_push(&lane->overflow, (jzx__cell *)(uintptr_t)second);
+        }
+        touch_lane(loop, lane);
+        return;
+    }
+    if (node->kind == JZX__CELL_SPAWN) {
+        jzx__cell_free(loop, (jzx__cell *)(uintptr_t)second);
+    }
+    touch_lane(loop, lane);
+    node_left(loop, node);
+}
+
+/* What goes with a wide node of an overflow: the exit record of a dying slot, or the next cell. */
+static const void *second_of(jzx_loop *loop, const jzx__cell *node)
+{
+    if (node->kind == JZX__CELL_DOWN) {
+        return jzx__slot_hot(&loop->slots, ((const jzx__suffered *)(const void *)node)->target);
+    }
+    return node->kind == JZX__CELL_SPAWN ? node->next : NULL;
+}
+
+static void flush_overflow(jzx_loop *loop, jzx__lane *lane)
+{
+    jzx__cell *node;
+    while ((node = lane->overflow.first) != NULL) {
+        if (node->kind != JZX__CELL_SKIP && !emit(loop, lane, node, second_of(loop, node))) {
+            return;
+        }
+        jzx__queue_pop(&lane->overflow);
+        if (node->kind == JZX__CELL_SPAWN) {
+            jzx__cell_free(loop, jzx__queue_pop(&lane->overflow));
+        }
+        node_left(loop, node);
+    }
+}
+
+static void flush_lane(jzx_loop *loop, jzx__lane *lane)
+{
+    flush_overflow(loop, lane);
+    if (jzx__lane_publish(lane)) {
+        jzx__ring_peer(loop, lane->to);
+    }
+    if (!jzx__list_empty(&lane->waiters) && jzx__lane_has_room(lane)) {
+        jzx__resume_wake_list(loop, &lane->waiters);
+    }
+    if (!jzx__lane_blocked(lane) && lane->open_count == 0 && jzx__list_empty(&lane->waiters)) {
+        jzx__list_remove(&lane->dirty);
+    }
+}
+
+void jzx__route_flush(jzx_loop *loop)
+{
+    jzx__list *next;
+    for (jzx__list *node = loop->dirty_lanes.next; node != &loop->dirty_lanes; node = next) {
+        next = node->next;
+        flush_lane(loop, jzx__container_of(node, jzx__lane, dirty));
+    }
+}
+
+void jzx__route_flush_aged(jzx_loop *loop)
+{
+    jzx__list *next;
+    for (jzx__list *node = loop->dirty_lanes.next; node != &loop->dirty_lanes; node = next) {
+        next = node->next;
+        jzx__lane *lane = jzx__container_of(node, jzx__lane, dirty);
+        if (loop->now_ns - lane->opened_ns >= loop->config->flush_ns) {
+            flush_lane(loop, lane);
+            lane->opened_ns = loop->now_ns;
+        }
+    }
+}
+
+static void mail_arrived(jzx_loop *loop, const jzx__cell *from)
+{
+    jzx_actor_id target = from->target;
+    uint32_t index = jzx__slot_find(&loop->slots, target);
+    bool closed = atomic_load_explicit(&loop->closed, memory_order_relaxed) != 0;
+    jzx__cell *cell = jzx__pool_take_inbound(&loop->pool);
+    *cell = *from;
+    cell->target = from->token;
+    if (index == JZX__SLOT_NONE) {
+        dispose(loop, cell, target, closed ? JZX_DROP_CLOSED : JZX_DROP_NO_ACTOR);
+        return;
+    }
+    if (jzx__public(loop, index)->state > JZX__RUNNING) {
+        dispose(loop, cell, target, JZX_DROP_STOPPING);
+        return;
+    }
+    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
+    if (jzx__unlikely(hot->policy != JZX_MAILBOX_REFUSE) &&
+        is_full(hot, jzx__public(loop, index), jzx__cell_payload_size(cell))) {
+        push_by_policy(loop, index, hot, cell);
+        return;
+    }
+    jzx__mail_push(loop, index, cell); /* also past the cap: it was accepted */
+}
+
+void jzx__route_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *second)
+{
+    switch ((jzx__cell_kind)cell->kind) {
+    case JZX__CELL_MAIL:
+        mail_arrived(loop, cell);
+        break;
+    case JZX__CELL_ANSWER:
+        jzx__answer_arrived(loop, cell);
+        break;
+    case JZX__CELL_END:
+        jzx__life_end_arrived(loop, cell);
+        break;
+    case JZX__CELL_SPAWN:
+        jzx__life_spawn_arrived(loop, cell, second);
+        break;
+    case JZX__CELL_MONITOR:
+        jzx__monitor_arrived(loop, cell);
+        break;
+    case JZX__CELL_DEMONITOR:
+        jzx__demonitor_arrived(loop, cell);
+        break;
+    case JZX__CELL_DOWN: {
+        jzx_exit_info exit = {.id = cell->target};
+        memcpy((char *)&exit + sizeof exit.id, second, sizeof exit - sizeof exit.id);
+        jzx__down_arrived(loop, cell->words[0], &exit);
+        break;
+    }
+    case JZX__CELL_DOWN_NONE:
+        jzx__down_none_arrived(loop, cell);
+        break;
+    case JZX__CELL_RESUME_ASK:
+        jzx__resume_ask_arrived(loop, cell);
+        break;
+    case JZX__CELL_RESUME:
+        jzx__resume_arrived(loop, cell->words[0]);
+        break;
+    default:
+        JZX_ASSERT(!"a kind that never leaves its loop");
+    }
+}
+
+void jzx__pool_freed(jzx_loop *loop)
+{
+    jzx__pool_set_low(&loop->pool, false);
+    jzx__resume_wake_list(loop, &loop->pool.waiters);
+    jzx__resume_wake_mailbox(loop, JZX__SLOT_NONE);
+}

@@ -1,0 +1,182 @@
+/*
+ * slot: where actors live, and the ids that name them.
+ *
+ * A slot has three parts: the public half in the shared segment (what tools see), the hot part that a message touches,
+ * and the cold part. Hot and cold parts grow by chunks; the table of chunks is fixed. When an actor has ended, its hot
+ * part becomes the exit record until every notice of it has left.
+ *
+ * Owner thread only, except `full`, one byte per slot that senders on other threads read.
+ *
+ * Invariants
+ *   A1  An id is issued once: a slot whose generation is spent is retired, and an index never used takes its place.
+ *   A2  State moves only forward: free, starting, running, draining, stopping, dying, free.
+ *   A3  A slot is in the run queue at most once. QUEUED is set while it is there or being run; an actor ends only after
+ *       it has come out, so a dying slot is never in the queue.
+ *   A4  public->id is the actor's from starting to stopping, and 0 else, so a stale id finds nothing.
+ *   A5  full[index] is set while the mailbox holds its high mark or more, from reaching it until it falls to the low
+ *       one; cleared when the slot is freed.
+ */
+#ifndef JZX__SLOT_H
+#define JZX__SLOT_H
+
+#include "sched/cell.h"
+#include <jzx/actor.h>
+#include <jzx/segment.h>
+
+typedef enum jzx__state {
+    JZX__FREE = 0,
+    JZX__STARTING = 1,
+    JZX__RUNNING = 2,
+    JZX__DRAINING = 3,
+    JZX__STOPPING = 4,
+    JZX__DYING = 5,
+    JZX__RETIRED = 6,
+} jzx__state;
+
+enum {
+    JZX__SLOT_CHUNK = 1024,
+    JZX__SLOT_SPARE = 65536,    /* indexes beyond actors_max, for those that retire (A1) */
+    JZX__SLOT_NONE = 0xFFFFFF,  /* no such index is ever issued */
+};
+
+enum {
+    JZX__SLOT_QUEUED = 1u << 0,     /* in the run queue, or being run (A3) */
+    JZX__SLOT_MARKED = 1u << 1,     /* full[] is set (A5) */
+    JZX__SLOT_FULL_SEEN = 1u << 2,  /* observers were told that it is full */
+    JZX__SLOT_OWN_STATE = 1u << 3,  /* the state was allocated for state_size */
+    JZX__SLOT_STILLBORN = 1u << 4,  /* its init failed */
+};
+
+enum { JZX__STATE_PREFIX = 16 }; /* keeps the state aligned as malloc does */
+
+typedef struct jzx__resource jzx__resource;
+typedef struct jzx__suffered jzx__suffered;
+
+typedef struct jzx__hot {
+    union {
+        jzx_behavior_fn behavior;
+        jzx__cell *end; /* stopping: why, a jzx__end_cell; NULL when stillborn */
+    };
+    void *state;            /* with OWN_STATE, JZX__STATE_PREFIX bytes before it hold its size */
+    jzx__queue mail;
+    jzx__cell *urgent_last; /* circular: its next is the first */
+    uint32_t run_next;      /* slot index in the run queue, or of the next free slot */
+    uint32_t cap;
+    uint64_t bytes;         /* of payload in the mailbox */
+    uint32_t bytes_cap;
+    uint16_t per_turn;
+    uint8_t policy;
+    uint8_t flags;          /* JZX__SLOT_* */
+} jzx__hot;
+_Static_assert(sizeof(jzx__hot) == JZX__CACHE_LINE, "what a message touches is one cache line");
+
+typedef struct jzx__cold {
+    union {
+        jzx_fini_fn fini;
+        uint64_t id; /* dying */
+    };
+    jzx__cell *held;         /* reserved and kept cells, doubly linked */
+    jzx__resource *owned;    /* timers, watches, sockets, monitors, resume records */
+    jzx__cell *waiters;      /* askers for a resume notice of this mailbox */
+    jzx__suffered *suffered; /* monitors on this actor; dying: those not yet sent */
+    uint64_t started_ns;
+    uint32_t generation;
+    uint32_t held_count;     /* dying: notices not yet sent */
+} jzx__cold;
+_Static_assert(sizeof(jzx_exit_info) - sizeof(jzx_actor_id) == sizeof(jzx__hot), "a dying slot holds its exit info");
+_Static_assert(sizeof(jzx__cold) == 56, "an idle actor costs 64 + 64 + 56 bytes and one in full[]");
+
+typedef struct jzx__slot_chunk {
+    jzx__hot hot[JZX__SLOT_CHUNK];
+    jzx__cold cold[JZX__SLOT_CHUNK];
+} jzx__slot_chunk;
+
+typedef struct jzx__slots {
+    jzx_segment_slot *public; /* in the segment */
+    jzx__slot_chunk **chunks;
+    _Atomic(uint8_t) *full;
+    uint32_t loop;         /* index of the loop, for ids */
+    uint32_t actors_max;
+    uint32_t indexes_max;  /* actors_max + JZX__SLOT_SPARE */
+    uint32_t chunk_count;
+    uint32_t fresh;        /* the next index never used */
+    uint32_t live;         /* starting to dying */
+    uint32_t free_first;   /* JZX__SLOT_NONE: none */
+    uint32_t free_last;
+    const jzx_allocator *allocator;
+} jzx__slots;
+
+jzx_err jzx__slots_init(jzx__slots *slots, jzx_segment_slot *public, uint32_t loop, uint32_t actors_max,
+                        const jzx_allocator *allocator);
+void jzx__slots_deinit(jzx__slots *slots);
+size_t jzx__slots_size(uint32_t actors_max);
+
+/* A slot in state starting, its parts zeroed and its id issued. MAX_ACTORS or NO_MEMORY. */
+jzx_err jzx__slot_take(jzx__slots *slots, uint32_t *index);
+/* Frees a dying or starting slot. */
+void jzx__slot_give(jzx__slots *slots, uint32_t index);
+
+static inline jzx__hot *jzx__slot_hot(const jzx__slots *slots, uint32_t index)
+{
+    return &slots->chunks[index / JZX__SLOT_CHUNK]->hot[index % JZX__SLOT_CHUNK];
+}
+
+static inline jzx__cold *jzx__slot_cold(const jzx__slots *slots, uint32_t index)
+{
+    return &slots->chunks[index / JZX__SLOT_CHUNK]->cold[index % JZX__SLOT_CHUNK];
+}
+
+static inline uint32_t jzx__id_loop(jzx_actor_id id)
+{
+    return (uint32_t)(id >> 56);
+}
+
+static inline uint32_t jzx__id_index(jzx_actor_id id)
+{
+    return (uint32_t)(id >> 32) & 0xFFFFFFu;
+}
+
+/* The index of a live slot with this id, or JZX__SLOT_NONE. */
+static inline uint32_t jzx__slot_find(const jzx__slots *slots, jzx_actor_id id)
+{
+    uint32_t index = jzx__id_index(id);
+    if (jzx__unlikely(index >= slots->fresh || id == 0) || slots->public[index].id != id) {
+        return JZX__SLOT_NONE;
+    }
+    return index; /* A4 */
+}
+
+static inline uint32_t jzx__slot_high_mark(uint32_t cap)
+{
+    return cap < 2 ? 1 : cap - cap / 4;
+}
+
+static inline uint32_t jzx__slot_low_mark(uint32_t cap)
+{
+    return cap / 2 < jzx__slot_high_mark(cap) ? cap / 2 : jzx__slot_high_mark(cap) - 1;
+}
+
+/* Appends to the urgent list: timers, readiness, sockets, resume notices. */
+static inline void jzx__urgent_push(jzx__hot *hot, jzx__cell *cell)
+{
+    if (hot->urgent_last == NULL) {
+        cell->next = cell;
+    } else {
+        cell->next = hot->urgent_last->next;
+        hot->urgent_last->next = cell;
+    }
+    hot->urgent_last = cell;
+}
+
+static inline jzx__cell *jzx__urgent_pop(jzx__hot *hot)
+{
+    jzx__cell *first = hot->urgent_last->next;
+    if (first == hot->urgent_last) {
+        hot->urgent_last = NULL;
+    } else {
+        hot->urgent_last->next = first->next;
+    }
+    return first;
+}
+
+#endif

@@ -1,0 +1,273 @@
+/*
+ * stop: how a runtime ends. All loops that run pass the phases together; whoever sees that all have reached one opens
+ * the next and wakes the others.
+ *
+ *   any thread     jzx__stop_begin()
+ *   owner thread   jzx__stop_step(), jzx__stop_left()
+ *
+ * Invariants
+ *   Z1  A loop reports a phase only when its own work of that phase is done.
+ *   Z2  The drain ends only after two rounds over all loops in which every lane's sent equals its received, every outbox
+ *       was empty, and the totals did not move. (Mattern's two-wave termination detection, 1987.)
+ *   Z3  A loop that never ran takes no part: it is closed when the stop begins, and torn down by who destroys it.
+ */
+#include "sched/loop.h"
+
+#include <linux/futex.h>
+#include <limits.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { ENDS_PER_TURN = 256 };
+
+void jzx__stop_begin(jzx_runtime *runtime)
+{
+    atomic_store_explicit(&runtime->stop, 1, memory_order_release);
+    /* One running loop is enough: it opens the first phase and rings the others. One that a host drives may never. */
+    jzx_loop *chosen = NULL;
+    for (uint32_t i = 0; i < runtime->loop_count; i++) {
+        jzx_loop *loop = runtime->loops[i];
+        if (atomic_load_explicit(&loop->state, memory_order_acquire) == JZX__LOOP_RUNNING &&
+            (chosen == NULL || chosen->hosted)) {
+            chosen = loop;
+        }
+    }
+    if (chosen != NULL) {
+        jzx__wake(chosen);
+    }
+}
+
+static void wake_others(jzx_loop *loop)
+{
+    for (uint32_t i = 0; i < loop->runtime->loop_count; i++) {
+        if (i != loop->index &&
+            atomic_load_explicit(&loop->runtime->loops[i]->state, memory_order_acquire) == JZX__LOOP_RUNNING) {
+            jzx__ring_peer(loop, i);
+        }
+    }
+}
+
+/* Z3: what has not begun to run by now will not. */
+static void close_loops_unrun(jzx_runtime *runtime)
+{
+    for (uint32_t i = 0; i < runtime->loop_count; i++) {
+        jzx_loop *loop = runtime->loops[i];
+        uint32_t created = JZX__LOOP_CREATED;
+        if (atomic_compare_exchange_strong(&loop->state, &created, JZX__LOOP_LEFT)) {
+            atomic_store_explicit(&loop->closed, 1, memory_order_release);
+        }
+    }
+}
+
+static bool all_reached(jzx_runtime *runtime, uint32_t phase)
+{
+    for (uint32_t i = 0; i < runtime->loop_count; i++) {
+        jzx_loop *loop = runtime->loops[i];
+        if (atomic_load_explicit(&loop->state, memory_order_acquire) == JZX__LOOP_RUNNING &&
+            atomic_load(&loop->phase_reached) < phase) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void open_phase(jzx_loop *loop, uint32_t phase)
+{
+    uint32_t before = phase - 1;
+    if (atomic_compare_exchange_strong(&loop->runtime->phase, &before, phase)) {
+        if (phase == JZX__PHASE_REFUSE) {
+            close_loops_unrun(loop->runtime);
+        }
+        wake_others(loop);
+    }
+}
+
+static bool drain_totals(jzx_runtime *runtime, uint32_t round, uint64_t *total)
+{
+    uint64_t sent = 0;
+    uint64_t received = 0;
+    for (uint32_t i = 0; i < runtime->loop_count; i++) {
+        jzx_loop *loop = runtime->loops[i];
+        if (atomic_load_explicit(&loop->state, memory_order_acquire) != JZX__LOOP_RUNNING) {
+            continue;
+        }
+        if (atomic_load_explicit(&loop->drain_round, memory_order_acquire) != round) {
+            return false;
+        }
+        sent += atomic_load_explicit(&loop->drain_sent, memory_order_relaxed);
+        received += atomic_load_explicit(&loop->drain_received, memory_order_relaxed);
+    }
+    *total = sent;
+    return sent == received;
+}
+
+/* Weighs the current round once. True when the drain is over (Z2). */
+static bool weigh(jzx_loop *loop)
+{
+    jzx_runtime *runtime = loop->runtime;
+    uint32_t round = atomic_load(&runtime->round);
+    uint64_t total;
+    if (!drain_totals(runtime, round, &total)) {
+        return false;
+    }
+    if (round > 1 && atomic_load(&runtime->round_sent) == total) {
+        return true;
+    }
+    atomic_store(&runtime->round_sent, total);
+    atomic_store(&runtime->round, round + 1);
+    wake_others(loop);
+    return false;
+}
+
+/* One loop weighs at a time; one that comes meanwhile makes it look again, so no report goes unseen. */
+static bool drain_over(jzx_loop *loop)
+{
+    _Atomic(uint32_t) *leader = &loop->runtime->leader;
+    if (atomic_fetch_add(leader, 1) != 0) {
+        return false;
+    }
+    uint32_t seen;
+    bool over;
+    do {
+        seen = atomic_load(leader);
+        over = weigh(loop);
+    } while (!over && !atomic_compare_exchange_strong(leader, &seen, 0));
+    return over; /* when it is over nobody needs to weigh again */
+}
+
+static bool quiet(const jzx_loop *loop)
+{
+    return loop->run_first == JZX__SLOT_NONE && jzx__list_empty(&loop->dirty_lanes) && loop->slots.live == 0;
+}
+
+/* Cells to and from the loops that take part. */
+static void publish_totals(jzx_loop *loop, uint32_t round)
+{
+    uint64_t sent = 0;
+    uint64_t received = 0;
+    for (uint32_t i = 0; i < loop->runtime->loop_count; i++) {
+        if (i != loop->index &&
+            atomic_load_explicit(&loop->runtime->loops[i]->state, memory_order_acquire) == JZX__LOOP_RUNNING) {
+            sent += loop->lanes_out[i]->cells_published;
+            received += loop->lanes_in[i]->cells_taken;
+        }
+    }
+    atomic_store_explicit(&loop->drain_sent, sent, memory_order_relaxed);
+    atomic_store_explicit(&loop->drain_received, received, memory_order_relaxed);
+    atomic_store_explicit(&loop->drain_round, round, memory_order_release);
+}
+
+static void drain_step(jzx_loop *loop)
+{
+    uint32_t round = atomic_load(&loop->runtime->round);
+    if (quiet(loop) && !jzx__loop_incoming_mail(loop)) {
+        publish_totals(loop, round);
+    }
+    if (drain_over(loop)) {
+        open_phase(loop, JZX__PHASE_REAP);
+    }
+}
+
+/* True when the kernel holds nothing of this loop any more. */
+static bool reaped(jzx_loop *loop)
+{
+    if (loop->result == JZX_ERR_KERNEL_LOST) {
+        return true; /* some completions will never come */
+    }
+    if (loop->sockets.used > 0 || loop->watches.used > 0) {
+        return false;
+    }
+    return !loop->backend->ops->close_begin(loop->backend);
+}
+
+/* Does this loop's work of a phase; true when it is done (Z1). */
+static bool phase_work(jzx_loop *loop, uint32_t phase)
+{
+    switch ((jzx__phase)phase) {
+    case JZX__PHASE_REFUSE:
+        return true; /* jzx_post() looks at the runtime's stop word */
+    case JZX__PHASE_END:
+        jzx__life_end_all(loop, ENDS_PER_TURN);
+        return loop->end_cursor >= loop->slots.fresh && loop->slots.live == 0;
+    case JZX__PHASE_DRAIN:
+        drain_step(loop);
+        return false; /* the round decides */
+    case JZX__PHASE_REAP:
+        return reaped(loop);
+    default:
+        return true;
+    }
+}
+
+/* One loop that empties itself, while the runtime goes on. */
+static void stop_alone(jzx_loop *loop)
+{
+    atomic_store_explicit(&loop->closed, 1, memory_order_release);
+    jzx__life_end_all(loop, ENDS_PER_TURN);
+}
+
+bool jzx__stop_step(jzx_loop *loop)
+{
+    jzx_runtime *runtime = loop->runtime;
+    if (atomic_load_explicit(&loop->stop_alone, memory_order_acquire) != 0) {
+        stop_alone(loop);
+    }
+    if (jzx__likely(atomic_load_explicit(&runtime->stop, memory_order_acquire) == 0)) {
+        return false;
+    }
+    uint32_t phase = atomic_load_explicit(&runtime->phase, memory_order_acquire);
+    if (phase == JZX__PHASE_RUN) {
+        open_phase(loop, JZX__PHASE_REFUSE);
+        phase = atomic_load_explicit(&runtime->phase, memory_order_acquire);
+    }
+    loop->phase_seen = phase;
+    if (phase > loop->phase_done && phase_work(loop, phase)) {
+        loop->phase_done = phase;
+        JZX__SIM_POINT("stop: phase done");
+        atomic_store(&loop->phase_reached, phase); /* sequentially consistent: of two, one sees both in all_reached() */
+    }
+    if (phase != JZX__PHASE_DRAIN && phase < JZX__PHASE_LEAVE && all_reached(runtime, phase)) {
+        open_phase(loop, phase + 1);
+    }
+    return atomic_load_explicit(&runtime->phase, memory_order_acquire) == JZX__PHASE_LEAVE;
+}
+
+/* Is there a step of a stop that this loop has not yet looked at? Asked before it sleeps. */
+bool jzx__stop_pending(const jzx_loop *loop)
+{
+    const jzx_runtime *runtime = loop->runtime;
+    if (atomic_load_explicit(&loop->stop_alone, memory_order_acquire) != 0 &&
+        atomic_load_explicit(&loop->closed, memory_order_relaxed) == 0) {
+        return true;
+    }
+    if (jzx__likely(atomic_load_explicit(&runtime->stop, memory_order_acquire) == 0)) {
+        return false;
+    }
+    uint32_t phase = atomic_load_explicit(&runtime->phase, memory_order_acquire);
+    if (phase == JZX__PHASE_DRAIN) {
+        return quiet(loop) && atomic_load_explicit(&loop->drain_round, memory_order_relaxed) !=
+                                  atomic_load_explicit(&runtime->round, memory_order_acquire);
+    }
+    return phase == JZX__PHASE_RUN || phase == JZX__PHASE_LEAVE || phase > loop->phase_seen;
+}
+
+bool jzx__stop_more(const jzx_loop *loop)
+{
+    bool ending = loop->phase_seen == JZX__PHASE_END || atomic_load_explicit(&loop->closed, memory_order_relaxed) != 0;
+    return (ending && loop->end_cursor < loop->slots.fresh) || jzx__stop_pending(loop);
+}
+
+void jzx__stop_left(jzx_loop *loop)
+{
+    jzx_runtime *runtime = loop->runtime;
+    atomic_store_explicit(&loop->closed, 1, memory_order_release);
+    atomic_store_explicit(&loop->state, JZX__LOOP_LEFT, memory_order_release);
+    atomic_fetch_add_explicit(&runtime->left, 1, memory_order_release);
+    syscall(SYS_futex, &runtime->left, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+bool jzx__loop_refuses(const jzx_loop *loop)
+{
+    return atomic_load_explicit(&loop->runtime->phase, memory_order_relaxed) >= JZX__PHASE_END ||
+           atomic_load_explicit(&loop->closed, memory_order_relaxed) != 0;
+}

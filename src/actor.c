@@ -1,0 +1,253 @@
+/* actor: spawn, the four ends, monitors, ids as text. */
+#include <stdio.h>
+
+#include "src/internal.h"
+
+void jzx_spawn_options_init(jzx_spawn_options *options)
+{
+    if (options != NULL) {
+        memset(options, 0, sizeof *options);
+        options->struct_size = sizeof *options;
+    }
+}
+
+static jzx_err check_options(const jzx_loop *loop, const jzx_spawn_options *options)
+{
+    bool valid = options != NULL && options->struct_size == sizeof *options && options->behavior != NULL &&
+                 options->mailbox_policy <= JZX_MAILBOX_DROP_OLDEST &&
+                 options->placement <= JZX_PLACE_LEAST_LOADED && options->mailbox_cap <= loop->config->cells / 8;
+    return valid ? JZX_OK : JZX_ERR_INVALID_ARG;
+}
+
+static uint32_t least_loaded(const jzx_loop *here)
+{
+    uint32_t best = here->index;
+    uint64_t fewest = here->slots.live;
+    for (uint32_t i = 0; i < here->runtime->loop_count; i++) {
+        const jzx_loop *loop = here->runtime->loops[i];
+        uint64_t live = __atomic_load_n(&loop->counters->actors, __ATOMIC_RELAXED);
+        bool open = atomic_load_explicit(&loop->closed, memory_order_relaxed) == 0;
+        if (i != here->index && open && live < fewest) {
+            best = i;
+            fewest = live;
+        }
+    }
+    return best;
+}
+
+static jzx_err place(const jzx_loop *here, const jzx_spawn_options *options, uint32_t *loop)
+{
+    switch ((jzx_placement)options->placement) {
+    case JZX_PLACE_HERE:
+        *loop = here->index;
+        return JZX_OK;
+    case JZX_PLACE_LOOP:
+        *loop = options->place_loop;
+        return *loop < here->runtime->loop_count ? JZX_OK : JZX_ERR_NOT_FOUND;
+    case JZX_PLACE_WITH:
+        *loop = jzx__id_loop(options->place_with);
+        if (*loop == here->index && jzx__slot_find(&here->slots, options->place_with) == JZX__SLOT_NONE) {
+            return JZX_ERR_NO_SUCH_ACTOR;
+        }
+        return *loop < here->runtime->loop_count && (uint32_t)options->place_with != 0 ? JZX_OK
+                                                                                        : JZX_ERR_NO_SUCH_ACTOR;
+    case JZX_PLACE_LEAST_LOADED:
+        *loop = least_loaded(here);
+        return JZX_OK;
+    }
+    return JZX_ERR_INVALID_ARG;
+}
+
+static jzx__spawn pack(const jzx_spawn_options *options)
+{
+    jzx__spawn spawn = {
+        .behavior = options->behavior,
+        .init = options->init,
+        .fini = options->fini,
+        .argument = options->argument,
+        .state_size = options->state_size,
+        .mailbox_cap = options->mailbox_cap,
+        .mailbox_bytes = options->mailbox_bytes,
+        .messages_per_turn = options->messages_per_turn,
+        .mailbox_policy = options->mailbox_policy,
+    };
+    if (options->name != NULL) {
+        memcpy(spawn.name, options->name, strnlen(options->name, sizeof spawn.name - 1));
+    }
+    return spawn;
+}
+
+/* What refuses every spawn through this context. */
+static jzx_err check_spawn(const jzx_context *context, const jzx_spawn_options *options)
+{
+    jzx_err err = jzx__check_context(context);
+    if (err == JZX_OK) {
+        err = check_options(context->loop, options);
+    }
+    if (err == JZX_OK && context->ending) {
+        err = JZX_ERR_STOPPING;
+    }
+    return err;
+}
+
+jzx_err jzx_spawn(jzx_context *context, const jzx_spawn_options *options, jzx_actor_id *id)
+{
+    uint32_t loop_index;
+    jzx_err err = check_spawn(context, options);
+    if (err == JZX_OK) {
+        err = place(context->loop, options, &loop_index);
+    }
+    if (err != JZX_OK) {
+        return err;
+    }
+    jzx_loop *loop = context->loop;
+    if (loop_index != loop->index) {
+        return JZX_ERR_ACTOR_NOT_LOCAL;
+    }
+    if (jzx__loop_refuses(loop)) {
+        return JZX_ERR_LOOP_CLOSED;
+    }
+    jzx__spawn spawn = pack(options);
+    jzx_actor_id spawned;
+    int32_t code;
+    err = jzx__life_spawn(loop, &spawn, context->self, context->depth + 1, &spawned, &code);
+    if (err == JZX_OK && id != NULL) {
+        *id = spawned;
+    }
+    return err;
+}
+
+static jzx_err request_remote(jzx_context *context, const jzx__spawn *spawn, uint32_t to_loop, uint64_t token)
+{
+    jzx_loop *loop = context->loop;
+    jzx_loop *target = loop->runtime->loops[to_loop];
+    if (atomic_load_explicit(&target->closed, memory_order_acquire) != 0) {
+        return JZX_ERR_LOOP_CLOSED;
+    }
+    jzx__cell *first = jzx__pool_take(&loop->pool, 2);
+    jzx__cell *second = first != NULL ? jzx__pool_take(&loop->pool, 1) : NULL;
+    if (second == NULL) {
+        if (first != NULL) {
+            jzx__cell_free(loop, first);
+        }
+        return JZX_ERR_WOULD_BLOCK;
+    }
+    jzx__cell cells[2];
+    memset(cells, 0, sizeof cells);
+    jzx__life_spawn_pack(spawn, token, cells);
+    cells[0].sender = context->self;
+    *first = cells[0];
+    *second = cells[1];
+    jzx__route_signal(loop, to_loop, first, second);
+    return JZX_OK;
+}
+
+jzx_err jzx_spawn_request(jzx_context *context, const jzx_spawn_options *options, uint64_t *ref)
+{
+    uint32_t loop_index = 0;
+    jzx_err err = check_spawn(context, options);
+    if (err == JZX_OK) {
+        err = jzx__check_actor(context);
+    }
+    if (err == JZX_OK) {
+        err = place(context->loop, options, &loop_index);
+    }
+    jzx__cell *reserved;
+    if (err == JZX_OK) {
+        err = jzx__request_reserve(context, 0, JZX_FOREVER, &reserved);
+    }
+    if (err != JZX_OK) {
+        return err;
+    }
+    uint64_t token = reserved->target;
+    jzx__spawn spawn = pack(options);
+    if (loop_index == context->loop->index) {
+        jzx__life_spawn_request(context->loop, &spawn, context->self, token);
+    } else {
+        err = request_remote(context, &spawn, loop_index, token);
+    }
+    if (err != JZX_OK) {
+        jzx__request_cancel(context->loop, reserved);
+    } else if (ref != NULL) {
+        *ref = token;
+    }
+    return err;
+}
+
+static jzx_err end(jzx_context *context, jzx_actor_id id, jzx__end how, int32_t code, const char *text)
+{
+    jzx_err err = jzx__check_context(context);
+    if (err != JZX_OK) {
+        return err;
+    }
+    if (id == 0) {
+        return JZX_ERR_NO_SUCH_ACTOR;
+    }
+    if (id != context->self) {
+        return jzx__life_end(context->loop, id, how, code, text);
+    }
+    /* Itself: after this handler. The first reason wins, a drain is none yet. */
+    if (!context->ending && (context->end == 0 || context->end == JZX__END_DRAIN)) {
+        context->end = (uint8_t)how;
+        context->code = code;
+        (void)snprintf(context->text, sizeof context->text, "%s", text == NULL ? "" : text);
+    }
+    return JZX_OK;
+}
+
+jzx_err jzx_stop(jzx_context *context, jzx_actor_id id)
+{
+    return end(context, id, JZX__END_STOP, 0, NULL);
+}
+
+jzx_err jzx_drain(jzx_context *context, jzx_actor_id id)
+{
+    return end(context, id, JZX__END_DRAIN, 0, NULL);
+}
+
+jzx_err jzx_kill(jzx_context *context, jzx_actor_id id)
+{
+    return end(context, id, JZX__END_KILL, 0, NULL);
+}
+
+jzx_err jzx_fail(jzx_context *context, jzx_actor_id id, int32_t code, const char *text)
+{
+    return end(context, id, JZX__END_FAIL, code, text);
+}
+
+jzx_err jzx_monitor(jzx_context *context, jzx_actor_id target, uint64_t *monitor)
+{
+    jzx_err err = jzx__check_living(context);
+    if (err != JZX_OK) {
+        return err;
+    }
+    if (monitor == NULL || (uint32_t)target == 0) {
+        return JZX_ERR_INVALID_ARG;
+    }
+    return jzx__monitor_start(context, target, monitor);
+}
+
+jzx_err jzx_demonitor(jzx_context *context, uint64_t monitor)
+{
+    jzx_err err = jzx__check_actor(context);
+    return err == JZX_OK ? jzx__monitor_stop(context, monitor) : err;
+}
+
+uint32_t jzx_actor_loop(jzx_actor_id id)
+{
+    return jzx__id_loop(id);
+}
+
+jzx_err jzx_id_format(jzx_actor_id id, char *text, size_t size)
+{
+    char whole[32];
+    if (text == NULL) {
+        return JZX_ERR_INVALID_ARG;
+    }
+    int length = snprintf(whole, sizeof whole, "<%u.%u.%u>", jzx__id_loop(id), jzx__id_index(id), (uint32_t)id);
+    if ((size_t)length >= size) {
+        return JZX_ERR_TOO_BIG;
+    }
+    memcpy(text, whole, (size_t)length + 1);
+    return JZX_OK;
+}

@@ -1,0 +1,58 @@
+/* internal: what the public functions share: checks of arguments and thread, before one call down into sched/. */
+#ifndef JZX__INTERNAL_H
+#define JZX__INTERNAL_H
+
+#include "sched/loop.h"
+#include <jzx/jzx.h>
+
+/* Defaults filled in, sums done, every field in its range. */
+jzx_err jzx__config_check(const jzx_config *config);
+uint32_t jzx__config_inbound_max(const jzx_config *config);
+uint32_t jzx__config_lane_blocks(const jzx_config *config);
+void jzx__config_allocators(const jzx_config *config, jzx_allocator allocators[JZX_MEMORY_KINDS]);
+
+/* A runtime over another world than io_uring: for the simulation. */
+jzx_err jzx__runtime_create_in(const jzx_config *config, jzx__backend_make_fn make_backend, void *world,
+                               jzx_runtime **runtime);
+size_t jzx__config_segment_size(const jzx_config *config, jzx_segment_header *header);
+
+/* The context may be used here: its loop is this thread's. */
+static inline jzx_err jzx__check_context(const jzx_context *context)
+{
+    if (jzx__unlikely(context == NULL)) {
+        return JZX_ERR_INVALID_ARG;
+    }
+    return jzx__likely(jzx__loop_owned(context->loop)) ? JZX_OK : JZX_ERR_WRONG_THREAD;
+}
+
+/* The same, and it is an actor's. */
+static inline jzx_err jzx__check_actor(const jzx_context *context)
+{
+    jzx_err err = jzx__check_context(context);
+    if (err == JZX_OK && jzx__unlikely(context->slot == JZX__SLOT_NONE)) {
+        return JZX_ERR_INVALID_ARG;
+    }
+    return err;
+}
+
+/* The same, and it is not in fini. */
+static inline jzx_err jzx__check_living(const jzx_context *context)
+{
+    jzx_err err = jzx__check_actor(context);
+    return err == JZX_OK && jzx__unlikely(context->ending) ? JZX_ERR_STOPPING : err;
+}
+
+/* What a user may send. */
+static inline jzx_err jzx__check_message(const jzx_message *message)
+{
+    if (jzx__unlikely(message == NULL || message->tag >= JZX_TAG_RESERVED)) {
+        return JZX_ERR_INVALID_ARG;
+    }
+    if (jzx__likely((message->flags & JZX_MESSAGE_POINTER) == 0)) {
+        return jzx__likely(message->size <= JZX_INLINE_MAX) ? JZX_OK : JZX_ERR_INVALID_ARG;
+    }
+    bool valid = (message->flags & JZX_MESSAGE_LENT) == 0 && (message->size == 0 || message->pointer.data != NULL);
+    return valid ? JZX_OK : JZX_ERR_INVALID_ARG;
+}
+
+#endif

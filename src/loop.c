@@ -1,0 +1,280 @@
+/* loop: running a loop on a thread of the host or of the library. */
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "src/internal.h"
+
+/* At the start of every way to run a loop. */
+static jzx_err begin_run(jzx_loop *loop)
+{
+    if (loop == NULL) {
+        return JZX_ERR_INVALID_ARG;
+    }
+    if (loop->runtime->pid != (int)getpid()) {
+        return JZX_ERR_FORKED;
+    }
+    uint32_t state = atomic_load_explicit(&loop->state, memory_order_acquire);
+    if (state == JZX__LOOP_LEFT) {
+        return JZX_ERR_LOOP_CLOSED;
+    }
+    if (state == JZX__LOOP_RUNNING) {
+        if (!jzx__loop_owned(loop)) {
+            return loop->running ? JZX_ERR_ALREADY_RUNNING : JZX_ERR_WRONG_THREAD;
+        }
+        return loop->running ? JZX_ERR_ALREADY_RUNNING : JZX_OK;
+    }
+    loop->entered = true;
+    return jzx__loop_enter(loop);
+}
+
+static void leave(jzx_loop *loop)
+{
+    jzx__observe_loop(loop, false);
+    jzx__count_set(&loop->segment->state, JZX__LOOP_LEFT);
+    jzx__stop_left(loop);
+}
+
+/* A stop was asked for before this loop ran for the first time. */
+static jzx_err end_unrun(jzx_loop *loop)
+{
+    uint32_t created = JZX__LOOP_CREATED;
+    if (!atomic_compare_exchange_strong(&loop->state, &created, JZX__LOOP_LEFT)) {
+        /* Another loop has closed it already; it is this thread's all the same. */
+        JZX_ASSERT(created == JZX__LOOP_LEFT);
+    }
+    loop->entered = true;
+    jzx__loop_teardown(loop);
+    return JZX_OK;
+}
+
+static bool stopped(const jzx_loop *loop)
+{
+    return atomic_load_explicit(&loop->runtime->stop, memory_order_acquire) != 0;
+}
+
+/* One turn, and what an enter that failed means. False when the loop has left. */
+static bool turn(jzx_loop *loop, bool *more)
+{
+    *more = jzx__loop_turn(loop);
+    if (loop->failed != JZX_OK && loop->result == JZX_OK) {
+        loop->result = loop->failed;
+        (void)jzx_runtime_request_stop(loop->runtime);
+    }
+    loop->failed = JZX_OK;
+    if (loop->leave) {
+        leave(loop);
+        return false;
+    }
+    return true;
+}
+
+static uint64_t next_deadline(const jzx_loop *loop)
+{
+    return jzx__deadlines_next_ns(&loop->deadlines);
+}
+
+jzx_err jzx_loop_run(jzx_loop *loop)
+{
+    if (loop != NULL && !loop->entered && stopped(loop) && loop->runtime->pid == (int)getpid()) {
+        return end_unrun(loop);
+    }
+    jzx_err err = begin_run(loop);
+    if (err != JZX_OK) {
+        return err;
+    }
+    loop->running = true;
+    bool more = false;
+    while (turn(loop, &more)) {
+        if (!more) {
+            err = jzx__park(loop, next_deadline(loop));
+            loop->failed = err;
+        }
+    }
+    loop->running = false;
+    return loop->result;
+}
+
+static bool idle(jzx_loop *loop)
+{
+    return loop->run_first == JZX__SLOT_NONE && !jzx__loop_incoming(loop) &&
+           !loop->backend->ops->busy(loop->backend) && jzx__list_empty(&loop->dirty_lanes);
+}
+
+jzx_err jzx_loop_run_once(jzx_loop *loop, uint64_t timeout_ns)
+{
+    if (loop != NULL && !loop->entered && stopped(loop) && loop->runtime->pid == (int)getpid()) {
+        jzx_err err = end_unrun(loop);
+        return err == JZX_OK ? JZX_ERR_LOOP_CLOSED : err;
+    }
+    jzx_err err = begin_run(loop);
+    if (err != JZX_OK) {
+        return err;
+    }
+    loop->running = true;
+    if (loop->hosted) {
+        loop->host_asleep = false;
+        atomic_exchange_explicit(&loop->parked, 0, memory_order_acq_rel);
+        loop->backend->ops->host_awake(loop->backend);
+    }
+    if (timeout_ns > 0 && idle(loop)) {
+        uint64_t now_ns = loop->backend->ops->now_ns(loop->backend);
+        uint64_t until_ns = jzx__add_saturating(now_ns, timeout_ns);
+        uint64_t next_ns = next_deadline(loop);
+        loop->now_ns = now_ns;
+        loop->failed = jzx__park(loop, next_ns < until_ns ? next_ns : until_ns);
+    }
+    bool more;
+    bool here = turn(loop, &more);
+    if (here && loop->hosted) {
+        jzx__park_host(loop);
+    }
+    loop->running = false;
+    if (!here) {
+        return loop->result == JZX_OK ? JZX_ERR_LOOP_CLOSED : loop->result;
+    }
+    return JZX_OK;
+}
+
+jzx_err jzx_loop_poll_fd(jzx_loop *loop, int *fd)
+{
+    if (fd == NULL) {
+        return JZX_ERR_INVALID_ARG;
+    }
+    jzx_err err = begin_run(loop);
+    if (err != JZX_OK) {
+        return err;
+    }
+    int made = loop->backend->ops->host_fd(loop->backend);
+    if (made < 0) {
+        atomic_store_explicit(&loop->runtime->os_error, -made, memory_order_relaxed);
+        return made == -EMFILE || made == -ENFILE ? JZX_ERR_FD_LIMIT : JZX_ERR_OS;
+    }
+    if (!loop->hosted) {
+        loop->hosted = true;
+        jzx__park_host(loop); /* what came before is seen at once */
+    }
+    *fd = made;
+    return JZX_OK;
+}
+
+static void *thread_main(void *argument)
+{
+    jzx_loop *loop = argument;
+    char name[16];
+    (void)snprintf(name, sizeof name, "jzx-%u", loop->index);
+    (void)pthread_setname_np(pthread_self(), name);
+    loop->thread_result = jzx_loop_run(loop);
+    return NULL;
+}
+
+jzx_err jzx_loop_start(jzx_loop *loop)
+{
+    if (loop == NULL) {
+        return JZX_ERR_INVALID_ARG;
+    }
+    uint32_t state = atomic_load_explicit(&loop->state, memory_order_acquire);
+    if (loop->has_thread || state == JZX__LOOP_RUNNING) {
+        return JZX_ERR_ALREADY_RUNNING;
+    }
+    if (state == JZX__LOOP_LEFT || loop->entered) {
+        return JZX_ERR_LOOP_CLOSED;
+    }
+    int error = pthread_create(&loop->thread, NULL, thread_main, loop);
+    if (error != 0) {
+        atomic_store_explicit(&loop->runtime->os_error, error, memory_order_relaxed);
+        return JZX_ERR_OS;
+    }
+    loop->has_thread = true;
+    return JZX_OK;
+}
+
+jzx_err jzx_loop_join(jzx_loop *loop, jzx_err *result)
+{
+    if (loop == NULL) {
+        return JZX_ERR_INVALID_ARG;
+    }
+    if (!loop->has_thread) {
+        return JZX_ERR_NOT_FOUND;
+    }
+    if (pthread_equal(loop->thread, pthread_self()) != 0) {
+        return JZX_ERR_WRONG_THREAD;
+    }
+    pthread_join(loop->thread, NULL);
+    loop->has_thread = false;
+    if (result != NULL) {
+        *result = loop->thread_result;
+    }
+    return JZX_OK;
+}
+
+jzx_err jzx_loop_request_stop(jzx_loop *loop)
+{
+    if (loop == NULL) {
+        return JZX_ERR_INVALID_ARG;
+    }
+    if (atomic_exchange_explicit(&loop->stop_alone, 1, memory_order_acq_rel) == 0) {
+        jzx__wake(loop);
+    }
+    return JZX_OK;
+}
+
+uint32_t jzx_loop_index(const jzx_loop *loop)
+{
+    return loop == NULL ? UINT32_MAX : loop->index;
+}
+
+jzx_runtime *jzx_loop_runtime(const jzx_loop *loop)
+{
+    return loop == NULL ? NULL : loop->runtime;
+}
+
+jzx_context *jzx_loop_context(jzx_loop *loop)
+{
+    return loop == NULL ? NULL : &loop->host;
+}
+
+jzx_loop *jzx_context_loop(const jzx_context *context)
+{
+    return context == NULL ? NULL : context->loop;
+}
+
+jzx_actor_id jzx_self(const jzx_context *context)
+{
+    return context == NULL ? 0 : context->self;
+}
+
+uint64_t jzx_now_ns(const jzx_context *context)
+{
+    return jzx__check_context(context) == JZX_OK ? context->loop->now_ns : 0;
+}
+
+uint64_t jzx_clock_ns(const jzx_context *context)
+{
+    return jzx__check_context(context) == JZX_OK ? context->loop->backend->ops->now_ns(context->loop->backend) : 0;
+}
+
+uint64_t jzx_random(jzx_context *context)
+{
+    return jzx__check_context(context) == JZX_OK ? jzx__loop_random(context->loop) : 0;
+}
+
+bool jzx_should_yield(const jzx_context *context)
+{
+    return jzx__check_context(context) == JZX_OK && jzx_clock_ns(context) >= context->loop->turn_end_ns;
+}
+
+void *jzx_alloc(jzx_context *context, size_t size)
+{
+    if (jzx__check_context(context) != JZX_OK || size == 0) {
+        return NULL;
+    }
+    return jzx__allocate(context->loop, JZX_MEMORY_STATE, size, _Alignof(max_align_t));
+}
+
+void jzx_free(jzx_context *context, void *memory, size_t size)
+{
+    if (jzx__check_context(context) == JZX_OK) {
+        jzx__release(context->loop, JZX_MEMORY_STATE, memory, size, _Alignof(max_align_t));
+    }
+}

@@ -1,0 +1,198 @@
+/* message: send, post, request and answer. */
+#include "src/internal.h"
+
+jzx_err jzx_send(jzx_context *context, jzx_actor_id to, const jzx_message *message)
+{
+    jzx_err err = jzx__check_context(context);
+    if (jzx__likely(err == JZX_OK)) {
+        err = jzx__check_message(message);
+    }
+    return jzx__likely(err == JZX_OK) ? jzx__send(context, to, message, 0, 0) : err;
+}
+
+jzx_err jzx_send_with(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint32_t flags)
+{
+    jzx_err err = jzx__check_context(context);
+    if (err == JZX_OK) {
+        err = (flags & ~(uint32_t)JZX_SEND_REPORT) != 0 ? JZX_ERR_INVALID_ARG : jzx__check_message(message);
+    }
+    if (err != JZX_OK) {
+        return err;
+    }
+    bool report = (flags & JZX_SEND_REPORT) != 0 && context->self != 0;
+    return jzx__send(context, to, message, report ? JZX__FLAG_REPORT : 0, 0);
+}
+
+jzx_err jzx_resume(jzx_context *context, jzx_actor_id to)
+{
+    jzx_err err = jzx__check_actor(context);
+    if (err != JZX_OK) {
+        return err;
+    }
+    if ((uint32_t)to == 0 || jzx__id_loop(to) >= context->loop->runtime->loop_count) {
+        return JZX_ERR_INVALID_ARG;
+    }
+    return context->ending ? JZX_ERR_STOPPING : jzx__resume_ask(context, to);
+}
+
+jzx_err jzx_request(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint64_t timeout_ns,
+                    uint64_t *ref)
+{
+    jzx_err err = jzx__check_living(context);
+    if (err == JZX_OK) {
+        err = jzx__check_message(message);
+    }
+    return err == JZX_OK ? jzx__request_send(context, to, message, timeout_ns, ref) : err;
+}
+
+jzx_err jzx_answer(jzx_context *context, uint64_t ref, const jzx_message *message)
+{
+    jzx_err err = jzx__check_actor(context);
+    if (err == JZX_OK) {
+        err = jzx__check_message(message);
+    }
+    return err == JZX_OK ? jzx__request_answer(context, ref, message) : err;
+}
+
+/* ---- from threads that run no loop ---- */
+
+static bool on_a_loop(const jzx_runtime *runtime)
+{
+    for (uint32_t i = 0; i < runtime->loop_count; i++) {
+        const jzx_loop *loop = runtime->loops[i];
+        if (atomic_load_explicit(&loop->state, memory_order_relaxed) == JZX__LOOP_RUNNING && jzx__loop_owned(loop)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What refuses a post before it is tried. */
+static jzx_err check_post(const jzx_runtime *runtime, jzx_actor_id to, const jzx_message *message)
+{
+    jzx_err err = jzx__check_message(message);
+    if (err != JZX_OK) {
+        return err;
+    }
+    if (on_a_loop(runtime)) {
+        return JZX_ERR_WRONG_THREAD;
+    }
+    if (atomic_load_explicit(&runtime->stop, memory_order_acquire) != 0) {
+        return JZX_ERR_LOOP_CLOSED;
+    }
+    return jzx__route_refusal(runtime, to);
+}
+
+static jzx_err post_to(jzx_loop *target, jzx__inbox *inbox, jzx_actor_id to, const jzx_message *message)
+{
+    jzx__cell cell;
+    jzx__cell_from_message(&cell, message);
+    cell.token = 0;
+    cell.target = to;
+    cell.sender = 0;
+    cell.kind = JZX__CELL_MAIL;
+    if (!jzx__inbox_post(inbox, &cell)) {
+        return JZX_ERR_WOULD_BLOCK;
+    }
+    jzx__wake(target);
+    return JZX_OK;
+}
+
+jzx_err jzx_post(jzx_runtime *runtime, jzx_actor_id to, const jzx_message *message)
+{
+    if (runtime == NULL) {
+        return JZX_ERR_INVALID_ARG;
+    }
+    jzx_err err = check_post(runtime, to, message);
+    if (err != JZX_OK) {
+        return err;
+    }
+    jzx_loop *target = runtime->loops[jzx__id_loop(to)];
+    return post_to(target, &target->inbox, to, message);
+}
+
+static void *allocate(const jzx_runtime *runtime, size_t size, size_t align)
+{
+    const jzx_allocator *allocator = &runtime->allocators[JZX_MEMORY_METADATA];
+    return allocator->alloc(allocator->context, size, align);
+}
+
+static void free_poster(const jzx_runtime *runtime, jzx_poster *poster, uint32_t made)
+{
+    const jzx_allocator *allocator = &runtime->allocators[JZX_MEMORY_METADATA];
+    for (uint32_t i = 0; i < made; i++) {
+        jzx__inbox_deinit(&poster->inboxes[i]);
+    }
+    if (poster->inboxes != NULL) {
+        allocator->free(allocator->context, poster->inboxes, runtime->loop_count * sizeof(jzx__inbox),
+                        _Alignof(jzx__inbox));
+    }
+    allocator->free(allocator->context, poster, sizeof *poster, _Alignof(jzx_poster));
+}
+
+static jzx_err make_poster(jzx_runtime *runtime, uint32_t size, jzx_poster **out)
+{
+    jzx_poster *poster = allocate(runtime, sizeof *poster, _Alignof(jzx_poster));
+    if (poster == NULL) {
+        return JZX_ERR_NO_MEMORY;
+    }
+    poster->runtime = runtime;
+    poster->loop_count = runtime->loop_count;
+    poster->inboxes = allocate(runtime, runtime->loop_count * sizeof(jzx__inbox), _Alignof(jzx__inbox));
+    uint32_t made = 0;
+    jzx_err err = poster->inboxes == NULL ? JZX_ERR_NO_MEMORY : JZX_OK;
+    while (err == JZX_OK && made < runtime->loop_count) {
+        err = jzx__inbox_init(&poster->inboxes[made], size, false, &runtime->allocators[JZX_MEMORY_METADATA]);
+        if (err == JZX_OK) {
+            poster->inboxes[made].after = jzx__inbox_tail(&runtime->loops[made]->inbox);
+            made++;
+        }
+    }
+    if (err != JZX_OK) {
+        free_poster(runtime, poster, made);
+        return err;
+    }
+    *out = poster;
+    return JZX_OK;
+}
+
+jzx_err jzx_poster_create(jzx_runtime *runtime, uint32_t size, jzx_poster **out)
+{
+    if (runtime == NULL || out == NULL || size < 4 || size > 65536 || (size & (size - 1)) != 0) {
+        return JZX_ERR_INVALID_ARG;
+    }
+    if (on_a_loop(runtime)) {
+        return JZX_ERR_WRONG_THREAD;
+    }
+    if (atomic_load_explicit(&runtime->stop, memory_order_acquire) != 0) {
+        return JZX_ERR_LOOP_CLOSED;
+    }
+    while (atomic_exchange_explicit(&runtime->poster_lock, 1, memory_order_acquire) != 0) {
+        sched_yield(); /* makers take turns; this is no hot path */
+    }
+    uint32_t count = atomic_load_explicit(&runtime->poster_count, memory_order_relaxed);
+    jzx_err err = JZX_ERR_LIMIT;
+    if (count < runtime->config.posters_max) {
+        err = make_poster(runtime, size, &runtime->posters[count]);
+    }
+    if (err == JZX_OK) {
+        *out = runtime->posters[count];
+        /* Release: pairs with the acquire in posters_made(). */
+        atomic_store_explicit(&runtime->poster_count, count + 1, memory_order_release);
+    }
+    atomic_store_explicit(&runtime->poster_lock, 0, memory_order_release);
+    return err;
+}
+
+jzx_err jzx_poster_post(jzx_poster *poster, jzx_actor_id to, const jzx_message *message)
+{
+    if (poster == NULL) {
+        return JZX_ERR_INVALID_ARG;
+    }
+    jzx_err err = check_post(poster->runtime, to, message);
+    if (err != JZX_OK) {
+        return err;
+    }
+    uint32_t loop = jzx__id_loop(to);
+    return post_to(poster->runtime->loops[loop], &poster->inboxes[loop], to, message);
+}

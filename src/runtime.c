@@ -1,0 +1,401 @@
+/* runtime: the set of loops, from creation to the end. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "src/internal.h"
+
+/* ---- the shared segment ---- */
+
+static int open_segment(const jzx_config *config)
+{
+    if (config->segment_path == NULL) {
+        return memfd_create(JZX_SEGMENT_NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    }
+    return open(config->segment_path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+}
+
+static int size_segment(const jzx_config *config, int fd, size_t size)
+{
+    /* A file gets its blocks now: a disk that is full must not become a SIGBUS later. */
+    if (config->segment_path != NULL) {
+        return posix_fallocate(fd, 0, (off_t)size);
+    }
+    return ftruncate(fd, (off_t)size) == 0 ? 0 : errno;
+}
+
+static jzx_err segment_error(jzx_runtime *runtime, int error)
+{
+    atomic_store_explicit(&runtime->os_error, error, memory_order_relaxed);
+    return error == EMFILE || error == ENFILE ? JZX_ERR_FD_LIMIT
+           : error == ENOMEM || error == ENOSPC ? JZX_ERR_NO_MEMORY
+                                                 : JZX_ERR_OS;
+}
+
+static jzx_err make_segment(jzx_runtime *runtime)
+{
+    const jzx_config *config = &runtime->config;
+    jzx_segment_header header;
+    runtime->segment_size = jzx__config_segment_size(config, &header);
+    runtime->segment_fd = open_segment(config);
+    if (runtime->segment_fd < 0) {
+        return segment_error(runtime, errno);
+    }
+    int error = size_segment(config, runtime->segment_fd, runtime->segment_size);
+    if (error != 0) {
+        return segment_error(runtime, error);
+    }
+    void *memory = mmap(NULL, runtime->segment_size, PROT_READ | PROT_WRITE, MAP_SHARED, runtime->segment_fd, 0);
+    if (memory == MAP_FAILED) {
+        return segment_error(runtime, errno);
+    }
+    runtime->segment = memory;
+    if (config->segment_path == NULL) {
+        (void)fcntl(runtime->segment_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL);
+    }
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    header.created_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    header.pid = runtime->pid;
+    memcpy(memory, &header, sizeof header);
+    return JZX_OK;
+}
+
+static jzx_segment_header *segment_header(const jzx_runtime *runtime)
+{
+    return (jzx_segment_header *)(void *)runtime->segment;
+}
+
+/* ---- create and destroy ---- */
+
+static void *allocate(const jzx_runtime *runtime, size_t size, size_t align)
+{
+    const jzx_allocator *allocator = &runtime->allocators[JZX_MEMORY_METADATA];
+    void *memory = allocator->alloc(allocator->context, size, align);
+    if (memory != NULL) {
+        memset(memory, 0, size);
+    }
+    return memory;
+}
+
+static void release(const jzx_runtime *runtime, void *memory, size_t size, size_t align)
+{
+    const jzx_allocator allocator = runtime->allocators[JZX_MEMORY_METADATA];
+    if (memory != NULL) {
+        allocator.free(allocator.context, memory, size, align);
+    }
+}
+
+static void free_runtime(jzx_runtime *runtime)
+{
+    uint32_t loops = runtime->config.loops_max;
+    if (runtime->segment != NULL) {
+        munmap(runtime->segment, runtime->segment_size);
+    }
+    if (runtime->segment_fd >= 0) {
+        close(runtime->segment_fd);
+    }
+    release(runtime, runtime->loops, loops * sizeof(void *), _Alignof(void *));
+    release(runtime, runtime->lanes, (size_t)loops * loops * sizeof(jzx__lane), _Alignof(jzx__lane));
+    release(runtime, runtime->posters, runtime->config.posters_max * sizeof(void *), _Alignof(void *));
+    release(runtime, runtime, sizeof *runtime, _Alignof(jzx_runtime));
+}
+
+static jzx_err fill_runtime(jzx_runtime *runtime)
+{
+    uint32_t loops = runtime->config.loops_max;
+    runtime->loops = allocate(runtime, loops * sizeof(void *), _Alignof(void *));
+    runtime->lanes = allocate(runtime, (size_t)loops * loops * sizeof(jzx__lane), _Alignof(jzx__lane));
+    runtime->posters = allocate(runtime, runtime->config.posters_max * sizeof(void *), _Alignof(void *));
+    if (runtime->loops == NULL || runtime->lanes == NULL || runtime->posters == NULL) {
+        return JZX_ERR_NO_MEMORY;
+    }
+    return make_segment(runtime);
+}
+
+jzx_err jzx__runtime_create_in(const jzx_config *user_config, jzx__backend_make_fn make_backend, void *world,
+                               jzx_runtime **out)
+{
+    jzx_config config;
+    jzx_config_init(&config);
+    if (user_config != NULL) {
+        config = *user_config;
+    }
+    jzx_footprint footprint = {.struct_size = sizeof footprint};
+    jzx_err err = jzx_config_footprint(&config, &footprint);
+    if (err != JZX_OK) {
+        return err;
+    }
+    config.lane_blocks = jzx__config_lane_blocks(&config);
+    jzx_allocator allocators[JZX_MEMORY_KINDS];
+    jzx__config_allocators(&config, allocators);
+    const jzx_allocator *metadata = &allocators[JZX_MEMORY_METADATA];
+    jzx_runtime *runtime = metadata->alloc(metadata->context, sizeof *runtime, _Alignof(jzx_runtime));
+    if (runtime == NULL) {
+        return JZX_ERR_NO_MEMORY;
+    }
+    memset(runtime, 0, sizeof *runtime);
+    runtime->config = config;
+    memcpy(runtime->allocators, allocators, sizeof allocators);
+    runtime->make_backend = make_backend;
+    runtime->world = world;
+    runtime->pid = (int)getpid();
+    runtime->inbound_max = jzx__config_inbound_max(&config);
+    runtime->segment_fd = -1;
+    atomic_init(&runtime->round, 1);
+    err = fill_runtime(runtime);
+    if (err != JZX_OK) {
+        free_runtime(runtime);
+        return err;
+    }
+    runtime->config.segment_path = NULL; /* it was read during the call */
+    *out = runtime;
+    return JZX_OK;
+}
+
+jzx_err jzx_runtime_create(const jzx_config *config, jzx_runtime **runtime)
+{
+    return runtime == NULL ? JZX_ERR_INVALID_ARG : jzx__runtime_create_in(config, jzx__uring_make, NULL, runtime);
+}
+
+static uint32_t loop_state(const jzx_loop *loop)
+{
+    return atomic_load_explicit(&loop->state, memory_order_acquire);
+}
+
+/* Payloads that came after a loop had left: nobody else will see them. */
+static void drop_leftovers(jzx_runtime *runtime, jzx_loop *loop)
+{
+    jzx__cell cell;
+    while (jzx__inbox_take(&loop->inbox, &cell)) {
+        jzx__cell_drop_payload(&cell);
+    }
+    for (uint32_t i = 0; i < atomic_load(&runtime->poster_count); i++) {
+        while (jzx__inbox_take(&runtime->posters[i]->inboxes[loop->index], &cell)) {
+            jzx__cell_drop_payload(&cell);
+        }
+    }
+    for (uint32_t i = 0; i < runtime->loop_count; i++) {
+        jzx__cell *cells;
+        jzx__block *block;
+        uint32_t count;
+        while (i != loop->index && (count = jzx__lane_take(loop->lanes_in[i], &cell, &cells, &block)) > 0) {
+            for (uint32_t k = 0; k < count; k++) {
+                bool mail = cells[k].kind == JZX__CELL_MAIL || cells[k].kind == JZX__CELL_ANSWER;
+                if (mail) {
+                    jzx__cell_drop_payload(&cells[k]);
+                }
+                k += (cells[k].flags & JZX__FLAG_WIDE) != 0;
+            }
+        }
+    }
+}
+
+static void free_posters(jzx_runtime *runtime)
+{
+    for (uint32_t i = 0; i < atomic_load(&runtime->poster_count); i++) {
+        jzx_poster *poster = runtime->posters[i];
+        for (uint32_t k = 0; k < poster->loop_count; k++) {
+            jzx__inbox_deinit(&poster->inboxes[k]);
+        }
+        release(runtime, poster->inboxes, poster->loop_count * sizeof(jzx__inbox), _Alignof(jzx__inbox));
+        release(runtime, poster, sizeof *poster, _Alignof(jzx_poster));
+    }
+}
+
+/* Some loop runs, or has run and not yet left. */
+static bool in_use(const jzx_runtime *runtime)
+{
+    for (uint32_t i = 0; i < runtime->loop_count; i++) {
+        if (loop_state(runtime->loops[i]) == JZX__LOOP_RUNNING) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void join_threads(jzx_runtime *runtime)
+{
+    for (uint32_t i = 0; i < runtime->loop_count; i++) {
+        (void)jzx_loop_join(runtime->loops[i], NULL);
+    }
+}
+
+jzx_err jzx_runtime_destroy(jzx_runtime *runtime)
+{
+    if (runtime == NULL) {
+        return JZX_OK;
+    }
+    if (runtime->pid != (int)getpid()) {
+        return JZX_ERR_FORKED;
+    }
+    if (in_use(runtime) && atomic_load_explicit(&runtime->stop, memory_order_acquire) == 0) {
+        return JZX_ERR_BUSY;
+    }
+    for (uint32_t i = 0; i < runtime->loop_count; i++) {
+        if (runtime->loops[i]->in_turn && jzx__loop_owned(runtime->loops[i])) {
+            return JZX_ERR_BUSY; /* inside a handler */
+        }
+    }
+    join_threads(runtime);
+    if (in_use(runtime)) {
+        return JZX_ERR_BUSY;
+    }
+    atomic_store_explicit(&runtime->stop, 1, memory_order_release);
+    for (uint32_t i = 0; i < runtime->loop_count; i++) {
+        if (!runtime->loops[i]->entered) {
+            jzx__loop_teardown(runtime->loops[i]);
+        }
+    }
+    for (uint32_t i = 0; i < runtime->loop_count; i++) {
+        drop_leftovers(runtime, runtime->loops[i]);
+    }
+    free_posters(runtime);
+    for (uint32_t i = runtime->loop_count; i > 0; i--) {
+        jzx__loop_free(runtime->loops[i - 1]);
+    }
+    free_runtime(runtime);
+    return JZX_OK;
+}
+
+/* ---- stop ---- */
+
+jzx_err jzx_runtime_request_stop(jzx_runtime *runtime)
+{
+    if (runtime == NULL) {
+        return JZX_ERR_INVALID_ARG;
+    }
+    if (atomic_exchange_explicit(&runtime->stop, 1, memory_order_acq_rel) == 0) {
+        jzx__stop_begin(runtime);
+    }
+    return JZX_OK;
+}
+
+static uint64_t clock_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static bool some_loop_runs(const jzx_runtime *runtime, uint32_t *which)
+{
+    for (uint32_t i = 0; i < runtime->loop_count; i++) {
+        if (loop_state(runtime->loops[i]) == JZX__LOOP_RUNNING) {
+            *which = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Sleeps until a loop leaves (jzx__stop_left()) or the deadline. */
+static void wait_left(jzx_runtime *runtime, uint32_t left, uint64_t deadline_ns)
+{
+    struct timespec until = {(time_t)(deadline_ns / 1000000000u), (long)(deadline_ns % 1000000000u)};
+    syscall(SYS_futex, &runtime->left, FUTEX_WAIT_BITSET_PRIVATE, left, deadline_ns == JZX_FOREVER ? NULL : &until,
+            NULL, FUTEX_BITSET_MATCH_ANY);
+}
+
+jzx_err jzx_runtime_shutdown(jzx_runtime *runtime, uint64_t timeout_ns, uint32_t *stuck_loop)
+{
+    if (runtime == NULL) {
+        return JZX_ERR_INVALID_ARG;
+    }
+    uint32_t which = 0;
+    for (uint32_t i = 0; i < runtime->loop_count; i++) {
+        if (loop_state(runtime->loops[i]) == JZX__LOOP_RUNNING && jzx__loop_owned(runtime->loops[i])) {
+            return JZX_ERR_WRONG_THREAD;
+        }
+    }
+    uint64_t deadline_ns = jzx__add_saturating(clock_ns(), timeout_ns);
+    jzx_runtime_request_stop(runtime);
+    for (;;) {
+        uint32_t left = atomic_load_explicit(&runtime->left, memory_order_acquire);
+        if (!some_loop_runs(runtime, &which)) {
+            join_threads(runtime);
+            return JZX_OK;
+        }
+        if (clock_ns() >= deadline_ns) {
+            break;
+        }
+        wait_left(runtime, left, deadline_ns);
+    }
+    if (stuck_loop != NULL) {
+        *stuck_loop = which;
+    }
+    return JZX_ERR_TIMEOUT;
+}
+
+/* ---- loops of a runtime ---- */
+
+static jzx_err check_cpu(int cpu)
+{
+    cpu_set_t allowed;
+    if (cpu == JZX_CPU_ANY) {
+        return JZX_OK;
+    }
+    CPU_ZERO(&allowed);
+    bool can = cpu >= 0 && cpu < CPU_SETSIZE && sched_getaffinity(getpid(), sizeof allowed, &allowed) == 0 &&
+               CPU_ISSET((unsigned)cpu, &allowed);
+    return can ? JZX_OK : JZX_ERR_NO_SUCH_CPU;
+}
+
+jzx_err jzx_loop_create(jzx_runtime *runtime, const jzx_loop_config *user_config, jzx_loop **out)
+{
+    if (runtime == NULL || out == NULL ||
+        (user_config != NULL && user_config->struct_size != sizeof *user_config)) {
+        return JZX_ERR_INVALID_ARG;
+    }
+    jzx_loop_config config;
+    jzx_loop_config_init(&runtime->config, &config);
+    if (user_config != NULL) {
+        config = *user_config;
+    }
+    if (runtime->pid != (int)getpid()) {
+        return JZX_ERR_FORKED;
+    }
+    if (atomic_load_explicit(&runtime->ran, memory_order_relaxed) != 0 || atomic_load(&runtime->poster_count) != 0) {
+        return JZX_ERR_BUSY;
+    }
+    if (runtime->loop_count == runtime->config.loops_max) {
+        return JZX_ERR_MAX_LOOPS;
+    }
+    jzx_err err = check_cpu(config.cpu);
+    if (err != JZX_OK) {
+        return err;
+    }
+    jzx_loop *loop;
+    err = jzx__loop_make(runtime, &config, &loop);
+    if (err != JZX_OK) {
+        return err;
+    }
+    runtime->loops[runtime->loop_count++] = loop;
+    segment_header(runtime)->loop_count = runtime->loop_count;
+    *out = loop;
+    return JZX_OK;
+}
+
+int jzx_runtime_os_error(const jzx_runtime *runtime)
+{
+    return runtime == NULL ? 0 : atomic_load_explicit(&runtime->os_error, memory_order_relaxed);
+}
+
+uint32_t jzx_runtime_loop_count(const jzx_runtime *runtime)
+{
+    return runtime == NULL ? 0 : runtime->loop_count;
+}
+
+jzx_loop *jzx_runtime_loop(jzx_runtime *runtime, uint32_t index)
+{
+    return runtime != NULL && index < runtime->loop_count ? runtime->loops[index] : NULL;
+}
+
+int jzx_runtime_segment_fd(const jzx_runtime *runtime)
+{
+    return runtime == NULL ? -1 : runtime->segment_fd;
+}
