@@ -595,6 +595,7 @@ static inline step run_mail(jzx_context *context, jzx__hot *hot, jzx_segment_slo
     }
     public->last_tag = message.tag;
     jzx__count_add(&public->handled, 1);
+    jzx__count_add(&loop->counters->handled, 1);
     jzx_behavior_result result = call(context, &message);
     (void)hot;
     if (jzx__likely(result == JZX_BEHAVIOR_OK && context->end == 0 && public->state == JZX__RUNNING)) {

@@ -377,6 +377,7 @@ void jzx__observe_accept_failed(jzx_loop *loop, jzx_actor_id owner, int os_error
 
 /* park.c */
 jzx_err jzx__park(jzx_loop *loop, uint64_t deadline_ns);
+jzx_err jzx__park_pay(jzx_loop *loop); /* sends every doorbell, before a loop leaves */
 void jzx__park_host(jzx_loop *loop);  /* leaves a turn of a hosted loop */
 void jzx__wake(jzx_loop *loop);       /* from any thread, after a post or a stop */
 void jzx__park_peer_gave(jzx_loop *loop, uint32_t peer); /* room was given back to a peer */

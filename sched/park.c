@@ -65,6 +65,16 @@ static void pay_owed(jzx_loop *loop)
     }
 }
 
+jzx_err jzx__park_pay(jzx_loop *loop)
+{
+    jzx_err err;
+    do {
+        pay_owed(loop);
+        err = loop->backend->ops->submit(loop->backend);
+    } while (loop->owed_count > 0 && err == JZX_OK);
+    return err;
+}
+
 static uint32_t parked_word(const jzx_loop *loop)
 {
     return jzx__list_empty(&loop->dirty_lanes) ? 1 : 2; /* what stays dirty after a flush waits for room */

@@ -31,6 +31,7 @@ static jzx_err begin_run(jzx_loop *loop)
 static void leave(jzx_loop *loop)
 {
     jzx__observe_loop(loop, false);
+    (void)jzx__park_pay(loop); /* the last phase was perhaps opened here: the others must hear of it */
     jzx__count_set(&loop->segment->state, JZX__LOOP_LEFT);
     jzx__stop_left(loop);
 }
