@@ -204,11 +204,6 @@ static inline void jzx__cell_to_message(const jzx__cell *cell, jzx_message *mess
 }
 _Static_assert(JZX__FLAG_POINTER == (unsigned)JZX_MESSAGE_POINTER, "one bit for both");
 
-static inline size_t jzx__cell_payload_size(const jzx__cell *cell)
-{
-    return (cell->flags & JZX__FLAG_POINTER) != 0 ? cell->pointer.size : cell->size;
-}
-
 /* First in, first out; empty when first is NULL. */
 typedef struct jzx__queue {
     jzx__cell *first;

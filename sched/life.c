@@ -10,24 +10,14 @@
  *   E3  A notice of the exit is sent only when fini has run, what the actor owned is let go, and its id is stale (P6).
  *   E4  An actor is torn down only from the run queue, never inside another's handler.
  */
-#include "sched/loop.h"
+#include "sched/mailbox.h"
 
 enum { CHECK_EVERY = 8, NEST_MAX = 16 };
 
-static jzx_context context_of(jzx_loop *loop, uint32_t index)
+static void context_init(jzx_context *context, jzx_loop *loop, uint32_t index)
 {
-    jzx_context context;
-    context.loop = loop;
-    context.self = jzx__public(loop, index)->id;
-    context.slot = index;
-    context.depth = 0;
-    context.ending = false;
-    context.answered = false;
-    context.handling = NULL;
-    context.tag = 0;
-    context.end = 0;
-    context.buffer = JZX__NO_BUFFER;
-    return context;
+    *context = (jzx_context){.loop = loop, .slot = index, .buffer = JZX__NO_BUFFER};
+    context->self = jzx__public(loop, index)->id;
 }
 
 static void copy_text(char *to, size_t size, const char *from)
@@ -89,7 +79,7 @@ static void fill_slot(jzx_loop *loop, uint32_t index, const jzx__spawn *spawn, j
 
 static jzx_err run_init(jzx_loop *loop, uint32_t index, const jzx__spawn *spawn, uint32_t depth, jzx_context *context)
 {
-    *context = context_of(loop, index);
+    context_init(context, loop, index);
     context->depth = depth;
     if (spawn->init == NULL) {
         return JZX_OK;
@@ -235,6 +225,7 @@ static void set_stopping(jzx_loop *loop, uint32_t index, jzx__cell *cell)
 {
     jzx__public(loop, index)->state = JZX__STOPPING;
     jzx__slot_hot(&loop->slots, index)->end = cell;
+    loop->turn.special = true; /* it may be the one that runs */
     jzx__schedule(loop, index);
 }
 
@@ -261,6 +252,7 @@ static bool end_counts(uint8_t state, uint8_t end)
 static void drain(jzx_loop *loop, uint32_t index)
 {
     jzx__public(loop, index)->state = JZX__DRAINING;
+    loop->turn.special = true;
     jzx__schedule(loop, index); /* an empty mailbox ends it at its next turn */
 }
 
@@ -392,7 +384,8 @@ static void run_fini(jzx_loop *loop, uint32_t index, const jzx_exit_info *info)
     jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
     jzx__cold *cold = jzx__slot_cold(&loop->slots, index);
     if (cold->fini != NULL && (hot->flags & JZX__SLOT_STILLBORN) == 0) {
-        jzx_context context = context_of(loop, index);
+        jzx_context context;
+        context_init(&context, loop, index);
         context.ending = true;
         cold->fini(&context, hot->state, info);
     }
@@ -502,14 +495,11 @@ typedef enum step {
     STEP_ENDED,   /* the actor has ended */
 } step;
 
-static jzx_behavior_result call(jzx_context *context, const jzx_message *message)
+/* With the clock read around the handler. */
+static __attribute__((noinline)) jzx_behavior_result call_measured(jzx_context *context, const jzx__hot *hot,
+                                                                   const jzx_message *message)
 {
     jzx_loop *loop = context->loop;
-    jzx__hot *hot = jzx__slot_hot(&loop->slots, context->slot);
-    context->tag = message->tag;
-    if (jzx__likely(!loop->config->measure_handlers)) {
-        return hot->behavior(context, hot->state, message);
-    }
     uint64_t began = loop->backend->ops->now_ns(loop->backend);
     jzx__count_set(&loop->segment->running_since_ns, began);
     jzx_behavior_result result = hot->behavior(context, hot->state, message);
@@ -519,6 +509,20 @@ static jzx_behavior_result call(jzx_context *context, const jzx_message *message
         jzx__observe_slow(loop, context->self, message->tag, took);
     }
     return result;
+}
+
+static inline jzx_behavior_result call(jzx_context *context, const jzx__hot *hot, const jzx_message *message)
+{
+    context->tag = message->tag;
+    if (jzx__likely(!context->loop->measure)) {
+        return hot->behavior(context, hot->state, message);
+    }
+    return call_measured(context, hot, message);
+}
+
+static jzx_behavior_result call_signal(jzx_context *context, const jzx_message *message)
+{
+    return call(context, jzx__slot_hot(&context->loop->slots, context->slot), message);
 }
 
 /* Puts a message back in front, to be handled again. */
@@ -535,8 +539,10 @@ static void unhandle(jzx_loop *loop, jzx_context *context, jzx__cell *cell, cons
     }
     jzx__queue_push_front(&hot->mail, cell);
     public->mailbox_length++;
-    hot->bytes += jzx__cell_payload_size(cell);
-    loop->queued++;
+    if ((cell->flags & JZX__FLAG_POINTER) != 0) {
+        hot->bytes += cell->pointer.size;
+    }
+    loop->mail_run--; /* not handled yet */
     jzx__count_add(&loop->counters->yields, 1);
 }
 
@@ -554,11 +560,12 @@ static __attribute__((noinline)) step after_mail(jzx_context *context, jzx__cell
                                                  jzx_behavior_result result)
 {
     jzx_loop *loop = context->loop;
-    bool kept = context->handling != NULL || context->answered;
+    bool kept = context->handling != NULL; /* by the actor, or consumed by its answer */
     if (result == JZX_BEHAVIOR_YIELD && !context->answered && context->end == 0 &&
         jzx__public(loop, context->slot)->state != JZX__STOPPING) {
         unhandle(loop, context, cell, message);
         context->handling = NULL;
+        context->special = false;
         return STEP_YIELDED;
     }
     if (result == JZX_BEHAVIOR_YIELD && !context->answered) { /* it ends: nobody will handle the rest */
@@ -572,6 +579,7 @@ static __attribute__((noinline)) step after_mail(jzx_context *context, jzx__cell
     }
     context->handling = NULL;
     context->answered = false;
+    context->special = false;
     if (end_after(context, result)) {
         return STEP_ENDED;
     }
@@ -584,26 +592,20 @@ static inline step run_mail(jzx_context *context, jzx__hot *hot, jzx_segment_slo
     jzx_loop *loop = context->loop;
     jzx_message message;
     jzx__cell_to_message(cell, &message);
-    jzx__mail_left(loop, context->slot, cell);
+    jzx__mailbox_left(loop, context->slot, hot, public, cell);
     if (jzx__unlikely((cell->flags & JZX__FLAG_REQUEST) != 0)) {
         message.flags |= JZX_MESSAGE_REQUEST;
         message.ref = jzx__request_keep(loop, context->slot, cell);
         context->handling = cell;
-    } else if (cell->kind == JZX__CELL_ANSWER) {
+        context->special = true;
+    } else if (jzx__unlikely(cell->kind == JZX__CELL_ANSWER)) {
         message.flags |= JZX_MESSAGE_ANSWER;
         message.ref = cell->target;
     }
     public->last_tag = message.tag;
-    jzx__count_add(&public->handled, 1);
-    jzx__count_add(&loop->counters->handled, 1);
-    jzx_behavior_result result = call(context, &message);
-    (void)hot;
-    if (jzx__likely(result == JZX_BEHAVIOR_OK && context->end == 0 && public->state == JZX__RUNNING)) {
-        if (context->handling == NULL && !context->answered) {
-            jzx__cell_free(loop, cell);
-        }
-        context->handling = NULL;
-        context->answered = false;
+    jzx_behavior_result result = call(context, hot, &message);
+    if (jzx__likely(result == JZX_BEHAVIOR_OK && !context->special)) {
+        jzx__cell_free(loop, cell);
         return STEP_ON;
     }
     return after_mail(context, cell, &message, result);
@@ -615,6 +617,7 @@ static step after_signal(jzx_context *context, jzx_behavior_result result)
     if (result == JZX_BEHAVIOR_UNHANDLED) {
         jzx__count_add(&context->loop->counters->unhandled, 1);
     }
+    context->special = false;
     if (jzx__unlikely(end_after(context, result))) {
         return STEP_ENDED;
     }
@@ -631,7 +634,7 @@ static step run_down(jzx_context *context, jzx__cell *cell)
     jzx_message message = jzx_message_pointer(JZX_TAG_SYS_DOWN, &down, sizeof down, NULL, NULL);
     message.flags |= JZX_MESSAGE_LENT;
     message.sender = down.exit.id;
-    return after_signal(context, call(context, &message));
+    return after_signal(context, call_signal(context, &message));
 }
 
 static step run_resume(jzx_context *context, jzx__cell *cell)
@@ -642,7 +645,7 @@ static step run_resume(jzx_context *context, jzx__cell *cell)
     jzx__resource_disown(&resume->resource);
     jzx__table_give(&context->loop->resumes, resume->resource.number);
     jzx_message message = jzx_message_value(JZX_TAG_SYS_RESUME, &resumed, sizeof resumed);
-    return after_signal(context, call(context, &message));
+    return after_signal(context, call_signal(context, &message));
 }
 
 /*
@@ -656,7 +659,7 @@ static step run_timer(jzx_context *context, jzx__cell *cell)
     jzx_message message;
     jzx__timer_message(loop, timer, &message);
     jzx__timer_handled(loop, context->slot, timer);
-    jzx_behavior_result result = call(context, &message);
+    jzx_behavior_result result = call_signal(context, &message);
     if (result == JZX_BEHAVIOR_UNHANDLED) {
         unhandled(loop, &message);
         result = JZX_BEHAVIOR_OK;
@@ -670,7 +673,7 @@ static step run_watch(jzx_context *context, jzx__cell *cell)
     uint64_t number = record->resource.number;
     jzx_message message;
     jzx__watch_event_message(context->loop, record, &message);
-    jzx_behavior_result result = call(context, &message);
+    jzx_behavior_result result = call_signal(context, &message);
     jzx__watch_event_done(context->loop, number);
     return after_signal(context, result);
 }
@@ -684,7 +687,7 @@ static step run_socket(jzx_context *context, jzx__cell *cell)
     if (!jzx__socket_event_message(context, record, &message, event)) {
         return STEP_ON;
     }
-    jzx_behavior_result result = call(context, &message);
+    jzx_behavior_result result = call_signal(context, &message);
     jzx__socket_event_done(context, number);
     return after_signal(context, result);
 }
@@ -725,56 +728,74 @@ static inline step run_one(jzx_context *context, jzx__hot *hot, jzx_segment_slot
     }
     *urgent_next = true;
     hot->mail.first = cell->next;
-    if (jzx__likely(cell->kind == JZX__CELL_MAIL || cell->kind == JZX__CELL_ANSWER)) {
+    if (jzx__likely(cell->kind <= JZX__CELL_ANSWER)) {
+        context->loop->mail_run++;
         return run_mail(context, hot, public, cell);
     }
     return run_signal(context, cell);
 }
 
-static uint32_t done(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_segment_slot *public, uint32_t count)
+/* After its turn an actor goes to the end of the queue, or rests, or has drained. */
+static void done(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_segment_slot *public)
 {
     hot->flags &= (uint8_t)~JZX__SLOT_QUEUED;
-    if (public->state == JZX__DRAINING && hot->mail.first == NULL) {
+    if (jzx__unlikely(public->state == JZX__DRAINING && hot->mail.first == NULL)) {
         jzx__life_exit(loop, index, JZX_EXIT_SHUTDOWN, 0, NULL, 0);
-    } else if (public->state == JZX__STOPPING || hot->mail.first != NULL || hot->urgent_last != NULL) {
-        jzx__schedule(loop, index);
+    } else if (hot->mail.first != NULL || hot->urgent_last != NULL || jzx__unlikely(public->state == JZX__STOPPING)) {
+        jzx__schedule_hot(loop, index, hot);
     }
-    return count;
 }
 
-uint32_t jzx__life_run(jzx_loop *loop, uint32_t index)
+/* One look at the clock in a while. */
+static inline void check_now_and_then(jzx_loop *loop)
 {
-    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
-    jzx_segment_slot *public = jzx__public(loop, index);
-    if (jzx__unlikely(public->state == JZX__STOPPING)) {
-        hot->flags &= (uint8_t)~JZX__SLOT_QUEUED;
-        finish_stopping(loop, index);
-        return 1;
+    if (jzx__unlikely(--loop->check_in == 0)) {
+        loop->check_in = CHECK_EVERY;
+        jzx__loop_check(loop);
     }
-    jzx_context context = context_of(loop, index);
-    jzx__count_set(&loop->segment->running_id, context.self);
-    loop->window_actor = context.self;
+}
+
+/* False when the actor has ended. */
+static inline bool run_batch(jzx_context *context, jzx__hot *hot, jzx_segment_slot *public)
+{
+    jzx_loop *loop = context->loop;
     bool urgent_next = true;
-    uint32_t count = 0;
     uint32_t budget = hot->per_turn;
-    while (count < budget && (hot->mail.first != NULL || hot->urgent_last != NULL)) {
-        step next = run_one(&context, hot, public, &urgent_next);
-        count++;
-        if (jzx__unlikely(--loop->check_in == 0)) {
-            loop->check_in = CHECK_EVERY;
-            loop->window_tag = context.tag;
-            jzx__loop_check(loop);
+    while (hot->mail.first != NULL || hot->urgent_last != NULL) {
+        step next = run_one(context, hot, public, &urgent_next);
+        check_now_and_then(loop);
+        if (jzx__unlikely(next != STEP_ON)) {
+            context->end = 0;
+            return next != STEP_ENDED;
         }
-        if (jzx__unlikely(next == STEP_ENDED)) {
-            loop->window_tag = context.tag;
-            jzx__count_set(&loop->segment->running_id, 0);
-            return count;
-        }
-        if (jzx__unlikely(next == STEP_YIELDED || loop->turn_over)) {
+        if (--budget == 0 || loop->turn_over) {
             break;
         }
     }
-    loop->window_tag = context.tag;
-    jzx__count_set(&loop->segment->running_id, 0);
-    return done(loop, index, hot, public, count);
+    return true;
+}
+
+void jzx__life_run_next(jzx_loop *loop)
+{
+    uint32_t index = loop->run_first;
+    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
+    jzx_segment_slot *public = jzx__public(loop, index);
+    loop->run_first = hot->run_next;
+    if (jzx__unlikely(public->state == JZX__STOPPING)) {
+        hot->flags &= (uint8_t)~JZX__SLOT_QUEUED;
+        finish_stopping(loop, index);
+        return;
+    }
+    jzx_context *context = &loop->turn;
+    context->self = public->id;
+    context->slot = index;
+    context->special = public->state != JZX__RUNNING;
+    jzx__count_set(&loop->segment->running_id, context->self);
+    bool alive = run_batch(context, hot, public);
+    jzx__count_add(&loop->counters->handled, loop->mail_run);
+    if (jzx__likely(alive)) {
+        jzx__count_add(&public->handled, loop->mail_run);
+        done(loop, index, hot, public);
+    }
+    loop->mail_run = 0;
 }

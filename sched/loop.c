@@ -214,7 +214,9 @@ static void init_plain(jzx_loop *loop)
     loop->run_first = JZX__SLOT_NONE;
     loop->check_in = CHECK_EVERY;
     jzx__list_init(&loop->dirty_lanes);
+    loop->measure = loop->config->measure_handlers;
     loop->host = (jzx_context){.loop = loop, .slot = JZX__SLOT_NONE, .buffer = JZX__NO_BUFFER};
+    loop->turn = loop->host;
     atomic_init(&loop->owner, jzx__thread_self()); /* O1 */
 }
 
@@ -492,9 +494,9 @@ static void fire(jzx_loop *loop)
 /* Judges the handlers since the last reading of the clock: one of at most CHECK_EVERY of them may have been slow. */
 static void judge_window(jzx_loop *loop, uint64_t now_ns)
 {
-    if (loop->window_began_ns != 0 && !loop->config->measure_handlers && loop->config->slow_handler_ns != 0 &&
+    if (loop->window_began_ns != 0 && !loop->measure && loop->config->slow_handler_ns != 0 &&
         now_ns - loop->window_began_ns >= loop->config->slow_handler_ns) {
-        jzx__observe_slow(loop, loop->window_actor, loop->window_tag, now_ns - loop->window_began_ns);
+        jzx__observe_slow(loop, loop->turn.self, loop->turn.tag, now_ns - loop->window_began_ns);
     }
     loop->window_began_ns = 0;
 }
@@ -529,22 +531,29 @@ static void run_actors(jzx_loop *loop)
 {
     loop->turn_over = false;
     loop->window_began_ns = loop->run_first != JZX__SLOT_NONE ? loop->now_ns : 0;
-    for (uint32_t runs = 0; runs < loop->config->actors_per_turn && !loop->turn_over; runs++) {
-        uint32_t index = loop->run_first;
-        if (index == JZX__SLOT_NONE) {
-            break;
-        }
-        loop->run_first = jzx__slot_hot(&loop->slots, index)->run_next;
-        loop->run_count--;
-        (void)jzx__life_run(loop, index);
+    uint32_t runs = loop->config->actors_per_turn;
+    while (runs-- > 0 && !loop->turn_over && loop->run_first != JZX__SLOT_NONE) {
+        jzx__life_run_next(loop);
     }
+    jzx__count_set(&loop->segment->running_id, 0);
+}
+
+/* What was accepted for this loop and has not met its fate. */
+static uint64_t queued(const jzx_counters *counters)
+{
+    uint64_t in = counters->sent - counters->mail_out + counters->mail_in + counters->posted;
+    uint64_t gone = counters->handled;
+    for (unsigned i = 0; i < JZX_DROP_REASONS; i++) {
+        gone += counters->dropped[i];
+    }
+    return in - gone;
 }
 
 void jzx__loop_count(jzx_loop *loop)
 {
     jzx_counters *counters = loop->counters;
     jzx__count_set(&counters->actors, loop->slots.live);
-    jzx__count_set(&counters->queued, loop->queued);
+    jzx__count_set(&counters->queued, queued(counters));
     jzx__count_set(&counters->cells_free, loop->pool.free_count);
     jzx__count_set(&counters->timers, loop->timers.used);
     jzx__count_set(&counters->sockets, loop->sockets.used);

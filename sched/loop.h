@@ -55,9 +55,10 @@ struct jzx_context {
     uint32_t slot;          /* JZX__SLOT_NONE for the host */
     uint32_t depth;         /* of nested inits */
     bool ending;            /* in fini: no spawn, no new resource */
-    bool answered;          /* the message being handled has been answered */
+    uint32_t tag;           /* of the message being handled */
+    bool special;           /* the rest must be looked at when the handler returns */
+    bool answered;          /* the message has been answered */
     jzx__cell *handling;    /* its cell, while kept for an answer */
-    uint32_t tag;           /* its tag */
     uint8_t end;            /* jzx__end that the actor asked for itself, 0 none */
     int32_t code;
     char text[JZX_EXIT_TEXT_MAX];
@@ -90,23 +91,22 @@ struct jzx_loop {
     uint32_t check_in;       /* messages until the clock is looked at */
     uint32_t run_first;      /* run queue of slot indexes */
     uint32_t run_last;
-    uint32_t run_count;
     bool host_asleep;        /* a host sleeps on the poll fd */
     bool in_turn;
     bool turn_over;          /* its time is used up */
     bool doorbells;          /* queued in mid-turn: they wait for an enter */
     jzx__list dirty_lanes;   /* lanes with cells to publish, or an overflow */
-    uint64_t queued;         /* messages in mailboxes */
+    uint64_t mail_run;       /* messages handled by the actor that runs, not yet counted */
+    bool measure;            /* the config's measure_handlers */
     jzx__cell *cell_waiters; /* others that wait until cells are plenty here */
     jzx__pool pool;
     jzx__slots slots;
     jzx__deadlines deadlines;
     uint32_t requests_timed; /* deadlines of requests in the heap */
     jzx_context host;
+    jzx_context turn;        /* of the behavior that runs; handlers never nest */
     uint64_t random[4];
     uint64_t window_began_ns; /* since when the handlers run that the next clock reading judges; 0: none ran */
-    jzx_actor_id window_actor; /* the last of them */
-    uint32_t window_tag;
 
     /* Owner thread: warm. */
     jzx__table timers;
@@ -228,9 +228,8 @@ void jzx__loop_count(jzx_loop *loop);    /* brings the counters up to date */
 uint64_t jzx__loop_random(jzx_loop *loop);
 void jzx__loop_teardown(jzx_loop *loop); /* of a loop that never ran, by the thread that has it */
 
-static inline void jzx__schedule(jzx_loop *loop, uint32_t index)
+static inline void jzx__schedule_hot(jzx_loop *loop, uint32_t index, jzx__hot *hot)
 {
-    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
     if ((hot->flags & JZX__SLOT_QUEUED) != 0) {
         return; /* A3 */
     }
@@ -242,10 +241,11 @@ static inline void jzx__schedule(jzx_loop *loop, uint32_t index)
         jzx__slot_hot(&loop->slots, loop->run_last)->run_next = index;
     }
     loop->run_last = index;
-    loop->run_count++;
-    if (jzx__unlikely(loop->host_asleep)) {
-        jzx__loop_touch(loop);
-    }
+}
+
+static inline void jzx__schedule(jzx_loop *loop, uint32_t index)
+{
+    jzx__schedule_hot(loop, index, jzx__slot_hot(&loop->slots, index));
 }
 
 /* route.c: from here to a loop, and what arrives */
@@ -257,8 +257,6 @@ void jzx__route_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *
 void jzx__route_dead(jzx_loop *loop, jzx__cell *cell, jzx_actor_id target, jzx_drop_reason reason);
 void jzx__route_flush(jzx_loop *loop); /* publishes every dirty lane */
 void jzx__route_flush_aged(jzx_loop *loop);
-void jzx__mail_push(jzx_loop *loop, uint32_t index, jzx__cell *cell);
-void jzx__mail_left(jzx_loop *loop, uint32_t index, const jzx__cell *cell); /* it is no longer in the mailbox */
 void jzx__ring_peer(jzx_loop *loop, uint32_t peer);   /* after a publication (L5) */
 void jzx__pool_freed(jzx_loop *loop);                 /* cells were given back: tells who waits when they are plenty */
 
@@ -293,8 +291,7 @@ void jzx__life_end_arrived(jzx_loop *loop, const jzx__cell *cell);
 void jzx__life_end_all(jzx_loop *loop, uint32_t max); /* of a stop: continues at end_cursor */
 void jzx__life_exit(jzx_loop *loop, uint32_t index, jzx_exit_kind kind, int32_t code, const char *text, uint32_t tag);
 void jzx__life_notice_left(jzx_loop *loop, uint32_t index); /* one notice of a dying slot is on its way */
-/* Runs one actor. Returns the number of messages and signals it was given. */
-uint32_t jzx__life_run(jzx_loop *loop, uint32_t index);
+void jzx__life_run_next(jzx_loop *loop); /* gives the first actor of the run queue its turn */
 
 /* signal.c: monitors and resume notices */
 jzx_err jzx__monitor_start(jzx_context *context, jzx_actor_id target, uint64_t *monitor);

@@ -1,5 +1,5 @@
 /* observe: tells each observer of a loop. Owner thread only; a branch when there is none. */
-#include "sched/loop.h"
+#include "sched/mailbox.h"
 
 #define EACH(loop, hook, ...)                                          \
     for (uint32_t i = 0; i < (loop)->observer_count; i++) {            \

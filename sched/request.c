@@ -11,7 +11,7 @@
  *   Q2  A kept cell is answered exactly once: by its actor, or by the runtime at the actor's end.
  *   Q3  One actor holds at most cells / 8 cells.
  */
-#include "sched/loop.h"
+#include "sched/mailbox.h"
 
 /* What a held cell has where its payload was. */
 typedef struct held_reserved {

@@ -3,7 +3,7 @@
  *
  * Owner thread only; what it reads of other loops is their `closed`, `low` and `full` words.
  */
-#include "sched/loop.h"
+#include "sched/mailbox.h"
 
 static void report(jzx_loop *loop, const jzx__cell *cell, jzx_actor_id target, jzx_drop_reason reason)
 {
@@ -34,7 +34,7 @@ static void dispose(jzx_loop *loop, jzx__cell *cell, jzx_actor_id target, jzx_dr
     jzx__cell_free(loop, cell);
 }
 
-static void mark_full(jzx_loop *loop, uint32_t index, jzx__hot *hot)
+void jzx__mailbox_mark(jzx_loop *loop, uint32_t index, jzx__hot *hot)
 {
     hot->flags |= JZX__SLOT_MARKED;
     if (hot->policy == JZX_MAILBOX_REFUSE) {
@@ -43,47 +43,16 @@ static void mark_full(jzx_loop *loop, uint32_t index, jzx__hot *hot)
     }
 }
 
-static void unmark_full(jzx_loop *loop, uint32_t index, jzx__hot *hot)
+void jzx__mailbox_unmark(jzx_loop *loop, uint32_t index, jzx__hot *hot)
 {
-    hot->flags &= (uint8_t)~(JZX__SLOT_MARKED | JZX__SLOT_FULL_SEEN);
+    hot->flags &= (uint8_t) ~(JZX__SLOT_MARKED | JZX__SLOT_FULL_SEEN);
     atomic_store_explicit(&loop->slots.full[index], 0, memory_order_release);
     jzx__resume_wake_mailbox(loop, index);
 }
 
-void jzx__mail_push(jzx_loop *loop, uint32_t index, jzx__cell *cell)
+static inline bool is_full(const jzx__hot *hot, const jzx_segment_slot *public, bool pointer, size_t size)
 {
-    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
-    jzx_segment_slot *public = jzx__public(loop, index);
-    jzx__queue_push(&hot->mail, cell);
-    hot->bytes += jzx__cell_payload_size(cell);
-    loop->queued++;
-    uint32_t length = public->mailbox_length + 1;
-    public->mailbox_length = length;
-    if (length > public->mailbox_peak) {
-        public->mailbox_peak = length;
-    }
-    if (jzx__unlikely(length >= jzx__slot_high_mark(hot->cap)) && (hot->flags & JZX__SLOT_MARKED) == 0) {
-        mark_full(loop, index, hot);
-    }
-    jzx__schedule(loop, index);
-}
-
-void jzx__mail_left(jzx_loop *loop, uint32_t index, const jzx__cell *cell)
-{
-    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
-    jzx_segment_slot *public = jzx__public(loop, index);
-    JZX_ASSERT(public->mailbox_length > 0);
-    uint32_t length = --public->mailbox_length;
-    hot->bytes -= jzx__cell_payload_size(cell);
-    loop->queued--;
-    if (jzx__unlikely((hot->flags & JZX__SLOT_MARKED) != 0) && length <= jzx__slot_low_mark(hot->cap)) {
-        unmark_full(loop, index, hot);
-    }
-}
-
-static bool is_full(const jzx__hot *hot, const jzx_segment_slot *public, size_t size)
-{
-    return public->mailbox_length >= hot->cap || hot->bytes + size > hot->bytes_cap;
+    return public->mailbox_length >= hot->cap || (jzx__unlikely(pointer) && hot->bytes + size > hot->bytes_cap);
 }
 
 /* Makes room by ending the oldest mail; signals and answers keep their place. */
@@ -132,7 +101,7 @@ static void fill(jzx__cell *cell, const jzx_context *context, const jzx_message 
     }
 }
 
-static jzx_err send_local(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint32_t flags,
+static inline jzx_err send_local(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint32_t flags,
                           uint64_t token)
 {
     jzx_loop *loop = context->loop;
@@ -145,11 +114,12 @@ static jzx_err send_local(jzx_context *context, jzx_actor_id to, const jzx_messa
         return JZX_ERR_STOPPING;
     }
     jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
-    bool full = is_full(hot, public, message->size);
+    bool pointer = (message->flags & JZX_MESSAGE_POINTER) != 0;
+    bool full = is_full(hot, public, pointer, message->size);
     if (jzx__unlikely(full) && hot->policy == JZX_MAILBOX_REFUSE) {
         jzx__count_add(&loop->counters->refused_full, 1);
         jzx__observe_full(loop, index);
-        return message->size > hot->bytes_cap ? JZX_ERR_TOO_BIG : JZX_ERR_MAILBOX_FULL;
+        return pointer && message->size > hot->bytes_cap ? JZX_ERR_TOO_BIG : JZX_ERR_MAILBOX_FULL;
     }
     jzx__cell *cell = jzx__pool_take(&loop->pool, 1);
     if (jzx__unlikely(cell == NULL)) {
@@ -162,7 +132,7 @@ static jzx_err send_local(jzx_context *context, jzx_actor_id to, const jzx_messa
     if (jzx__unlikely(full)) {
         push_by_policy(loop, index, hot, cell);
     } else {
-        jzx__mail_push(loop, index, cell);
+        jzx__mailbox_push(loop, index, hot, public, cell);
     }
     return JZX_OK;
 }
@@ -181,7 +151,7 @@ jzx_err jzx__route_refusal(const jzx_runtime *runtime, jzx_actor_id to)
     if (index >= target->slots.indexes_max || (uint32_t)to == 0) {
         return JZX_ERR_NO_SUCH_ACTOR;
     }
-    /* Acquire: pairs with the releases in mark_full(), slot_give() and jzx__pool_set_low(). */
+    /* Acquire: pairs with the releases in jzx__mailbox_mark(), slot_give() and jzx__pool_set_low(). */
     if (atomic_load_explicit(&target->pool.low, memory_order_acquire) != 0) {
         return JZX_ERR_WOULD_BLOCK;
     }
@@ -197,9 +167,6 @@ static void touch_lane(jzx_loop *loop, jzx__lane *lane)
     if (jzx__list_empty(&lane->dirty)) {
         lane->opened_ns = loop->now_ns;
         jzx__list_append(&loop->dirty_lanes, &lane->dirty);
-        if (jzx__unlikely(loop->host_asleep)) {
-            jzx__loop_touch(loop);
-        }
     }
 }
 
@@ -395,7 +362,7 @@ static void mail_arrived(jzx_loop *loop, const jzx__cell *from)
     }
     jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
     if (jzx__unlikely(hot->policy != JZX_MAILBOX_REFUSE) &&
-        is_full(hot, jzx__public(loop, index), jzx__cell_payload_size(cell))) {
+        is_full(hot, jzx__public(loop, index), (cell->flags & JZX__FLAG_POINTER) != 0, cell->pointer.size)) {
         push_by_policy(loop, index, hot, cell);
         return;
     }

@@ -62,7 +62,7 @@ typedef struct jzx__hot {
     jzx__cell *urgent_last; /* circular: its next is the first */
     uint32_t run_next;      /* slot index in the run queue, or of the next free slot */
     uint32_t cap;
-    uint64_t bytes;         /* of payload in the mailbox */
+    uint64_t bytes;         /* of payloads by pointer in the mailbox */
     uint32_t bytes_cap;
     uint16_t per_turn;
     uint8_t policy;

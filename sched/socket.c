@@ -160,9 +160,6 @@ jzx_err jzx__watch_start(jzx_context *context, int fd, uint32_t events, jzx_watc
     record->watch.user_poll = (uint64_t)USER_WATCH_POLL << 56 | number;
     record->watch.user_cancel = (uint64_t)USER_WATCH_CANCEL << 56 | number;
     jzx__watch_begin(&loop->net, &record->watch, fd, events);
-    if (jzx__unlikely(loop->host_asleep)) {
-        jzx__loop_touch(loop);
-    }
     *id = record->resource.number;
     return JZX_OK;
 }
@@ -284,9 +281,6 @@ static jzx_err start(jzx_loop *loop, uint32_t owner, jzx__socket_begin begin, in
         jzx__resource_disown(&record->resource);
         jzx__table_give(&loop->sockets, number);
         return error_of(loop, -failed);
-    }
-    if (jzx__unlikely(loop->host_asleep)) {
-        jzx__loop_touch(loop);
     }
     *out = record;
     return JZX_OK;

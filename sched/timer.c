@@ -34,9 +34,6 @@ jzx_err jzx__timer_start(jzx_context *context, uint64_t due_ns, uint64_t period_
     timer->due_ns = due_ns;
     timer->period_ns = period_ns;
     jzx__deadlines_add(&loop->deadlines, &timer->deadline, due_ns);
-    if (jzx__unlikely(loop->host_asleep)) {
-        jzx__loop_touch(loop);
-    }
     if (id != NULL) {
         *id = timer->resource.number;
     }

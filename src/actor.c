@@ -111,6 +111,7 @@ jzx_err jzx_spawn(jzx_context *context, const jzx_spawn_options *options, jzx_ac
     jzx_actor_id spawned;
     int32_t code;
     err = jzx__life_spawn(loop, &spawn, context->self, context->depth + 1, &spawned, &code);
+    jzx__loop_touch(loop);
     if (err == JZX_OK && id != NULL) {
         *id = spawned;
     }
@@ -184,11 +185,14 @@ static jzx_err end(jzx_context *context, jzx_actor_id id, jzx__end how, int32_t 
         return JZX_ERR_NO_SUCH_ACTOR;
     }
     if (id != context->self) {
-        return jzx__life_end(context->loop, id, how, code, text);
+        err = jzx__life_end(context->loop, id, how, code, text);
+        jzx__loop_touch(context->loop);
+        return err;
     }
     /* Itself: after this handler. The first reason wins, a drain is none yet. */
     if (!context->ending && (context->end == 0 || context->end == JZX__END_DRAIN)) {
         context->end = (uint8_t)how;
+        context->special = true;
         context->code = code;
         (void)snprintf(context->text, sizeof context->text, "%s", text == NULL ? "" : text);
     }

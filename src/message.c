@@ -1,13 +1,27 @@
 /* message: send, post, request and answer. */
 #include "src/internal.h"
 
+/* Outside of a turn: the loop may have to be told. */
+static jzx_err send_from_host(jzx_context *context, jzx_actor_id to, const jzx_message *message)
+{
+    jzx_err err = jzx__send(context, to, message, 0, 0);
+    jzx__loop_touch(context->loop);
+    return err;
+}
+
 jzx_err jzx_send(jzx_context *context, jzx_actor_id to, const jzx_message *message)
 {
     jzx_err err = jzx__check_context(context);
     if (jzx__likely(err == JZX_OK)) {
         err = jzx__check_message(message);
     }
-    return jzx__likely(err == JZX_OK) ? jzx__send(context, to, message, 0, 0) : err;
+    if (jzx__unlikely(err != JZX_OK)) {
+        return err;
+    }
+    if (jzx__unlikely(context->slot == JZX__SLOT_NONE)) {
+        return send_from_host(context, to, message);
+    }
+    return jzx__send(context, to, message, 0, 0);
 }
 
 jzx_err jzx_send_with(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint32_t flags)
@@ -19,7 +33,10 @@ jzx_err jzx_send_with(jzx_context *context, jzx_actor_id to, const jzx_message *
     if (err != JZX_OK) {
         return err;
     }
-    bool report = (flags & JZX_SEND_REPORT) != 0 && context->self != 0;
+    if (context->slot == JZX__SLOT_NONE) {
+        return send_from_host(context, to, message);
+    }
+    bool report = (flags & JZX_SEND_REPORT) != 0;
     return jzx__send(context, to, message, report ? JZX__FLAG_REPORT : 0, 0);
 }
 

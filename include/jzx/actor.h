@@ -84,7 +84,7 @@ typedef struct jzx_spawn_options {
     void *argument;           /* given to init; the caller keeps it alive until then */
     uint32_t state_size;      /* bytes the runtime allocates for the state and frees after fini; 0 = none */
     uint32_t mailbox_cap;     /* messages; 0 = the config's; at most cells / 8 */
-    uint32_t mailbox_bytes;   /* payload bytes; 0 = the config's */
+    uint32_t mailbox_bytes;   /* bytes of payloads by pointer; 0 = the config's */
     uint16_t messages_per_turn; /* handled before the next actor's turn; 0 = the config's */
     uint8_t mailbox_policy;   /* jzx_mailbox_policy */
     uint8_t placement;        /* jzx_placement */

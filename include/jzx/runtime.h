@@ -67,7 +67,7 @@ typedef struct jzx_config {
     uint32_t observers_max;    /* observers; default 4 */
 
     uint32_t mailbox_cap;      /* an actor's mailbox when its spawn options say 0; default 1,024; at most cells / 8 */
-    uint32_t mailbox_bytes;    /* payload bytes in one mailbox when the options say 0; default 1 GiB */
+    uint32_t mailbox_bytes;    /* bytes of payloads by pointer in one mailbox when the options say 0; default 1 GiB */
 
     uint32_t messages_per_actor; /* messages an actor handles before the next one's turn; default 64 */
     uint32_t actors_per_turn;    /* actors run in one turn; default 1,024 */
