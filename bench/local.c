@@ -12,6 +12,11 @@
 enum { TAG_START = 1, TAG_TOKEN = 2 };
 enum { RING_ACTORS = 1000, RANDOM_ACTORS = 100000, RANDOM_ACTORS_QUICK = 1000, RAW_RING_SIZE = 8 };
 
+/* The payload. */
+struct token {
+    uint64_t words[4];
+};
+
 /* A run of tokens; `total` hops are to be made. */
 struct hops {
     jzx_runtime *runtime;
@@ -37,6 +42,7 @@ struct storm {
     uint32_t actor_count;
     uint32_t tokens;
     uint64_t random;
+    uint64_t depth; /* sum of the hops each token had made: the second word of a token is twice its first */
 };
 
 static void check_hops(const struct hops *hops, uint64_t expected_sum)
@@ -53,44 +59,40 @@ static double hop_ns(const struct hops *hops)
     return bench_per(hops->ended_ns - hops->began_ns, hops->total);
 }
 
-/* The payload of the hop after one that carried `words`. */
-static void next_words(uint64_t next[4], const uint64_t words[4])
+/* Takes one hop, or the start. Says whether the token goes on. */
+static inline bool hops_take(struct hops *hops, uint32_t tag, const uint64_t *words)
 {
-    next[0] = words[0] + 1;
-    next[1] = words[1];
-    next[2] = words[2];
-    next[3] = words[3];
+    if (tag == TAG_START) {
+        hops->began_ns = bench_now_ns();
+        return true;
+    }
+    hops->sum += words[0];
+    if (++hops->handled < hops->total) {
+        return true;
+    }
+    hops->ended_ns = bench_now_ns();
+    return false;
+}
+
+/* The token of the hop after one that carried `words`; a start carries zeroes. */
+static inline struct token next_token(const uint64_t *words)
+{
+    struct token token = {{words[0] + 1, words[1] + 2, words[2], words[3]}};
+    return token;
 }
 
 /* ---- ring (and ping-pong, a ring of two): ours ---- */
 
-static void hop_send(jzx_context *context, struct hopper *self, const uint64_t words[4])
-{
-    jzx_message message = jzx_message_value(TAG_TOKEN, words, 4 * sizeof words[0]);
-    if (jzx_send(context, self->next, &message) != JZX_OK) {
-        self->hops->refused++;
-        jzx_runtime_request_stop(self->hops->runtime);
-    }
-}
-
 static jzx_behavior_result hop(jzx_context *context, void *state, const jzx_message *message)
 {
     struct hopper *self = state;
-    struct hops *hops = self->hops;
-    uint64_t words[4] = {1, 2, 3, 4};
-    if (message->tag == TAG_START) {
-        hops->began_ns = bench_now_ns();
-        hop_send(context, self, words);
+    if (!hops_take(self->hops, message->tag, message->words)) {
+        WORLD_CHECK(jzx_runtime_request_stop(self->hops->runtime));
         return JZX_BEHAVIOR_OK;
     }
-    hops->sum += message->words[0];
-    if (++hops->handled == hops->total) {
-        hops->ended_ns = bench_now_ns();
-        jzx_runtime_request_stop(hops->runtime);
-        return JZX_BEHAVIOR_OK;
-    }
-    next_words(words, message->words);
-    hop_send(context, self, words);
+    struct token token = next_token(message->words);
+    jzx_message next = jzx_message_value(TAG_TOKEN, &token, sizeof token);
+    self->hops->refused += jzx_send(context, self->next, &next) != JZX_OK;
     return JZX_BEHAVIOR_OK;
 }
 
@@ -120,33 +122,16 @@ static double ring_ours(uint32_t actor_count, uint64_t total)
 
 /* ---- ring: raw ---- */
 
-static void raw_hop_send(raw_world *world, struct hopper *self, const uint64_t words[4])
-{
-    raw_cell cell = raw_cell_make(TAG_TOKEN, words);
-    if (!raw_send(world, self->next, &cell)) {
-        self->hops->refused++;
-        world->stopped = true;
-    }
-}
-
 static void raw_hop(raw_world *world, void *state, const raw_cell *cell)
 {
     struct hopper *self = state;
-    struct hops *hops = self->hops;
-    uint64_t words[4] = {1, 2, 3, 4};
-    if (cell->tag == TAG_START) {
-        hops->began_ns = bench_now_ns();
-        raw_hop_send(world, self, words);
-        return;
-    }
-    hops->sum += cell->words[0];
-    if (++hops->handled == hops->total) {
-        hops->ended_ns = bench_now_ns();
+    if (!hops_take(self->hops, cell->tag, cell->words)) {
         world->stopped = true;
         return;
     }
-    next_words(words, cell->words);
-    raw_hop_send(world, self, words);
+    struct token token = next_token(cell->words);
+    raw_cell next = raw_cell_make(TAG_TOKEN, token.words);
+    self->hops->refused += !raw_send(world, self->next, &next);
 }
 
 static double ring_raw(uint32_t actor_count, uint64_t total)
@@ -191,35 +176,36 @@ static uint64_t storm_target(struct storm *storm)
     return storm->ids[bench_random_below(&storm->random, storm->actor_count)];
 }
 
-static void storm_send(jzx_context *context, struct storm *storm, const uint64_t words[4])
+static void storm_send(jzx_context *context, struct storm *storm, struct token token)
 {
-    jzx_message message = jzx_message_value(TAG_TOKEN, words, 4 * sizeof words[0]);
+    jzx_message message = jzx_message_value(TAG_TOKEN, &token, sizeof token);
     storm->hops.sent++;
-    if (jzx_send(context, storm_target(storm), &message) != JZX_OK) {
-        storm->hops.refused++;
-        jzx_runtime_request_stop(storm->hops.runtime);
+    storm->hops.refused += jzx_send(context, storm_target(storm), &message) != JZX_OK;
+}
+
+static jzx_behavior_result storm_begin(jzx_context *context, struct storm *storm)
+{
+    static const uint64_t nothing[4] = {0};
+    storm->hops.began_ns = bench_now_ns();
+    for (uint32_t i = 0; i < storm->tokens; i++) {
+        storm_send(context, storm, next_token(nothing));
     }
+    return JZX_BEHAVIOR_OK;
 }
 
 static jzx_behavior_result storm_handle(jzx_context *context, void *state, const jzx_message *message)
 {
     struct storm *storm = state;
-    struct hops *hops = &storm->hops;
-    uint64_t words[4] = {1, 2, 3, 4};
     if (message->tag == TAG_START) {
-        hops->began_ns = bench_now_ns();
-        for (uint32_t i = 0; i < storm->tokens; i++) {
-            storm_send(context, storm, words);
-        }
-        return JZX_BEHAVIOR_OK;
+        return storm_begin(context, storm);
     }
-    hops->sum += message->words[3];
-    if (++hops->handled == hops->total) {
-        hops->ended_ns = bench_now_ns();
-        jzx_runtime_request_stop(hops->runtime);
-    } else if (hops->sent < hops->total) {
-        next_words(words, message->words);
-        storm_send(context, storm, words);
+    storm->depth += message->words[0];
+    storm->hops.sum += message->words[1];
+    if (++storm->hops.handled == storm->hops.total) {
+        storm->hops.ended_ns = bench_now_ns();
+        WORLD_CHECK(jzx_runtime_request_stop(storm->hops.runtime));
+    } else if (storm->hops.sent < storm->hops.total) {
+        storm_send(context, storm, next_token(message->words));
     }
     return JZX_BEHAVIOR_OK;
 }
@@ -250,41 +236,42 @@ static double storm_ours(uint32_t actor_count, uint32_t tokens, uint64_t total)
     world_run(&world);
     world_close(&world);
     free(storm.ids);
-    check_hops(&storm.hops, total * 4);
+    check_hops(&storm.hops, storm.depth * 2);
     return hop_ns(&storm.hops);
 }
 
 /* ---- random targets: raw ---- */
 
-static void raw_storm_send(raw_world *world, struct storm *storm, const uint64_t words[4])
+static void raw_storm_send(raw_world *world, struct storm *storm, struct token token)
 {
-    raw_cell cell = raw_cell_make(TAG_TOKEN, words);
+    raw_cell cell = raw_cell_make(TAG_TOKEN, token.words);
     storm->hops.sent++;
-    if (!raw_send(world, storm_target(storm), &cell)) {
-        storm->hops.refused++;
-        world->stopped = true;
+    storm->hops.refused += !raw_send(world, storm_target(storm), &cell);
+}
+
+static void raw_storm_begin(raw_world *world, struct storm *storm)
+{
+    static const uint64_t nothing[4] = {0};
+    storm->hops.began_ns = bench_now_ns();
+    for (uint32_t i = 0; i < storm->tokens; i++) {
+        raw_storm_send(world, storm, next_token(nothing));
     }
 }
 
 static void raw_storm_handle(raw_world *world, void *state, const raw_cell *cell)
 {
     struct storm *storm = state;
-    struct hops *hops = &storm->hops;
-    uint64_t words[4] = {1, 2, 3, 4};
     if (cell->tag == TAG_START) {
-        hops->began_ns = bench_now_ns();
-        for (uint32_t i = 0; i < storm->tokens; i++) {
-            raw_storm_send(world, storm, words);
-        }
+        raw_storm_begin(world, storm);
         return;
     }
-    hops->sum += cell->words[3];
-    if (++hops->handled == hops->total) {
-        hops->ended_ns = bench_now_ns();
+    storm->depth += cell->words[0];
+    storm->hops.sum += cell->words[1];
+    if (++storm->hops.handled == storm->hops.total) {
+        storm->hops.ended_ns = bench_now_ns();
         world->stopped = true;
-    } else if (hops->sent < hops->total) {
-        next_words(words, cell->words);
-        raw_storm_send(world, storm, words);
+    } else if (storm->hops.sent < storm->hops.total) {
+        raw_storm_send(world, storm, next_token(cell->words));
     }
 }
 
@@ -301,7 +288,7 @@ static double storm_raw(uint32_t actor_count, uint32_t tokens, uint64_t total)
     raw_world_run(&world);
     raw_world_close(&world);
     free(storm.ids);
-    check_hops(&storm.hops, total * 4);
+    check_hops(&storm.hops, storm.depth * 2);
     return hop_ns(&storm.hops);
 }
 

@@ -100,9 +100,9 @@ typedef struct jzx__backend_ops {
     void (*buffer_give)(jzx__backend *backend, uint32_t buffer);
 
     /*
-     * Host-driven loops. host_fd() makes the descriptor on first use, or returns -errno. host_sleep() arms it: from then
-     * on a completion makes it readable, and so does the one timeout kept for `deadline_ns`. host_awake() disarms it and
-     * reads it empty. host_ring() makes it readable at once.
+     * Host-driven loops. host_fd() makes the descriptor on first use, or returns -errno. host_sleep() submits and arms
+     * it: from then on a completion makes it readable, and so does the one timeout kept for `deadline_ns`. host_awake()
+     * disarms it and reads it empty. host_ring() makes it readable at once.
      */
     int (*host_fd)(jzx__backend *backend);
     void (*host_sleep)(jzx__backend *backend, uint64_t deadline_ns);
@@ -122,7 +122,7 @@ struct jzx__backend {
 };
 
 typedef struct jzx__backend_config {
-    uint32_t entries;     /* submission entries; completions: 4 times as many */
+    uint32_t entries;     /* submission entries, at least 1; completions: 4 times as many */
     bool restricted;      /* allow only what libjzx uses */
     bool oldest_kernel;   /* pretend nothing newer than 6.1 is there */
     uint64_t *enters;

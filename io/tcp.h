@@ -13,10 +13,14 @@
  *   N3  What cannot be queued now is wanted: the socket stays in net->wants and is tried again at each flush, in order.
  *       Nothing is lost and no call fails for want of a submission entry.
  *   N4  A descriptor is closed once, after every other operation on it has ended.
- *   N5  Bytes queued on a connection never pass send_max; received buffers waiting on one never pass received_max:
- *       reading pauses there (the receive is cancelled) and resumes at half.
+ *   N5  Bytes queued on a connection never pass send_max. Reading pauses at received_max buffers waiting (the receive
+ *       is cancelled) and resumes at half; what the kernel had taken before it saw the cancel waits with them.
  *   N6  Each send_owned payload's drop runs exactly once; each receive buffer is given back exactly once.
  *   N7  After upcall `closed` nothing of the record is referenced any more.
+ *   N8  At most connections_max connections of a listener are out. Those that the kernel had accepted before it saw the
+ *       pause wait in the net, at most sockets_max of them.
+ *   N9  A send that was refused for room is followed by DRAINED: when half of send_max is free and, if chunks were
+ *       short, as many have come back.
  */
 #ifndef JZX__TCP_H
 #define JZX__TCP_H
@@ -43,6 +47,12 @@ typedef enum jzx__socket_op {
     JZX__SOCKET_CLOSE,
     JZX__SOCKET_OPS
 } jzx__socket_op;
+
+typedef enum jzx__socket_kind {
+    JZX__SOCKET_LISTENER,
+    JZX__SOCKET_CONNECTING,
+    JZX__SOCKET_CONNECTION,
+} jzx__socket_kind;
 
 typedef enum jzx__socket_event_kind {
     JZX__SOCKET_ACCEPTED, /* fd: a new connection, non-blocking, the receiver's to adopt or close */
@@ -75,8 +85,9 @@ typedef struct jzx__net_upcalls {
     void (*accept_failed)(jzx__net *net, jzx__socket *socket, int error);
 } jzx__net_upcalls;
 
-typedef struct jzx__chunk jzx__chunk;     /* one copied send's memory */
-typedef struct jzx__segment jzx__segment; /* one piece of a send queue */
+typedef struct jzx__chunk jzx__chunk;       /* one copied send's memory */
+typedef struct jzx__segment jzx__segment;   /* one piece of a send queue */
+typedef struct jzx__accepted jzx__accepted; /* a connection that waits to be taken from its listener */
 
 /* The I/O of one loop. */
 struct jzx__net {
@@ -84,8 +95,10 @@ struct jzx__net {
     const jzx__net_upcalls *upcalls;
     jzx_counters *counters;
     uint64_t now_ns;      /* kept current by the loop, once a turn */
-    jzx__list wants;      /* sockets and watches with operations to queue (N3) */
+    jzx__list wants;      /* sockets with operations to queue (N3) */
+    jzx__list watch_wants; /* watches with operations to queue */
     jzx__list starved;    /* sockets whose receive ended for want of a buffer */
+    jzx__list chunkless;  /* sockets whose send was refused for want of chunks (N9) */
 
     uint8_t *buffers;     /* receive buffers: made at first use */
     uint32_t *buffer_next;/* per buffer: link in a socket's list of received buffers */
@@ -94,15 +107,24 @@ struct jzx__net {
     uint32_t buffer_bytes;
     uint32_t buffers_out; /* handed to sockets or kept by users, not in the kernel */
 
-    void *chunks;         /* the send chunks, made at first use */
+    uint8_t *chunks;      /* the send chunks, made at first use */
     jzx__chunk *chunk_free;
     uint32_t chunk_count;
     uint32_t chunk_bytes;
+    uint32_t chunks_touched; /* from here on chunks were never used: nothing has to write to them before */
+    uint32_t chunks_out;
 
     jzx__segment *segments; /* records of send queues: chunk_count of them and as many for owned payloads */
     jzx__segment *segment_free;
+    uint32_t segments_touched;
+    uint32_t segments_out;
 
-    int reserve_fd;       /* closed to accept and turn away a connection when descriptors run out; -1 until first listen */
+    jzx__accepted *accepted; /* sockets_max of them */
+    uint32_t accepted_count;
+    uint32_t accepted_free;
+    uint32_t accepted_touched;
+
+    int reserve_fd;       /* given up to turn a connection away when descriptors run out; -1 until the first listen */
     jzx_allocator metadata;
     jzx_allocator buffer_allocator;
 };
@@ -110,16 +132,19 @@ struct jzx__net {
 struct jzx__socket {
     jzx__list want;        /* net->wants */
     jzx__list starve;      /* net->starved */
+    jzx__list chunkless;   /* net->chunkless */
     int fd;
     int error;             /* what ended it */
     uint16_t in_flight;    /* bit per jzx__socket_op */
     uint16_t cancelled;    /* operations asked to end */
-    uint8_t kind;          /* listener, connecting, connection */
-    bool reading;          /* the user wants data */
+    uint8_t kind;          /* jzx__socket_kind */
+    bool reading;          /* the user wants data, or connections */
+    bool full;             /* too much waits to be taken: not reading until half is */
     bool eof;
     bool closing;          /* no more events; flush, then close */
     bool dead;             /* error or close: no more sends */
     bool drain_wanted;     /* a send was refused */
+    uint32_t chunks_needed; /* by the send that was refused for want of them */
     uint16_t events;       /* bits of jzx__socket_event_kind waiting */
     uint32_t received_first, received_last, received_count, received_max; /* buffers waiting, oldest first */
     jzx__segment *send_first;
@@ -130,11 +155,10 @@ struct jzx__socket {
     uint64_t idle_ns;
     uint64_t linger_ns;
     uint64_t due_ns;       /* the deadline asked for, or JZX_FOREVER */
-    uint64_t retry_ns;     /* listener: accept again then */
-    uint32_t connections;  /* listener: accepted and not closed */
+    uint64_t retry_ns;     /* listener: accept again then; 0 = now */
+    uint32_t connections;  /* listener: taken and not closed */
     uint32_t connections_max;
-    int accepted[16];      /* listener: descriptors waiting; accepting pauses when full */
-    uint32_t accepted_count;
+    uint32_t accepted_first, accepted_last, accepted_count; /* listener: connections waiting, oldest first */
     struct sockaddr_storage address; /* connect: must stay valid */
     socklen_t address_size;
 };
@@ -175,8 +199,9 @@ void jzx__socket_read(jzx__net *net, jzx__socket *socket);
 void jzx__socket_pause(jzx__net *net, jzx__socket *socket);
 /* 0; -EAGAIN no room now (DRAINED will follow); -EMSGSIZE never; -EPIPE dead */
 int jzx__socket_send_copy(jzx__net *net, jzx__socket *socket, const void *data, size_t size);
-int jzx__socket_send_owned(jzx__net *net, jzx__socket *socket, void *data, size_t size, jzx_drop_fn drop, void *context);
-/* No event follows. Queued sends get linger_ns to leave, or none with `abort`. Upcall `closed` comes later, or inside. */
+int jzx__socket_send_owned(jzx__net *net, jzx__socket *socket, void *data, size_t size, jzx_drop_fn drop,
+                           void *context);
+/* No event follows. Queued sends get linger_ns to leave, or none with `abort`. Upcall `closed` comes later. */
 void jzx__socket_close(jzx__net *net, jzx__socket *socket, bool abort);
 /* The next event; false when there is none. */
 bool jzx__socket_next(jzx__net *net, jzx__socket *socket, jzx__socket_event *event);

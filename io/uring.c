@@ -20,12 +20,12 @@
  * restricts a ring.
  */
 #include "io/backend.h"
+#include "io/memory.h"
 #include "io/probe.h"
 
 #include <errno.h>
 #include <liburing.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
@@ -36,7 +36,6 @@
 enum {
     COMPLETIONS_PER_ENTRY = 4,
     BUFFER_GROUP = 0,
-    PAGE = 4096,
     WAIT_MIN_NS = 1000, /* the kernel takes 23 us over a shorter sleep than it can arm */
 };
 static const uint32_t ENTRIES_MAX = 32768;
@@ -100,29 +99,6 @@ static uring *uring_of(jzx__backend *backend)
 
 /* ---- memory ---- */
 
-static void *memory_take(const jzx_allocator *allocator, size_t size, size_t align)
-{
-    if (allocator->alloc != NULL) {
-        return allocator->alloc(allocator->context, size, align);
-    }
-    void *memory;
-    return posix_memalign(&memory, align, size) == 0 ? memory : NULL;
-}
-
-static void memory_give(const jzx_allocator *allocator, void *memory, size_t size, size_t align)
-{
-    if (allocator->free != NULL) {
-        allocator->free(allocator->context, memory, size, align);
-    } else {
-        free(memory);
-    }
-}
-
-static size_t page_round(size_t size)
-{
-    return (size + PAGE - 1) & ~(size_t)(PAGE - 1);
-}
-
 size_t jzx__uring_metadata_size(const jzx__backend_config *config)
 {
     (void)config;
@@ -135,7 +111,7 @@ size_t jzx__uring_ring_size(const jzx__backend_config *config)
     size_t completions = entries * COMPLETIONS_PER_ENTRY;
     size_t heads = 512; /* the kernel's struct io_rings and its padding, rounded up */
     size_t rings = heads + completions * sizeof(struct io_uring_cqe) + entries * sizeof(uint32_t);
-    return page_round(rings) + page_round(entries * sizeof(struct io_uring_sqe));
+    return jzx__page_round(rings) + jzx__page_round(entries * sizeof(struct io_uring_sqe));
 }
 
 /* ---- submission ---- */
@@ -435,7 +411,7 @@ static void uring_buffer_give(jzx__backend *backend, uint32_t buffer)
 
 static size_t buffer_ring_size(uint32_t count)
 {
-    return page_round(count * sizeof(struct io_uring_buf));
+    return jzx__page_round(count * sizeof(struct io_uring_buf));
 }
 
 static jzx_err uring_buffers_register(jzx__backend *backend, void *base, uint32_t count, uint32_t size, int *os_error)
@@ -443,7 +419,7 @@ static jzx_err uring_buffers_register(jzx__backend *backend, void *base, uint32_
     uring *u = uring_of(backend);
     JZX_ASSERT(u->buffers == NULL);
     JZX_ASSERT(count != 0 && (count & (count - 1)) == 0);
-    struct io_uring_buf_ring *buffers = memory_take(&u->allocator, buffer_ring_size(count), PAGE);
+    struct io_uring_buf_ring *buffers = jzx__memory_take(&u->allocator, buffer_ring_size(count), JZX__PAGE);
     if (buffers == NULL) {
         *os_error = ENOMEM;
         return JZX_ERR_NO_MEMORY;
@@ -456,7 +432,7 @@ static jzx_err uring_buffers_register(jzx__backend *backend, void *base, uint32_
     what.bgid = BUFFER_GROUP;
     int result = io_uring_register_buf_ring(&u->ring, &what, 0);
     if (result < 0) {
-        memory_give(&u->allocator, buffers, buffer_ring_size(count), PAGE);
+        jzx__memory_give(&u->allocator, buffers, buffer_ring_size(count), JZX__PAGE);
         *os_error = -result;
         return jzx__probe_refusal(-result);
     }
@@ -629,6 +605,10 @@ static void cancel_internal(uring *u, uint64_t target)
 {
     struct io_uring_sqe *sqe = sqe_take(u);
     if (sqe == NULL) {
+        uring_submit(&u->base);
+        sqe = sqe_take(u);
+    }
+    if (sqe == NULL) {
         return; /* the next close_begin() asks again */
     }
     io_uring_prep_cancel64(sqe, target, 0);
@@ -675,10 +655,10 @@ static void uring_destroy(jzx__backend *backend)
         close(u->wake_fd);
     }
     if (u->buffers != NULL) {
-        memory_give(&u->allocator, u->buffers, buffer_ring_size(u->buffer_count), PAGE);
+        jzx__memory_give(&u->allocator, u->buffers, buffer_ring_size(u->buffer_count), JZX__PAGE);
     }
     jzx_allocator allocator = u->allocator;
-    memory_give(&allocator, u, sizeof *u, JZX__CACHE_LINE);
+    jzx__memory_give(&allocator, u, sizeof *u, JZX__CACHE_LINE);
 }
 
 static uint64_t uring_random(jzx__backend *backend)
@@ -761,7 +741,7 @@ jzx_err jzx__uring_make(void *world, const jzx__backend_config *config, jzx__bac
     if (config->allocator != NULL) {
         allocator = *config->allocator;
     }
-    uring *u = memory_take(&allocator, sizeof *u, JZX__CACHE_LINE);
+    uring *u = jzx__memory_take(&allocator, sizeof *u, JZX__CACHE_LINE);
     if (u == NULL) {
         *os_error = ENOMEM;
         return JZX_ERR_NO_MEMORY;
@@ -786,6 +766,6 @@ jzx_err jzx__uring_make(void *world, const jzx__backend_config *config, jzx__bac
 no_wake:
     io_uring_queue_exit(&u->ring);
 no_ring:
-    memory_give(&allocator, u, sizeof *u, JZX__CACHE_LINE);
+    jzx__memory_give(&allocator, u, sizeof *u, JZX__CACHE_LINE);
     return err;
 }

@@ -23,6 +23,7 @@ typedef struct jzx__watch {
     int error;           /* errno that ended it */
     bool polling;        /* poll in flight */
     bool cancelling;     /* cancel in flight */
+    bool cancelled;      /* it was asked for: once is enough */
     bool ending;         /* no more reports */
     bool ended;          /* the kernel will report no more, though not asked to end */
 } jzx__watch;
