@@ -4,7 +4,6 @@
  * The server is a thread on CPU 1, the client a process on CPU 0, the same for all three servers. The client is as busy
  * as the server, so the CPU time per request is the firmer figure.
  */
-#define _GNU_SOURCE
 #include "echo.h"
 
 #include "bench.h"

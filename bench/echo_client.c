@@ -2,7 +2,6 @@
  * echo_client.c: the load of the echo bench, the same for all servers: one request in flight on each connection, on a
  * ring with DEFER_TASKRUN. Each request is a send and a receive of the whole reply, submitted together.
  */
-#define _GNU_SOURCE
 #include "bench.h"
 #include "echo.h"
 

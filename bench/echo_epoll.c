@@ -2,7 +2,6 @@
  * echo_epoll.c: the plain epoll echo: level-triggered, one buffer a connection, read, write what was read. While
  * something is left to write nothing is read.
  */
-#define _GNU_SOURCE
 #include "bench.h"
 #include "echo.h"
 

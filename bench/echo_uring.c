@@ -2,7 +2,6 @@
  * echo_uring.c: the bare io_uring echo: multishot accept, multishot receive into a ring of provided buffers, the reply
  * sent from the buffer it arrived in, which goes back when the send has ended. One send in flight a connection.
  */
-#define _GNU_SOURCE
 #include "bench.h"
 #include "echo.h"
 

@@ -1,5 +1,4 @@
 /* harness.c: series, medians and rows. */
-#define _GNU_SOURCE
 #include "bench.h"
 
 #include <sched.h>

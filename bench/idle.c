@@ -4,7 +4,6 @@
  * Bytes per idle actor: resident memory with all actors live, less resident memory with none, by their number; the
  * cells are touched before. An idle process: its threads, and the CPU time it takes while nothing happens.
  */
-#define _GNU_SOURCE
 #include "world.h"
 
 #include <dirent.h>

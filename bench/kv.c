@@ -5,7 +5,6 @@
  * time, all threads, by requests. The server is pinned to CPU 1 and the client to CPU 0; with two loops the server has
  * both, and the client is not pinned.
  */
-#define _GNU_SOURCE
 #include "bench.h"
 #include "benches.h"
 

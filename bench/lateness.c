@@ -6,7 +6,6 @@
  * Drift is counted in whole periods: after 1,000 ticks, how many periods have passed beyond 1,000. A timer that counts
  * each period from when the last one fired loses one about every 20.
  */
-#define _GNU_SOURCE
 #include "world.h"
 
 #include <errno.h>

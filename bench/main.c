@@ -1,5 +1,4 @@
 /* main.c: chooses the benches, runs each in a child, prints the table and writes the JSON. */
-#define _GNU_SOURCE
 #include "bench.h"
 #include "benches.h"
 

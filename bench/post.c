@@ -6,7 +6,6 @@
  *
  * Raw: the multi-producer enqueue of 64-byte slots of a bare ck_ring of the same size, and its consumer.
  */
-#define _GNU_SOURCE
 #include "pair.h"
 #include "raw_actors.h"
 #include "world.h"

@@ -3,7 +3,6 @@
  *
  * Raw: one slot of 64 bytes by value in a bare ck_ring each way, polled.
  */
-#define _GNU_SOURCE
 #include "pair.h"
 #include "raw_actors.h"
 #include "world.h"

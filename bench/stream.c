@@ -7,7 +7,6 @@
  * Raw: a bare ck_ring that carries pointers to blocks of 63 cells by value. The reader takes each cell out into its own
  * pool and a list, gives the block back over a second ring, then handles the list by an indirect call.
  */
-#define _GNU_SOURCE
 #include "pair.h"
 #include "raw_actors.h"
 #include "world.h"

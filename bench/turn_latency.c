@@ -5,7 +5,6 @@
  * the whole turn lies ahead of it. The second column is the same with one actor, that is without load. DESIGN bounds the
  * wait by the turn, plus what a wake costs.
  */
-#define _GNU_SOURCE
 #include "world.h"
 
 #include <ck_pr.h>

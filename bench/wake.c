@@ -7,7 +7,6 @@
  * Raw: two rings with DEFER_TASKRUN and nothing else. One way: IORING_OP_MSG_RING submitted at once. Round trip: the
  * MSG_RING entry rides on the submit-and-wait that puts its sender to sleep, the cheapest way measured.
  */
-#define _GNU_SOURCE
 #include "pair.h"
 #include "world.h"
 

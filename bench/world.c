@@ -1,5 +1,4 @@
 /* world.c: see world.h. */
-#define _GNU_SOURCE
 #include "world.h"
 
 #include <sched.h>
