@@ -8,7 +8,10 @@
  * closes is compared too, then the client connects again.
  *
  * Compared loosely, since they differ by nature: TTL and PTTL (the clock), INFO, COMMAND, DBSIZE, HELLO and CLIENT ID
- * (the kind of reply only). Not sent: FLUSHALL (it would reach all connections), HELLO 3 and SET EXAT (not in jzx-kv).
+ * (the kind of reply only). Not sent: HELLO 3 and SET EXAT (not in jzx-kv). At the end, when nobody else writes, every
+ * key, DBSIZE and FLUSHALL are compared to the byte.
+ *
+ * kv_differential.sh starts both servers for it.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -600,6 +603,42 @@ static void report_stall(const struct client *clients, uint32_t count)
     exit(1);
 }
 
+/* The end, one command at a time: what both servers hold is the same, and it can be deleted. */
+
+static void ask_both(struct client *client, const char *command)
+{
+    struct expected *expected = &client->expected[client->first];
+    snprintf(expected->text, sizeof expected->text, "%s", command);
+    expected->compare = EXACT;
+    for (int i = 0; i < 2; i++) {
+        char line[120];
+        int size = snprintf(line, sizeof line, "%s\r\n", command);
+        if (send(client->sides[i].fd, line, (size_t)size, MSG_NOSIGNAL) != size) {
+            die("send at the end");
+        }
+    }
+    client->count = 1;
+    while (client->count != 0) {
+        struct pollfd polled[2] = {{client->sides[0].fd, POLLIN, 0}, {client->sides[1].fd, POLLIN, 0}};
+        if (poll(polled, 2, STALL_S * 1000) <= 0) {
+            die("no reply at the end");
+        }
+        serve(client, polled);
+    }
+}
+
+static void compare_stores(struct client *client, uint32_t connections)
+{
+    char command[64];
+    for (uint32_t i = 0; i < connections * KEYS; i++) {
+        snprintf(command, sizeof command, "GET k%u:%u", i / KEYS, i % KEYS);
+        ask_both(client, command);
+    }
+    ask_both(client, "DBSIZE");
+    ask_both(client, "FLUSHALL");
+    ask_both(client, "DBSIZE");
+}
+
 static void run(struct client *clients, uint32_t count)
 {
     struct pollfd *polled = calloc(count * 2, sizeof *polled);
@@ -665,6 +704,7 @@ int main(int count, char **arguments)
         connect_side(&clients[i].sides[1], ports[1]);
     }
     run(clients, connections);
+    compare_stores(&clients[0], connections);
     printf("same: %llu replies on %u connections, %llu malformed and connected again, seed %llu\n",
            (unsigned long long)compared, connections, (unsigned long long)reconnected, (unsigned long long)seed);
     for (uint32_t i = 0; i < connections; i++) {
