@@ -67,6 +67,7 @@ kv_ready() {
 }
 
 start_kv() {
+    : >"$dir/kv.log"
     "$kv" --port 0 --cpus "$1" >"$dir/kv.log" &
     kv_pid=$!
     wait_until 10 kv_ready || fail "jzx-kv is not ready after 10 s"
