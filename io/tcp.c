@@ -683,7 +683,7 @@ int jzx__socket_adopt(jzx__net *net, jzx__socket *socket, int fd, const jzx__soc
 
 int jzx__socket_port(const jzx__socket *socket, uint16_t *port)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
     socklen_t size = sizeof address;
     if (getsockname(socket->fd, (struct sockaddr *)&address, &size) != 0) {
         return -errno;

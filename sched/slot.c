@@ -37,10 +37,10 @@ jzx_err jzx__slots_init(jzx__slots *slots, jzx_segment_slot *public, uint32_t lo
 void jzx__slots_deinit(jzx__slots *slots)
 {
     const jzx_allocator *allocator = slots->allocator;
-    for (uint32_t i = 0; i < slots->chunk_count; i++) {
-        allocator->free(allocator->context, slots->chunks[i], sizeof(jzx__slot_chunk), JZX__CACHE_LINE);
-    }
     if (slots->chunks != NULL) {
+        for (uint32_t i = 0; i < slots->chunk_count; i++) {
+            allocator->free(allocator->context, slots->chunks[i], sizeof(jzx__slot_chunk), JZX__CACHE_LINE);
+        }
         allocator->free(allocator->context, slots->chunks, chunks_max(slots->indexes_max) * sizeof(void *),
                         _Alignof(void *));
     }
@@ -68,7 +68,7 @@ static jzx_err take_index(jzx__slots *slots, uint32_t *index)
     }
     if (slots->free_first != JZX__SLOT_NONE) {
         *index = slots->free_first;
-        slots->free_first = jzx__slot_hot(slots, *index)->run_next;
+        slots->free_first = jzx__slot_hot(slots, *index)->next_free;
         return JZX_OK;
     }
     if (slots->fresh == slots->indexes_max) {
@@ -121,11 +121,11 @@ void jzx__slot_give(jzx__slots *slots, uint32_t index)
         return;
     }
     public->state = JZX__FREE;
-    hot->run_next = JZX__SLOT_NONE;
+    hot->next_free = JZX__SLOT_NONE;
     if (slots->free_first == JZX__SLOT_NONE) {
         slots->free_first = index;
     } else {
-        jzx__slot_hot(slots, slots->free_last)->run_next = index;
+        jzx__slot_hot(slots, slots->free_last)->next_free = index;
     }
     slots->free_last = index;
 }
