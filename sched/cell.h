@@ -53,44 +53,66 @@ enum {
     JZX__FLAG_OVERTIME = 1u << 6, /* the record is gone, but its cell still waits in a list */
 };
 
+/*
+ * While mail's handler runs its cell is the message, in place: `head`, `target` and `next` then hold what the message has
+ * there, and jzx__cell_open() says what must be put back if it returns to a list.
+ */
 typedef struct jzx__cell jzx__cell;
 struct jzx__cell {
     union {
-        struct jzx__cell *next;
-        uint64_t token; /* of a request in transit */
-    };
-    uint64_t target;
-    uint64_t sender;
-    uint32_t tag;
-    uint8_t size; /* of a payload by value */
-    uint8_t kind;
-    uint16_t flags;
-    union {
-        uint8_t bytes[JZX_INLINE_MAX];
-        uint64_t words[JZX_INLINE_MAX / 8];
         struct {
-            void *data;
-            jzx_drop_fn drop;
-            void *drop_context;
-            size_t size;
-        } pointer;
+            uint32_t tag;
+            union {
+                struct {
+                    uint8_t size; /* of a payload by value */
+                    uint8_t kind;
+                    uint16_t flags;
+                };
+                uint32_t head;
+            };
+            uint64_t sender;
+            uint64_t target;
+            union {
+                struct jzx__cell *next;
+                uint64_t token; /* of a request in transit */
+            };
+            union {
+                uint8_t bytes[JZX_INLINE_MAX];
+                uint64_t words[JZX_INLINE_MAX / 8];
+                struct {
+                    void *data;
+                    jzx_drop_fn drop;
+                    void *drop_context;
+                    size_t size;
+                } pointer;
+            };
+        };
+        jzx_message message;
     };
 };
 _Static_assert(sizeof(jzx__cell) == JZX__CACHE_LINE, "a cell is one cache line");
+_Static_assert(offsetof(jzx__cell, head) == offsetof(jzx_message, flags) &&
+                   offsetof(jzx__cell, sender) == offsetof(jzx_message, sender) &&
+                   offsetof(jzx__cell, target) == offsetof(jzx_message, ref) &&
+                   offsetof(jzx__cell, bytes) == offsetof(jzx_message, bytes),
+               "a cell becomes a message in place");
 
 /* The same line when it asks an actor to end: 40 bytes of text where sender and payload are. */
 typedef struct jzx__end_cell {
-    struct jzx__cell *next;
-    uint64_t target;
-    char text_head[8];
     int32_t code;
     uint8_t end; /* jzx__end */
     uint8_t kind;
     uint16_t flags;
+    char text_head[8];
+    uint64_t target;
+    struct jzx__cell *next;
     char text_tail[32];
 } jzx__end_cell;
 _Static_assert(sizeof(jzx__end_cell) == sizeof(jzx__cell), "an end request is a cell");
-_Static_assert(offsetof(jzx__end_cell, kind) == offsetof(jzx__cell, kind), "kind is in one place");
+_Static_assert(offsetof(jzx__end_cell, kind) == offsetof(jzx__cell, kind) &&
+                   offsetof(jzx__end_cell, target) == offsetof(jzx__cell, target) &&
+                   offsetof(jzx__end_cell, next) == offsetof(jzx__cell, next),
+               "what lists and lanes read is in one place");
 
 typedef struct jzx__pool {
     jzx__cell *cells;
@@ -175,16 +197,32 @@ static inline void jzx__cell_drop_payload(const jzx__cell *cell)
     }
 }
 
-static inline void jzx__cell_from_message(jzx__cell *cell, const jzx_message *message)
+/*
+ * Word by word, as senders write it: a load wider than the store it depends on waits until that store has left the core.
+ * For the same reason the library is built without the pass that would join the words again (meson.build).
+ */
+static inline void jzx__words_copy(uint64_t to[4], const uint64_t from[4])
 {
+    to[0] = from[0];
+    to[1] = from[1];
+    to[2] = from[2];
+    to[3] = from[3];
+}
+
+/* Fills tag, head and payload; the head in one store, since it is read as one. */
+static inline void jzx__cell_from_message(jzx__cell *cell, const jzx_message *message, jzx__cell_kind kind)
+{
+    bool pointer = (message->flags & JZX_MESSAGE_POINTER) != 0;
+    const jzx__cell head = {
+        .size = pointer ? 0 : (uint8_t)message->size,
+        .kind = (uint8_t)kind,
+        .flags = pointer ? JZX__FLAG_POINTER : 0,
+    };
     cell->tag = message->tag;
-    cell->flags = (uint16_t)(message->flags & JZX_MESSAGE_POINTER);
-    memcpy(cell->bytes, message->bytes, JZX_INLINE_MAX);
-    if ((message->flags & JZX_MESSAGE_POINTER) != 0) {
-        cell->size = 0;
+    cell->head = head.head;
+    jzx__words_copy(cell->words, message->words);
+    if (pointer) {
         cell->pointer.size = message->size;
-    } else {
-        cell->size = (uint8_t)message->size;
     }
 }
 
@@ -193,7 +231,7 @@ static inline void jzx__cell_to_message(const jzx__cell *cell, jzx_message *mess
     message->tag = cell->tag;
     message->sender = cell->sender;
     message->ref = 0;
-    memcpy(message->bytes, cell->bytes, JZX_INLINE_MAX);
+    jzx__words_copy(message->words, cell->words);
     if ((cell->flags & JZX__FLAG_POINTER) != 0) {
         message->flags = JZX_MESSAGE_POINTER;
         message->size = cell->pointer.size;
@@ -203,6 +241,43 @@ static inline void jzx__cell_to_message(const jzx__cell *cell, jzx_message *mess
     }
 }
 _Static_assert(JZX__FLAG_POINTER == (unsigned)JZX_MESSAGE_POINTER, "one bit for both");
+
+/* A message by value that is mail and nothing else. One comparison: everything but the size is a constant. */
+static inline bool jzx__cell_is_plain(const jzx__cell *cell)
+{
+    const jzx__cell plain = {.kind = JZX__CELL_MAIL};
+    const jzx__cell any_size = {.size = UINT8_MAX};
+    return (cell->head & ~any_size.head) == plain.head;
+}
+
+/* jzx__cell_open() of a plain one. */
+static inline uint32_t jzx__cell_open_plain(jzx__cell *cell)
+{
+    uint32_t head = cell->head;
+    cell->message.size = cell->size;
+    cell->message.flags = 0;
+    cell->message.ref = 0;
+    return head;
+}
+
+/*
+ * Makes the message of mail that is in no list, in place. Returns the head, which closes it again. An answer's target
+ * is its ref already.
+ */
+static inline uint32_t jzx__cell_open(jzx__cell *cell)
+{
+    uint32_t head = cell->head;
+    bool pointer = (cell->flags & JZX__FLAG_POINTER) != 0;
+    size_t size = pointer ? cell->pointer.size : cell->size;
+    if (jzx__likely(cell->kind == JZX__CELL_MAIL)) {
+        cell->message.flags = cell->flags & JZX__FLAG_POINTER;
+        cell->message.ref = 0;
+    } else {
+        cell->message.flags = (cell->flags & JZX__FLAG_POINTER) | JZX_MESSAGE_ANSWER;
+    }
+    cell->message.size = size;
+    return head;
+}
 
 /* First in, first out; empty when first is NULL. */
 typedef struct jzx__queue {

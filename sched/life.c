@@ -12,7 +12,7 @@
  */
 #include "sched/mailbox.h"
 
-enum { CHECK_EVERY = 8, NEST_MAX = 16 };
+enum { NEST_MAX = 16 };
 
 static void context_init(jzx_context *context, jzx_loop *loop, uint32_t index)
 {
@@ -68,7 +68,7 @@ static void fill_slot(jzx_loop *loop, uint32_t index, const jzx__spawn *spawn, j
     hot->bytes_cap = spawn->mailbox_bytes != 0 ? spawn->mailbox_bytes : config->mailbox_bytes;
     hot->per_turn = spawn->messages_per_turn != 0 ? spawn->messages_per_turn : (uint16_t)config->messages_per_actor;
     hot->policy = spawn->mailbox_policy;
-    hot->run_next = JZX__SLOT_NONE;
+    hot->high = jzx__slot_high_mark(hot->cap);
     jzx__cold *cold = jzx__slot_cold(&loop->slots, index);
     cold->fini = spawn->fini;
     cold->started_ns = loop->now_ns;
@@ -159,7 +159,7 @@ void jzx__life_spawn_request(jzx_loop *loop, const jzx__spawn *spawn, jzx_actor_
                                          : jzx__life_spawn(loop, spawn, asker, 1, &result.id, &result.code);
     jzx_message message = jzx_message_value(JZX_TAG_SYS_SPAWNED, &result, sizeof result);
     jzx__cell *answer = jzx__pool_take_inbound(&loop->pool);
-    jzx__cell_from_message(answer, &message);
+    jzx__cell_from_message(answer, &message, JZX__CELL_ANSWER);
     answer->target = token;
     answer->sender = result.id;
     jzx__answer_route(loop, asker, answer);
@@ -175,16 +175,18 @@ typedef struct spawn_first {
 _Static_assert(sizeof(spawn_first) == JZX_INLINE_MAX, "fits the payload of a cell");
 
 typedef struct spawn_second {
-    struct jzx__cell *next; /* of the overflow */
     jzx_behavior_fn behavior;
     jzx_init_fn init;
     jzx_fini_fn fini;
+    struct jzx__cell *next; /* of the overflow */
     void *argument;
     uint32_t mailbox_cap;
     uint16_t messages_per_turn;
     uint8_t mailbox_policy;
 } spawn_second;
-_Static_assert(sizeof(spawn_second) <= sizeof(jzx__cell), "fits a cell");
+_Static_assert(sizeof(spawn_second) <= sizeof(jzx__cell) &&
+                   offsetof(spawn_second, next) == offsetof(jzx__cell, next),
+               "fits a cell, and waits in an overflow");
 
 void jzx__life_spawn_pack(const jzx__spawn *spawn, uint64_t token, jzx__cell cells[2])
 {
@@ -446,7 +448,7 @@ void jzx__life_notice_left(jzx_loop *loop, uint32_t index)
 
 /* ---- the turn of one actor ---- */
 
-static void finish_stopping(jzx_loop *loop, uint32_t index)
+static __attribute__((noinline)) void finish_stopping(jzx_loop *loop, uint32_t index)
 {
     jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
     if (hot->end == NULL) { /* stillborn */
@@ -492,6 +494,7 @@ static bool end_after(jzx_context *context, jzx_behavior_result result)
 typedef enum step {
     STEP_ON,      /* go on with the next */
     STEP_YIELDED, /* its turn is over, there is more */
+    STEP_REFUSED, /* the same, and the message is back in the mailbox */
     STEP_ENDED,   /* the actor has ended */
 } step;
 
@@ -525,24 +528,25 @@ static jzx_behavior_result call_signal(jzx_context *context, const jzx_message *
     return call(context, jzx__slot_hot(&context->loop->slots, context->slot), message);
 }
 
-/* Puts a message back in front, to be handled again. */
-static void unhandle(jzx_loop *loop, jzx_context *context, jzx__cell *cell, const jzx_message *message)
+/* Puts a message back in front, to be handled again. `head` is what its cell had before. */
+static void unhandle(jzx_loop *loop, jzx_context *context, jzx__cell *cell, uint32_t head, const jzx_message *message)
 {
     jzx__hot *hot = jzx__slot_hot(&loop->slots, context->slot);
     jzx_segment_slot *public = jzx__public(loop, context->slot);
     if (context->handling != NULL) {
         jzx__request_unkeep(loop, context->slot, cell);
-        memcpy(cell->bytes, message->bytes, sizeof cell->bytes);
+        jzx__words_copy(cell->words, message->words);
         if ((cell->flags & JZX__FLAG_POINTER) != 0) {
             cell->pointer.size = message->size;
         }
+    } else {
+        cell->head = head;
     }
     jzx__queue_push_front(&hot->mail, cell);
     public->mailbox_length++;
     if ((cell->flags & JZX__FLAG_POINTER) != 0) {
         hot->bytes += cell->pointer.size;
     }
-    loop->mail_run--; /* not handled yet */
     jzx__count_add(&loop->counters->yields, 1);
 }
 
@@ -556,17 +560,17 @@ static void unhandled(jzx_loop *loop, const jzx_message *message)
 }
 
 /* The uncommon ways a handler of mail may return. */
-static __attribute__((noinline)) step after_mail(jzx_context *context, jzx__cell *cell, const jzx_message *message,
-                                                 jzx_behavior_result result)
+static __attribute__((noinline)) step after_mail(jzx_context *context, jzx__cell *cell, uint32_t head,
+                                                 const jzx_message *message, jzx_behavior_result result)
 {
     jzx_loop *loop = context->loop;
     bool kept = context->handling != NULL; /* by the actor, or consumed by its answer */
     if (result == JZX_BEHAVIOR_YIELD && !context->answered && context->end == 0 &&
         jzx__public(loop, context->slot)->state != JZX__STOPPING) {
-        unhandle(loop, context, cell, message);
+        unhandle(loop, context, cell, head, message);
         context->handling = NULL;
         context->special = false;
-        return STEP_YIELDED;
+        return STEP_REFUSED;
     }
     if (result == JZX_BEHAVIOR_YIELD && !context->answered) { /* it ends: nobody will handle the rest */
         unhandled(loop, message);
@@ -587,28 +591,45 @@ static __attribute__((noinline)) step after_mail(jzx_context *context, jzx__cell
     return jzx__public(loop, context->slot)->state == JZX__STOPPING ? STEP_YIELDED : STEP_ON;
 }
 
-static inline step run_mail(jzx_context *context, jzx__hot *hot, jzx_segment_slot *public, jzx__cell *cell)
+/* A request: its cell is kept for the answer, so the handler gets a copy. */
+static __attribute__((noinline)) step run_request(jzx_context *context, jzx__hot *hot, jzx__cell *cell)
 {
-    jzx_loop *loop = context->loop;
     jzx_message message;
     jzx__cell_to_message(cell, &message);
+    message.flags |= JZX_MESSAGE_REQUEST;
+    message.ref = jzx__request_keep(context->loop, context->slot, cell);
+    context->handling = cell;
+    context->special = true;
+    return after_mail(context, cell, cell->head, &message, call(context, hot, &message));
+}
+
+/* Mail that is no plain message: by pointer, an answer, a request, or to be reported. */
+static __attribute__((noinline)) step run_mail(jzx_context *context, jzx__hot *hot, jzx_segment_slot *public,
+                                               jzx__cell *cell)
+{
+    jzx_loop *loop = context->loop;
     jzx__mailbox_left(loop, context->slot, hot, public, cell);
-    if (jzx__unlikely((cell->flags & JZX__FLAG_REQUEST) != 0)) {
-        message.flags |= JZX_MESSAGE_REQUEST;
-        message.ref = jzx__request_keep(loop, context->slot, cell);
-        context->handling = cell;
-        context->special = true;
-    } else if (jzx__unlikely(cell->kind == JZX__CELL_ANSWER)) {
-        message.flags |= JZX_MESSAGE_ANSWER;
-        message.ref = cell->target;
+    public->last_tag = cell->tag;
+    if ((cell->flags & JZX__FLAG_REQUEST) != 0) {
+        return run_request(context, hot, cell);
     }
-    public->last_tag = message.tag;
-    jzx_behavior_result result = call(context, hot, &message);
+    uint32_t head = jzx__cell_open(cell);
+    return after_mail(context, cell, head, &cell->message, call(context, hot, &cell->message));
+}
+
+/* The common case of run_mail(): a plain message whose handler returns OK and asks for nothing special. */
+static inline step run_plain(jzx_loop *loop, jzx__hot *hot, jzx_segment_slot *public, jzx__cell *cell)
+{
+    jzx_context *context = &loop->turn;
+    jzx__mailbox_shorter(loop, context->slot, hot, public);
+    public->last_tag = cell->tag;
+    uint32_t head = jzx__cell_open_plain(cell);
+    jzx_behavior_result result = call(context, hot, &cell->message);
     if (jzx__likely(result == JZX_BEHAVIOR_OK && !context->special)) {
         jzx__cell_free(loop, cell);
         return STEP_ON;
     }
-    return after_mail(context, cell, &message, result);
+    return after_mail(context, cell, head, &cell->message, result);
 }
 
 /* After the handler of a signal: a signal is never yielded or put back. */
@@ -692,7 +713,7 @@ static step run_socket(jzx_context *context, jzx__cell *cell)
     return after_signal(context, result);
 }
 
-static step run_signal(jzx_context *context, jzx__cell *cell)
+static __attribute__((noinline)) step run_signal(jzx_context *context, jzx__cell *cell)
 {
     jzx__resource *resource = (jzx__resource *)(void *)cell;
     resource->listed = false;
@@ -718,25 +739,8 @@ static step run_signal(jzx_context *context, jzx__cell *cell)
     }
 }
 
-/* One message or signal; urgent ones and mail take turns, so neither starves the other (P22). */
-static inline step run_one(jzx_context *context, jzx__hot *hot, jzx_segment_slot *public, bool *urgent_next)
-{
-    jzx__cell *cell = hot->mail.first;
-    if (jzx__unlikely(hot->urgent_last != NULL) && (*urgent_next || cell == NULL)) {
-        *urgent_next = false;
-        return run_signal(context, jzx__urgent_pop(hot));
-    }
-    *urgent_next = true;
-    hot->mail.first = cell->next;
-    if (jzx__likely(cell->kind <= JZX__CELL_ANSWER)) {
-        context->loop->mail_run++;
-        return run_mail(context, hot, public, cell);
-    }
-    return run_signal(context, cell);
-}
-
 /* After its turn an actor goes to the end of the queue, or rests, or has drained. */
-static void done(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_segment_slot *public)
+static inline void done(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_segment_slot *public)
 {
     hot->flags &= (uint8_t)~JZX__SLOT_QUEUED;
     if (jzx__unlikely(public->state == JZX__DRAINING && hot->mail.first == NULL)) {
@@ -750,22 +754,50 @@ static void done(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_segment_slot
 static inline void check_now_and_then(jzx_loop *loop)
 {
     if (jzx__unlikely(--loop->check_in == 0)) {
-        loop->check_in = CHECK_EVERY;
         jzx__loop_check(loop);
     }
 }
 
-/* False when the actor has ended. */
-static inline bool run_batch(jzx_context *context, jzx__hot *hot, jzx_segment_slot *public)
+/* Urgent ones and mail take turns, so neither starves the other (P22). */
+static inline bool urgent_is_next(const jzx__hot *hot, bool *mails_turn)
 {
-    jzx_loop *loop = context->loop;
-    bool urgent_next = true;
+    if (jzx__likely(hot->urgent_last == NULL)) {
+        return false;
+    }
+    *mails_turn = !*mails_turn && hot->mail.first != NULL;
+    return !*mails_turn;
+}
+
+static inline step run_first(jzx_loop *loop, jzx__hot *hot, jzx_segment_slot *public, uint64_t *handled)
+{
+    jzx__cell *cell = jzx__queue_pop(&hot->mail);
+    step next;
+    if (jzx__likely(jzx__cell_is_plain(cell))) {
+        next = run_plain(loop, hot, public, cell);
+    } else if (cell->kind <= JZX__CELL_ANSWER) {
+        next = run_mail(&loop->turn, hot, public, cell);
+    } else {
+        return run_signal(&loop->turn, cell);
+    }
+    *handled += next != STEP_REFUSED;
+    return next;
+}
+
+/* Runs at most a turn of messages and signals; *handled counts the messages. False when the actor has ended. */
+static inline bool run_batch(jzx_loop *loop, jzx__hot *hot, jzx_segment_slot *public, uint64_t *handled)
+{
+    bool mails_turn = true; /* the urgent ones begin */
     uint32_t budget = hot->per_turn;
     while (hot->mail.first != NULL || hot->urgent_last != NULL) {
-        step next = run_one(context, hot, public, &urgent_next);
+        step next;
+        if (jzx__unlikely(urgent_is_next(hot, &mails_turn))) {
+            next = run_signal(&loop->turn, jzx__urgent_pop(hot));
+        } else {
+            next = run_first(loop, hot, public, handled);
+        }
         check_now_and_then(loop);
         if (jzx__unlikely(next != STEP_ON)) {
-            context->end = 0;
+            loop->turn.end = 0;
             return next != STEP_ENDED;
         }
         if (--budget == 0 || loop->turn_over) {
@@ -775,27 +807,33 @@ static inline bool run_batch(jzx_context *context, jzx__hot *hot, jzx_segment_sl
     return true;
 }
 
-void jzx__life_run_next(jzx_loop *loop)
+/* Gives the first actor of the run queue its turn. */
+static inline void run_actor(jzx_loop *loop)
 {
-    uint32_t index = loop->run_first;
+    uint32_t index = jzx__runs_pop(&loop->runs);
     jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
     jzx_segment_slot *public = jzx__public(loop, index);
-    loop->run_first = hot->run_next;
     if (jzx__unlikely(public->state == JZX__STOPPING)) {
         hot->flags &= (uint8_t)~JZX__SLOT_QUEUED;
         finish_stopping(loop, index);
         return;
     }
-    jzx_context *context = &loop->turn;
-    context->self = public->id;
-    context->slot = index;
-    context->special = public->state != JZX__RUNNING;
-    jzx__count_set(&loop->segment->running_id, context->self);
-    bool alive = run_batch(context, hot, public);
-    jzx__count_add(&loop->counters->handled, loop->mail_run);
+    loop->turn.self = public->id;
+    loop->turn.slot = index;
+    loop->turn.special = public->state != JZX__RUNNING;
+    jzx__count_set(&loop->segment->running_id, public->id);
+    uint64_t handled = 0;
+    bool alive = run_batch(loop, hot, public, &handled);
+    jzx__count_add(&loop->counters->handled, handled);
     if (jzx__likely(alive)) {
-        jzx__count_add(&public->handled, loop->mail_run);
+        jzx__count_add(&public->handled, handled);
         done(loop, index, hot, public);
     }
-    loop->mail_run = 0;
+}
+
+void jzx__life_run(jzx_loop *loop, uint32_t actors)
+{
+    while (actors-- > 0 && !loop->turn_over && !jzx__runs_empty(&loop->runs)) {
+        run_actor(loop);
+    }
 }

@@ -6,7 +6,8 @@
 #include <unistd.h>
 
 enum {
-    CHECK_EVERY = 8,       /* messages between two looks at the clock */
+    CHECK_MOST = 32,       /* messages between two looks at the clock */
+    CHECK_NS = 1000,       /* and the time, while that leaves one message: a look costs a fiftieth of it */
     REAP_PER_TURN = 4096,  /* completions */
     TAKES_PER_LANE = 16,   /* entries of one lane in one turn */
     POSTS_PER_TURN = 256,  /* messages of one inbox */
@@ -91,7 +92,7 @@ typedef struct loop_block {
     size_t align;
 } loop_block;
 
-enum { LOOP_BLOCKS = 6 };
+enum { LOOP_BLOCKS = 7 };
 
 static void list_blocks(jzx_loop *loop, const jzx_config *config, loop_block blocks[LOOP_BLOCKS])
 {
@@ -103,6 +104,7 @@ static void list_blocks(jzx_loop *loop, const jzx_config *config, loop_block blo
         {(void **)&loop->lanes_in, loops * sizeof(void *), _Alignof(void *)},
         {(void **)&loop->observers, config->observers_max * sizeof(jzx__observer_entry), _Alignof(void *)},
         {(void **)&loop->owed, loops, 1},
+        {(void **)&loop->runs.places, jzx__runs_size(config->actors_max) * sizeof(uint32_t), _Alignof(uint32_t)},
     };
     memcpy(blocks, list, sizeof list);
 }
@@ -211,8 +213,8 @@ static void init_plain(jzx_loop *loop)
     loop->segment = (jzx_segment_loop *)(void *)part;
     loop->segment->index = loop->index;
     loop->counters = &loop->segment->counters;
-    loop->run_first = JZX__SLOT_NONE;
-    loop->check_in = CHECK_EVERY;
+    loop->check_every = 1;
+    loop->check_in = 1;
     jzx__list_init(&loop->dirty_lanes);
     loop->measure = loop->config->measure_handlers;
     loop->host = (jzx_context){.loop = loop, .slot = JZX__SLOT_NONE, .buffer = JZX__NO_BUFFER};
@@ -229,6 +231,7 @@ static jzx_err init_parts(jzx_loop *loop)
     jzx_err err = make_blocks(loop);
     if (err == JZX_OK) {
         memset(loop->owed, 0, config->loops_max);
+        loop->runs.mask = jzx__runs_size(config->actors_max) - 1;
         jzx__pool_init(&loop->pool, loop->pool.cells, config->cells, loop->runtime->inbound_max);
         loop->deadlines.max = deadlines_max(config);
         err = jzx__slots_init(&loop->slots, slots, loop->index, config->actors_max, allocator);
@@ -491,7 +494,7 @@ static void fire(jzx_loop *loop)
 
 /* ---- the turn ---- */
 
-/* Judges the handlers since the last reading of the clock: one of at most CHECK_EVERY of them may have been slow. */
+/* Judges the handlers since the last reading of the clock: one of them, at most CHECK_MOST, may have been slow. */
 static void judge_window(jzx_loop *loop, uint64_t now_ns)
 {
     if (loop->window_began_ns != 0 && !loop->measure && loop->config->slow_handler_ns != 0 &&
@@ -510,9 +513,22 @@ static uint64_t read_clock(jzx_loop *loop)
     return now_ns;
 }
 
+/* Fast handlers are looked at seldom, slow ones after each message. */
+static void adapt_check(jzx_loop *loop, uint64_t window_ns)
+{
+    if (window_ns < CHECK_NS) {
+        loop->check_every = loop->check_every < CHECK_MOST ? loop->check_every * 2 : CHECK_MOST;
+    } else if (window_ns > 4 * CHECK_NS) {
+        loop->check_every = loop->check_every > 1 ? loop->check_every / 2 : 1;
+    }
+    loop->check_in = loop->check_every;
+}
+
 void jzx__loop_check(jzx_loop *loop)
 {
+    uint64_t began_ns = loop->now_ns;
     uint64_t now_ns = read_clock(loop);
+    adapt_check(loop, now_ns - began_ns);
     loop->window_began_ns = now_ns;
     if (now_ns >= loop->turn_end_ns) {
         loop->turn_over = true;
@@ -530,11 +546,8 @@ void jzx__loop_check(jzx_loop *loop)
 static void run_actors(jzx_loop *loop)
 {
     loop->turn_over = false;
-    loop->window_began_ns = loop->run_first != JZX__SLOT_NONE ? loop->now_ns : 0;
-    uint32_t runs = loop->config->actors_per_turn;
-    while (runs-- > 0 && !loop->turn_over && loop->run_first != JZX__SLOT_NONE) {
-        jzx__life_run_next(loop);
-    }
+    loop->window_began_ns = !jzx__runs_empty(&loop->runs) ? loop->now_ns : 0;
+    jzx__life_run(loop, loop->config->actors_per_turn);
     jzx__count_set(&loop->segment->running_id, 0);
 }
 
@@ -594,7 +607,7 @@ bool jzx__loop_turn(jzx_loop *loop)
     loop->leave = jzx__stop_step(loop);
     jzx__loop_count(loop);
     loop->in_turn = false;
-    return loop->leave || loop->failed != JZX_OK || loop->run_first != JZX__SLOT_NONE || jzx__stop_more(loop);
+    return loop->leave || loop->failed != JZX_OK || !jzx__runs_empty(&loop->runs) || jzx__stop_more(loop);
 }
 
 /* Lets the kernel give back what inits have begun. The ring was never enabled: this thread does it now. */
@@ -635,7 +648,7 @@ void jzx__loop_teardown(jzx_loop *loop)
         jzx__life_end_all(loop, UINT32_MAX);
         run_actors(loop);
         jzx__route_flush(loop);
-    } while (loop->run_first != JZX__SLOT_NONE || jzx__loop_incoming_mail(loop));
+    } while (!jzx__runs_empty(&loop->runs) || jzx__loop_incoming_mail(loop));
     reap_unrun(loop);
     loop->in_turn = false;
     jzx__loop_count(loop);

@@ -20,6 +20,7 @@
 #include "sched/lane.h"
 #include "sched/map.h"
 #include "sched/resource.h"
+#include "sched/runs.h"
 #include "sched/slot.h"
 #include "sched/table.h"
 #include <jzx/io.h>
@@ -89,14 +90,13 @@ struct jzx_loop {
     uint64_t now_ns;
     uint64_t turn_end_ns;
     uint32_t check_in;       /* messages until the clock is looked at */
-    uint32_t run_first;      /* run queue of slot indexes */
-    uint32_t run_last;
+    uint32_t check_every;    /* what it starts from */
+    jzx__runs runs;
     bool host_asleep;        /* a host sleeps on the poll fd */
     bool in_turn;
     bool turn_over;          /* its time is used up */
     bool doorbells;          /* queued in mid-turn: they wait for an enter */
     jzx__list dirty_lanes;   /* lanes with cells to publish, or an overflow */
-    uint64_t mail_run;       /* messages handled by the actor that runs, not yet counted */
     bool measure;            /* the config's measure_handlers */
     jzx__cell *cell_waiters; /* others that wait until cells are plenty here */
     jzx__pool pool;
@@ -234,13 +234,7 @@ static inline void jzx__schedule_hot(jzx_loop *loop, uint32_t index, jzx__hot *h
         return; /* A3 */
     }
     hot->flags |= JZX__SLOT_QUEUED;
-    hot->run_next = JZX__SLOT_NONE;
-    if (loop->run_first == JZX__SLOT_NONE) {
-        loop->run_first = index;
-    } else {
-        jzx__slot_hot(&loop->slots, loop->run_last)->run_next = index;
-    }
-    loop->run_last = index;
+    jzx__runs_push(&loop->runs, index);
 }
 
 static inline void jzx__schedule(jzx_loop *loop, uint32_t index)
@@ -291,7 +285,7 @@ void jzx__life_end_arrived(jzx_loop *loop, const jzx__cell *cell);
 void jzx__life_end_all(jzx_loop *loop, uint32_t max); /* of a stop: continues at end_cursor */
 void jzx__life_exit(jzx_loop *loop, uint32_t index, jzx_exit_kind kind, int32_t code, const char *text, uint32_t tag);
 void jzx__life_notice_left(jzx_loop *loop, uint32_t index); /* one notice of a dying slot is on its way */
-void jzx__life_run_next(jzx_loop *loop); /* gives the first actor of the run queue its turn */
+void jzx__life_run(jzx_loop *loop, uint32_t actors); /* gives at most so many their turn */
 
 /* signal.c: monitors and resume notices */
 jzx_err jzx__monitor_start(jzx_context *context, jzx_actor_id target, uint64_t *monitor);

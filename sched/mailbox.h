@@ -24,23 +24,60 @@ static inline void jzx__mailbox_push(jzx_loop *loop, uint32_t index, jzx__hot *h
     if (length > public->mailbox_peak) {
         public->mailbox_peak = length;
     }
-    if (jzx__unlikely(length >= jzx__slot_high_mark(hot->cap)) && (hot->flags & JZX__SLOT_MARKED) == 0) {
+    if (jzx__unlikely(length >= hot->high) && (hot->flags & JZX__SLOT_MARKED) == 0) {
         jzx__mailbox_mark(loop, index, hot);
     }
     jzx__schedule_hot(loop, index, hot);
 }
 
-static inline void jzx__mailbox_left(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_segment_slot *public,
-                                     const jzx__cell *cell)
+static inline void jzx__mailbox_shorter(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_segment_slot *public)
 {
     JZX_ASSERT(public->mailbox_length > 0);
     uint32_t length = --public->mailbox_length;
-    if (jzx__unlikely((cell->flags & JZX__FLAG_POINTER) != 0)) {
-        hot->bytes -= cell->pointer.size;
-    }
     if (jzx__unlikely((hot->flags & JZX__SLOT_MARKED) != 0) && length <= jzx__slot_low_mark(hot->cap)) {
         jzx__mailbox_unmark(loop, index, hot);
     }
+}
+
+static inline void jzx__mailbox_left(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_segment_slot *public,
+                                     const jzx__cell *cell)
+{
+    if (jzx__unlikely((cell->flags & JZX__FLAG_POINTER) != 0)) {
+        hot->bytes -= cell->pointer.size;
+    }
+    jzx__mailbox_shorter(loop, index, hot, public);
+}
+
+/*
+ * A plain message. The common case, all of it here: the target lives on this loop, takes messages and is not near its
+ * cap, the payload is by value, and there are cells. Everything else is jzx__send()'s, which does all this and more.
+ */
+static inline jzx_err jzx__send_plain(jzx_context *context, jzx_actor_id to, const jzx_message *message)
+{
+    jzx_loop *loop = context->loop;
+    uint32_t index = jzx__id_index(to);
+    if (jzx__unlikely(index >= loop->slots.fresh || to == 0)) {
+        return jzx__send(context, to, message, 0, 0);
+    }
+    jzx_segment_slot *public = jzx__public(loop, index);
+    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
+    uint32_t length = public->mailbox_length + 1;
+    if (jzx__unlikely(public->id != to || public->state > JZX__RUNNING || length >= hot->high ||
+                      (message->flags & JZX_MESSAGE_POINTER) != 0 ||
+                      loop->pool.free_count <= loop->pool.inbound_max + 1)) {
+        return jzx__send(context, to, message, 0, 0);
+    }
+    jzx__cell *cell = jzx__pool_take_any(&loop->pool);
+    jzx__cell_from_message(cell, message, JZX__CELL_MAIL);
+    cell->sender = context->self;
+    jzx__queue_push(&hot->mail, cell);
+    public->mailbox_length = length;
+    if (length > public->mailbox_peak) {
+        public->mailbox_peak = length;
+    }
+    jzx__count_add(&loop->counters->sent, 1);
+    jzx__schedule_hot(loop, index, hot);
+    return JZX_OK;
 }
 
 static inline void jzx__mail_push(jzx_loop *loop, uint32_t index, jzx__cell *cell)

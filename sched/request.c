@@ -146,7 +146,7 @@ static void fill_no_answer(jzx__cell *cell, jzx_actor_id target, uint32_t tag, j
 {
     jzx_no_answer none = {.target = target, .tag = tag, .reason = reason};
     jzx_message message = jzx_message_value(JZX_TAG_SYS_NO_ANSWER, &none, sizeof none);
-    jzx__cell_from_message(cell, &message);
+    jzx__cell_from_message(cell, &message, JZX__CELL_ANSWER);
     cell->sender = target;
 }
 
@@ -211,7 +211,7 @@ static void answer_kept(jzx_loop *loop, uint32_t index, jzx__cell *cell, const j
     jzx_actor_id asker = cell->sender;
     uint64_t token = cell->target;
     unhold(jzx__slot_cold(&loop->slots, index), cell);
-    jzx__cell_from_message(cell, message);
+    jzx__cell_from_message(cell, message, JZX__CELL_ANSWER);
     cell->sender = answerer;
     cell->target = token;
     jzx__answer_route(loop, asker, cell);

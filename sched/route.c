@@ -93,15 +93,14 @@ static void push_by_policy(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx__c
 
 static void fill(jzx__cell *cell, const jzx_context *context, const jzx_message *message, uint32_t flags)
 {
-    jzx__cell_from_message(cell, message);
-    cell->kind = JZX__CELL_MAIL;
+    jzx__cell_from_message(cell, message, JZX__CELL_MAIL);
     cell->sender = context->self;
     if (flags != 0) {
         cell->flags |= (uint16_t)flags;
     }
 }
 
-static inline jzx_err send_local(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint32_t flags,
+static jzx_err send_local(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint32_t flags,
                           uint64_t token)
 {
     jzx_loop *loop = context->loop;
@@ -215,7 +214,7 @@ static jzx_err send_remote(jzx_context *context, jzx_actor_id to, const jzx_mess
 
 jzx_err jzx__send(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint32_t flags, uint64_t token)
 {
-    if (jzx__likely(jzx__id_loop(to) == context->loop->index)) {
+    if (jzx__id_loop(to) == context->loop->index) {
         return send_local(context, to, message, flags, token);
     }
     return send_remote(context, to, message, flags, token);

@@ -60,7 +60,10 @@ typedef struct jzx__hot {
     void *state;            /* with OWN_STATE, JZX__STATE_PREFIX bytes before it hold its size */
     jzx__queue mail;
     jzx__cell *urgent_last; /* circular: its next is the first */
-    uint32_t run_next;      /* slot index in the run queue, or of the next free slot */
+    union {
+        uint32_t high;      /* the mailbox length that marks it full (A5) */
+        uint32_t next_free; /* free: the next free slot */
+    };
     uint32_t cap;
     uint64_t bytes;         /* of payloads by pointer in the mailbox */
     uint32_t bytes_cap;

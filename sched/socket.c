@@ -4,7 +4,8 @@
  * Owner thread only.
  *
  * Invariants
- *   X1  A completion finds its record by index and generation, or is counted as stale and ignored.
+ *   X1  A completion finds its record by index and generation, and an operation in flight there, or is counted as stale
+ *       and ignored.
  *   X2  A receive buffer that is lent to a handler goes back when the handler returns, unless it was kept.
  *   X3  An accepted connection counts against its listener until it is closed, also when the listener is gone.
  */
@@ -50,7 +51,7 @@ static void closed(jzx__net *net, jzx__socket *socket)
     if (record->listener != 0 && listener != NULL && !listener->closed) {
         jzx__socket_child_closed(net, &listener->socket); /* X3 */
     }
-    jzx__count_add(&loop->counters->connections_closed, 1);
+    jzx__count_add(&loop->counters->connections_closed, socket->kind != JZX__SOCKET_LISTENER);
     record->closed = true;
     if (record->resource.link != NULL) {
         jzx__resource_disown(&record->resource);
@@ -103,8 +104,8 @@ static void doorbell_failed(jzx_loop *loop, const jzx__cqe *cqe)
 static void watch_cqe(jzx_loop *loop, const jzx__cqe *cqe)
 {
     jzx__watch_record *record = jzx__table_find(&loop->watches, cqe->user_data);
-    if (record == NULL) {
-        jzx__count_add(&loop->counters->stale_completions, 1);
+    if (record == NULL || !jzx__watch_expects(&record->watch, cqe)) {
+        jzx__count_add(&loop->counters->stale_completions, 1); /* X1 */
         return;
     }
     if (jzx__watch_complete(&loop->net, &record->watch, cqe)) {
@@ -131,11 +132,12 @@ void jzx__socket_cqe(void *context, const jzx__cqe *cqe)
     if (kind >= USER_SOCKET && kind < USER_SOCKET + JZX__SOCKET_OPS) {
         record = jzx__table_find(&loop->sockets, cqe->user_data);
     }
-    if (record == NULL || record->closed) {
+    jzx__socket_op op = (jzx__socket_op)(kind - USER_SOCKET);
+    if (record == NULL || record->closed || !jzx__socket_expects(&record->socket, op)) {
         jzx__count_add(&loop->counters->stale_completions, 1); /* X1 */
         return;
     }
-    jzx__socket_complete(&loop->net, &record->socket, (jzx__socket_op)(kind - USER_SOCKET), cqe);
+    jzx__socket_complete(&loop->net, &record->socket, op, cqe);
 }
 
 void jzx__socket_due_node(jzx_loop *loop, jzx__deadline *node)
@@ -297,6 +299,9 @@ jzx_err jzx__socket_start(jzx_context *context, jzx__socket_begin begin, int fd,
             return err;
         }
         loop->net_ready = true;
+    }
+    if (!loop->in_turn) {
+        loop->net.now_ns = loop->backend->ops->now_ns(loop->backend); /* the last turn may be long ago, or none */
     }
     jzx__socket_record *record;
     jzx_err err = start(loop, context->slot, begin, fd, options, true, &record);

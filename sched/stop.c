@@ -137,7 +137,7 @@ static bool drain_over(jzx_loop *loop)
 
 static bool quiet(const jzx_loop *loop)
 {
-    return loop->run_first == JZX__SLOT_NONE && jzx__list_empty(&loop->dirty_lanes) && loop->slots.live == 0;
+    return jzx__runs_empty(&loop->runs) && jzx__list_empty(&loop->dirty_lanes) && loop->slots.live == 0;
 }
 
 /* Cells to and from the loops that take part. */

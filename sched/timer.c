@@ -23,7 +23,7 @@ jzx_err jzx__timer_start(jzx_context *context, uint64_t due_ns, uint64_t period_
         return err;
     }
     jzx__timer *timer = record;
-    jzx__cell_from_message(&timer->resource.cell, message);
+    jzx__cell_from_message(&timer->resource.cell, message, JZX__CELL_TIMER);
     uint16_t payload = timer->resource.cell.flags;
     jzx__resource_begin(loop, &timer->resource, JZX__RESOURCE_TIMER, number, context->slot);
     timer->resource.cell.flags |= payload;

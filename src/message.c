@@ -1,4 +1,5 @@
 /* message: send, post, request and answer. */
+#include "sched/mailbox.h"
 #include "src/internal.h"
 
 /* Outside of a turn: the loop may have to be told. */
@@ -21,7 +22,7 @@ jzx_err jzx_send(jzx_context *context, jzx_actor_id to, const jzx_message *messa
     if (jzx__unlikely(context->slot == JZX__SLOT_NONE)) {
         return send_from_host(context, to, message);
     }
-    return jzx__send(context, to, message, 0, 0);
+    return jzx__send_plain(context, to, message);
 }
 
 jzx_err jzx_send_with(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint32_t flags)
@@ -103,11 +104,10 @@ static jzx_err check_post(const jzx_runtime *runtime, jzx_actor_id to, const jzx
 static jzx_err post_to(jzx_loop *target, jzx__inbox *inbox, jzx_actor_id to, const jzx_message *message)
 {
     jzx__cell cell;
-    jzx__cell_from_message(&cell, message);
+    jzx__cell_from_message(&cell, message, JZX__CELL_MAIL);
     cell.token = 0;
     cell.target = to;
     cell.sender = 0;
-    cell.kind = JZX__CELL_MAIL;
     if (!jzx__inbox_post(inbox, &cell)) {
         return JZX_ERR_WOULD_BLOCK;
     }
