@@ -206,6 +206,11 @@ void jzx__socket_close(jzx__net *net, jzx__socket *socket, bool abort);
 /* The next event; false when there is none. */
 bool jzx__socket_next(jzx__net *net, jzx__socket *socket, jzx__socket_event *event);
 bool jzx__socket_has_event(const jzx__socket *socket);
+/* Is such an operation in flight? A completion of any other is stale or forged, and must not be given on. */
+static inline bool jzx__socket_expects(const jzx__socket *socket, jzx__socket_op op)
+{
+    return (socket->in_flight & (1u << op)) != 0;
+}
 void jzx__socket_complete(jzx__net *net, jzx__socket *socket, jzx__socket_op op, const jzx__cqe *cqe);
 void jzx__socket_due(jzx__net *net, jzx__socket *socket); /* its deadline has come */
 /* On a listener: one of its connections has closed. */

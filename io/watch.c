@@ -2,7 +2,9 @@
 #include "io/watch.h"
 
 #include <errno.h>
+#include <sys/epoll.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "io/tcp.h"
 
@@ -62,11 +64,21 @@ void jzx__watch_end(jzx__net *net, jzx__watch *watch)
     settle(net, watch);
 }
 
-/* A file that is always ready has no wait queue: its poll completes once, and would at once each time. */
+/*
+ * A file without a wait queue is always ready: its poll completes at once, and would each time it is asked for. The type
+ * does not tell (/dev/null has none, /proc/self/mounts has one); epoll does, it takes no such file.
+ */
 static bool always_ready(int fd)
 {
-    struct stat about;
-    return fstat(fd, &about) == 0 && (S_ISREG(about.st_mode) || S_ISDIR(about.st_mode));
+    struct epoll_event event = {.events = 0};
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (epoll < 0) {
+        struct stat about; /* out of descriptors: the best guess */
+        return fstat(fd, &about) == 0 && (S_ISREG(about.st_mode) || S_ISDIR(about.st_mode) || S_ISBLK(about.st_mode));
+    }
+    bool refused = epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0 && errno == EPERM;
+    close(epoll);
+    return refused;
 }
 
 bool jzx__watch_complete(jzx__net *net, jzx__watch *watch, const jzx__cqe *cqe)

@@ -35,6 +35,11 @@ void jzx__watch_end(struct jzx__net *net, jzx__watch *watch);
 bool jzx__watch_complete(struct jzx__net *net, jzx__watch *watch, const jzx__cqe *cqe);
 /* Tries again to queue what had no room. True when nothing is left to queue. */
 bool jzx__watch_prepare(struct jzx__net *net, jzx__watch *watch);
+/* Is it of an operation in flight? Any other is stale or forged, and must not be given to jzx__watch_complete(). */
+static inline bool jzx__watch_expects(const jzx__watch *watch, const jzx__cqe *cqe)
+{
+    return cqe->user_data == watch->user_cancel ? watch->cancelling : watch->polling;
+}
 static inline bool jzx__watch_idle(const jzx__watch *watch)
 {
     return !watch->polling && !watch->cancelling && jzx__list_empty(&watch->want);

@@ -226,6 +226,46 @@ Test(watch, a_regular_file_is_ready_once_and_does_not_spin, .timeout = 10)
     world_end(&w);
 }
 
+/* These have no wait queue, whatever their type says: a poll of them completes at once, each time it is asked for. */
+Test(watch, what_is_always_ready_is_told_once_and_does_not_spin, .timeout = 10)
+{
+    static const char *const PATHS[] = {"/dev/null", "/dev/zero", "/", "/proc/self/status"};
+    static world w;
+    world_begin(&w, 64);
+    for (uint32_t i = 0; i < JZX__COUNT(PATHS); i++) {
+        int fd = open(PATHS[i], O_RDONLY | O_CLOEXEC);
+        cr_assert_geq(fd, 0);
+        jzx__watch_begin(&w.net, &w.watches[i], fd, POLLIN);
+        UNTIL(&w, w.reports[i] == 1);
+        cr_assert(w.watches[i].ended, "%s", PATHS[i]);
+        cr_assert_eq(w.watches[i].error, 0);
+        cr_assert_eq(w.watches[i].seen & POLLIN, POLLIN);
+        quiesce(&w);
+        cr_assert_eq(w.reports[i], 1, "%s", PATHS[i]);
+        close(fd);
+    }
+    world_end(&w);
+}
+
+Test(watch, a_regular_file_that_can_be_waited_for_goes_on, .timeout = 10)
+{
+    static world w;
+    world_begin(&w, 64);
+    int fd = open("/proc/self/mounts", O_RDONLY | O_CLOEXEC);
+    cr_assert_geq(fd, 0);
+    jzx__watch_begin(&w.net, &w.watches[0], fd, POLLPRI);
+    quiesce(&w);
+    cr_assert_eq(w.reports[0], 0);
+    cr_assert(w.watches[0].polling);
+    jzx__cqe ended = {.user_data = w.watches[0].user_poll, .res = POLLPRI}; /* as when completions overflow */
+    cr_assert(jzx__watch_complete(&w.net, &w.watches[0], &ended));
+    cr_assert_not(w.watches[0].ended, "it has a wait queue");
+    cr_assert(w.watches[0].polling, "it is asked for again");
+    close(fd); /* two polls are in flight now, which no watch knows: the ring ends without asking */
+    jzx__net_deinit(&w.net);
+    w.backend->ops->destroy(w.backend);
+}
+
 Test(watch, survives_that_its_descriptor_is_closed_and_reused, .timeout = 10)
 {
     static world w;
