@@ -52,6 +52,16 @@ static inline uintptr_t jzx__thread_self(void)
 #endif
 }
 
+/* Asks for a line to write to. Compilers use the instruction only where every processor has it; elsewhere it does nothing. */
+static inline void jzx__prefetch_write(const void *line)
+{
+#if defined(__x86_64__)
+    __asm__ volatile("prefetchw %0" : : "m"(*(const char *)line));
+#else
+    __builtin_prefetch(line, 1);
+#endif
+}
+
 /* A counter with one writer: others, also other processes, read it without tearing; no locked operation writes it. */
 static inline void jzx__count_add(uint64_t *counter, uint64_t amount)
 {

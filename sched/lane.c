@@ -132,23 +132,23 @@ bool jzx__lane_publish(jzx__lane *lane)
     return true;
 }
 
-jzx__cell *jzx__lane_write(jzx__lane *lane, uint32_t count, bool *published)
+jzx__cell *jzx__lane_write_next(jzx__lane *lane, uint32_t count, bool *published)
 {
-    if (jzx__unlikely(lane->open == NULL || lane->open_count + count > JZX__BLOCK_CELLS)) {
-        if (lane->open != NULL) {
-            *published |= jzx__lane_publish(lane);
-        }
-        if (lane->open == NULL) {
-            lane->open = take_free(lane);
-            lane->open_count = 0;
-        }
-        if (lane->open == NULL) {
-            return NULL;
-        }
+    if (lane->open != NULL) {
+        *published |= jzx__lane_publish(lane);
     }
-    jzx__cell *cell = &lane->open->cells[lane->open_count];
+    if (lane->open == NULL) {
+        lane->open = take_free(lane);
+        lane->open_count = 0;
+    }
+    if (lane->open == NULL) {
+        return NULL;
+    }
+    for (uint32_t i = 1; i < JZX__WRITE_AHEAD; i++) {
+        jzx__prefetch_write(&lane->open->cells[i]);
+    }
     lane->open_count += count;
-    return cell;
+    return &lane->open->cells[lane->open_count - count];
 }
 
 bool jzx__lane_has_room(jzx__lane *lane)

@@ -25,7 +25,7 @@
 
 #include "sched/cell.h"
 
-enum { JZX__BLOCK_CELLS = 63 };
+enum { JZX__BLOCK_CELLS = 63, JZX__WRITE_AHEAD = 8 };
 
 typedef struct jzx__block {
     _Alignas(JZX__CACHE_LINE) struct jzx__block *next_free;
@@ -74,7 +74,18 @@ uint32_t jzx__lane_capacity(uint32_t block_count);
  * Writer: room for `count` (1 or 2) cells in a row, or NULL. Looks past the overflow: mail first asks
  * jzx__lane_blocked(). A block that has no room is published first; *published then says that the reader must be rung.
  */
-jzx__cell *jzx__lane_write(jzx__lane *lane, uint32_t count, bool *published);
+jzx__cell *jzx__lane_write_next(jzx__lane *lane, uint32_t count, bool *published);
+static inline jzx__cell *jzx__lane_write(jzx__lane *lane, uint32_t count, bool *published)
+{
+    if (jzx__unlikely(lane->open == NULL || lane->open_count + count > JZX__BLOCK_CELLS)) {
+        return jzx__lane_write_next(lane, count, published);
+    }
+    jzx__cell *cell = &lane->open->cells[lane->open_count];
+    /* The line is still the reader's: ask for it while those before are written. */
+    jzx__prefetch_write(cell + JZX__WRITE_AHEAD);
+    lane->open_count += count;
+    return cell;
+}
 bool jzx__lane_has_room(jzx__lane *lane);
 /* Writer: publishes what is in the open block. True if there was anything. */
 bool jzx__lane_publish(jzx__lane *lane);

@@ -91,7 +91,7 @@ static void push_by_policy(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx__c
     jzx__mail_push(loop, index, cell);
 }
 
-static void fill(jzx__cell *cell, const jzx_context *context, const jzx_message *message, uint32_t flags)
+static inline void fill(jzx__cell *cell, const jzx_context *context, const jzx_message *message, uint32_t flags)
 {
     jzx__cell_from_message(cell, message, JZX__CELL_MAIL);
     cell->sender = context->self;
@@ -136,7 +136,7 @@ static jzx_err send_local(jzx_context *context, jzx_actor_id to, const jzx_messa
     return JZX_OK;
 }
 
-jzx_err jzx__route_refusal(const jzx_runtime *runtime, jzx_actor_id to)
+static inline jzx_err refusal(const jzx_runtime *runtime, jzx_actor_id to)
 {
     uint32_t to_loop = jzx__id_loop(to);
     if (to_loop >= runtime->loop_count) {
@@ -160,6 +160,11 @@ jzx_err jzx__route_refusal(const jzx_runtime *runtime, jzx_actor_id to)
     return JZX_OK;
 }
 
+jzx_err jzx__route_refusal(const jzx_runtime *runtime, jzx_actor_id to)
+{
+    return refusal(runtime, to);
+}
+
 /* What was written makes the lane one to flush. */
 static void touch_lane(jzx_loop *loop, jzx__lane *lane)
 {
@@ -170,7 +175,7 @@ static void touch_lane(jzx_loop *loop, jzx__lane *lane)
 }
 
 /* Room for `count` cells; rings the reader if a full block had to go first. */
-static jzx__cell *write_lane(jzx_loop *loop, jzx__lane *lane, uint32_t count)
+static inline jzx__cell *write_lane(jzx_loop *loop, jzx__lane *lane, uint32_t count)
 {
     bool published = false;
     jzx__cell *cell = jzx__lane_write(lane, count, &published);
@@ -192,7 +197,7 @@ static jzx_err send_remote(jzx_context *context, jzx_actor_id to, const jzx_mess
     jzx__lane *lane = loop->lanes_out[to_loop];
     jzx__cell *cell = jzx__lane_blocked(lane) ? NULL : write_lane(loop, lane, 1); /* L6 */
     /* The bytes are read after room was taken: whoever gave the room back had written them before. */
-    jzx_err err = jzx__route_refusal(loop->runtime, to);
+    jzx_err err = refusal(loop->runtime, to);
     if (jzx__unlikely(cell == NULL || err != JZX_OK)) {
         if (cell != NULL) {
             lane->open_count--;
