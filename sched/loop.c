@@ -328,6 +328,7 @@ jzx_err jzx__loop_enter(jzx_loop *loop)
         atomic_store_explicit(&loop->runtime->os_error, loop->os_error, memory_order_relaxed);
         return err;
     }
+    loop->enabled = true;
     atomic_store_explicit(&loop->runtime->ran, 1, memory_order_relaxed);
     if (!atomic_compare_exchange_strong(&loop->state, &created, JZX__LOOP_RUNNING)) {
         return JZX_ERR_LOOP_CLOSED; /* a stop began first (Z3) */
@@ -610,14 +611,14 @@ bool jzx__loop_turn(jzx_loop *loop)
     return loop->leave || loop->failed != JZX_OK || !jzx__runs_empty(&loop->runs) || jzx__stop_more(loop);
 }
 
-/* Lets the kernel give back what inits have begun. The ring was never enabled: this thread does it now. */
+/* Lets the kernel give back what inits have begun. If the ring was never enabled this thread does it now. */
 static void reap_unrun(jzx_loop *loop)
 {
     const jzx__backend_ops *ops = loop->backend->ops;
     if (loop->sockets.used == 0 && loop->watches.used == 0) {
         return;
     }
-    if (ops->enable(loop->backend, &loop->os_error) != JZX_OK) {
+    if (!loop->enabled && ops->enable(loop->backend, &loop->os_error) != JZX_OK) {
         return;
     }
     while (loop->sockets.used > 0 || loop->watches.used > 0) {

@@ -125,8 +125,9 @@ struct jzx_loop {
     uint8_t *owed;           /* by loop index: a doorbell to send (O3) */
     uint32_t owed_count;
     uint32_t posters_seen;
-    bool hosted;             /* poll fd in use */
-    bool running;            /* inside run or run_once */
+    bool hosted;             /* poll fd in use; read by all */
+    bool running;            /* inside run or run_once; read by all */
+    bool enabled;            /* the ring is the owner's */
     bool leave;              /* the stop has come to its end */
     uint32_t phase_done;
     uint32_t phase_seen;
@@ -138,7 +139,7 @@ struct jzx_loop {
     /* A thread of jzx_loop_start(). */
     pthread_t thread;
     bool has_thread;
-    bool entered;            /* it has begun to run, or was torn down */
+    bool entered;            /* it has begun to run, or was torn down; taken by exchange */
     jzx_err thread_result;
 
     /* Shared with other threads. */

@@ -28,7 +28,7 @@ void jzx__stop_begin(jzx_runtime *runtime)
     for (uint32_t i = 0; i < runtime->loop_count; i++) {
         jzx_loop *loop = runtime->loops[i];
         if (atomic_load_explicit(&loop->state, memory_order_acquire) == JZX__LOOP_RUNNING &&
-            (chosen == NULL || chosen->hosted)) {
+            (chosen == NULL || __atomic_load_n(&chosen->hosted, __ATOMIC_RELAXED))) {
             chosen = loop;
         }
     }

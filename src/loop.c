@@ -5,9 +5,57 @@
 
 #include "src/internal.h"
 
-/* At the start of every way to run a loop. */
-static jzx_err begin_run(jzx_loop *loop)
+/* Both words are written by who runs the loop; others ask only to say which mistake their call is. */
+static bool is_running(const jzx_loop *loop)
 {
+    return __atomic_load_n(&loop->running, __ATOMIC_RELAXED);
+}
+
+static void set_running(jzx_loop *loop, bool running)
+{
+    __atomic_store_n(&loop->running, running, __ATOMIC_RELAXED);
+}
+
+static bool was_entered(const jzx_loop *loop)
+{
+    return __atomic_load_n(&loop->entered, __ATOMIC_ACQUIRE);
+}
+
+static bool stopped(const jzx_loop *loop)
+{
+    return atomic_load_explicit(&loop->runtime->stop, memory_order_acquire) != 0;
+}
+
+/* A stop was asked for before this loop ran for the first time. */
+static void end_unrun(jzx_loop *loop)
+{
+    uint32_t created = JZX__LOOP_CREATED;
+    if (!atomic_compare_exchange_strong(&loop->state, &created, JZX__LOOP_LEFT)) {
+        /* Another loop has closed it already; it is this thread's all the same. */
+        JZX_ASSERT(created == JZX__LOOP_LEFT);
+    }
+    jzx__loop_teardown(loop);
+}
+
+/* The first run, by the one thread that has taken `entered`. */
+static jzx_err first_run(jzx_loop *loop, bool *unrun)
+{
+    jzx_err err = stopped(loop) ? JZX_ERR_LOOP_CLOSED : jzx__loop_enter(loop);
+    if (err == JZX_ERR_LOOP_CLOSED) {
+        end_unrun(loop);
+        *unrun = true;
+        return JZX_OK;
+    }
+    if (err != JZX_OK) {
+        __atomic_store_n(&loop->entered, false, __ATOMIC_RELEASE); /* it may be tried again, or is torn down at the end */
+    }
+    return err;
+}
+
+/* At the start of every way to run a loop. With `*unrun` a stop came first, and the loop has been torn down here. */
+static jzx_err begin_run(jzx_loop *loop, bool *unrun)
+{
+    *unrun = false;
     if (loop == NULL) {
         return JZX_ERR_INVALID_ARG;
     }
@@ -15,17 +63,15 @@ static jzx_err begin_run(jzx_loop *loop)
         return JZX_ERR_FORKED;
     }
     uint32_t state = atomic_load_explicit(&loop->state, memory_order_acquire);
-    if (state == JZX__LOOP_LEFT) {
-        return JZX_ERR_LOOP_CLOSED;
-    }
     if (state == JZX__LOOP_RUNNING) {
-        if (!jzx__loop_owned(loop)) {
-            return loop->running ? JZX_ERR_ALREADY_RUNNING : JZX_ERR_WRONG_THREAD;
-        }
-        return loop->running ? JZX_ERR_ALREADY_RUNNING : JZX_OK;
+        return is_running(loop)          ? JZX_ERR_ALREADY_RUNNING
+               : jzx__loop_owned(loop)   ? JZX_OK
+                                         : JZX_ERR_WRONG_THREAD;
     }
-    loop->entered = true;
-    return jzx__loop_enter(loop);
+    if (!__atomic_exchange_n(&loop->entered, true, __ATOMIC_ACQ_REL)) {
+        return first_run(loop, unrun);
+    }
+    return state == JZX__LOOP_LEFT ? JZX_ERR_LOOP_CLOSED : JZX_ERR_ALREADY_RUNNING; /* another thread is beginning it */
 }
 
 static void leave(jzx_loop *loop)
@@ -34,24 +80,6 @@ static void leave(jzx_loop *loop)
     (void)jzx__park_pay(loop); /* the last phase was perhaps opened here: the others must hear of it */
     jzx__count_set(&loop->segment->state, JZX__LOOP_LEFT);
     jzx__stop_left(loop);
-}
-
-/* A stop was asked for before this loop ran for the first time. */
-static jzx_err end_unrun(jzx_loop *loop)
-{
-    uint32_t created = JZX__LOOP_CREATED;
-    if (!atomic_compare_exchange_strong(&loop->state, &created, JZX__LOOP_LEFT)) {
-        /* Another loop has closed it already; it is this thread's all the same. */
-        JZX_ASSERT(created == JZX__LOOP_LEFT);
-    }
-    loop->entered = true;
-    jzx__loop_teardown(loop);
-    return JZX_OK;
-}
-
-static bool stopped(const jzx_loop *loop)
-{
-    return atomic_load_explicit(&loop->runtime->stop, memory_order_acquire) != 0;
 }
 
 /* One turn, and what an enter that failed means. False when the loop has left. */
@@ -77,14 +105,12 @@ static uint64_t next_deadline(const jzx_loop *loop)
 
 jzx_err jzx_loop_run(jzx_loop *loop)
 {
-    if (loop != NULL && !loop->entered && stopped(loop) && loop->runtime->pid == (int)getpid()) {
-        return end_unrun(loop);
-    }
-    jzx_err err = begin_run(loop);
-    if (err != JZX_OK) {
+    bool unrun;
+    jzx_err err = begin_run(loop, &unrun);
+    if (err != JZX_OK || unrun) {
         return err;
     }
-    loop->running = true;
+    set_running(loop, true);
     bool more = false;
     while (turn(loop, &more)) {
         if (!more) {
@@ -92,7 +118,7 @@ jzx_err jzx_loop_run(jzx_loop *loop)
             loop->failed = err;
         }
     }
-    loop->running = false;
+    set_running(loop, false);
     return loop->result;
 }
 
@@ -104,15 +130,12 @@ static bool idle(jzx_loop *loop)
 
 jzx_err jzx_loop_run_once(jzx_loop *loop, uint64_t timeout_ns)
 {
-    if (loop != NULL && !loop->entered && stopped(loop) && loop->runtime->pid == (int)getpid()) {
-        jzx_err err = end_unrun(loop);
-        return err == JZX_OK ? JZX_ERR_LOOP_CLOSED : err;
+    bool unrun;
+    jzx_err err = begin_run(loop, &unrun);
+    if (err != JZX_OK || unrun) {
+        return unrun ? JZX_ERR_LOOP_CLOSED : err;
     }
-    jzx_err err = begin_run(loop);
-    if (err != JZX_OK) {
-        return err;
-    }
-    loop->running = true;
+    set_running(loop, true);
     if (loop->hosted) {
         loop->host_asleep = false;
         atomic_exchange_explicit(&loop->parked, 0, memory_order_acq_rel);
@@ -130,7 +153,7 @@ jzx_err jzx_loop_run_once(jzx_loop *loop, uint64_t timeout_ns)
     if (here && loop->hosted) {
         jzx__park_host(loop);
     }
-    loop->running = false;
+    set_running(loop, false);
     if (!here) {
         return loop->result == JZX_OK ? JZX_ERR_LOOP_CLOSED : loop->result;
     }
@@ -142,9 +165,10 @@ jzx_err jzx_loop_poll_fd(jzx_loop *loop, int *fd)
     if (fd == NULL) {
         return JZX_ERR_INVALID_ARG;
     }
-    jzx_err err = begin_run(loop);
-    if (err != JZX_OK) {
-        return err;
+    bool unrun;
+    jzx_err err = begin_run(loop, &unrun);
+    if (err != JZX_OK || unrun) {
+        return unrun ? JZX_ERR_LOOP_CLOSED : err;
     }
     int made = loop->backend->ops->host_fd(loop->backend);
     if (made < 0) {
@@ -152,7 +176,7 @@ jzx_err jzx_loop_poll_fd(jzx_loop *loop, int *fd)
         return made == -EMFILE || made == -ENFILE ? JZX_ERR_FD_LIMIT : JZX_ERR_OS;
     }
     if (!loop->hosted) {
-        loop->hosted = true;
+        __atomic_store_n(&loop->hosted, true, __ATOMIC_RELAXED); /* a stop asks, on any thread */
         jzx__park_host(loop); /* what came before is seen at once */
     }
     *fd = made;
@@ -178,7 +202,7 @@ jzx_err jzx_loop_start(jzx_loop *loop)
     if (loop->has_thread || state == JZX__LOOP_RUNNING) {
         return JZX_ERR_ALREADY_RUNNING;
     }
-    if (state == JZX__LOOP_LEFT || loop->entered) {
+    if (state == JZX__LOOP_LEFT || was_entered(loop)) {
         return JZX_ERR_LOOP_CLOSED;
     }
     int error = pthread_create(&loop->thread, NULL, thread_main, loop);

@@ -237,7 +237,7 @@ jzx_err jzx_runtime_destroy(jzx_runtime *runtime)
         return JZX_ERR_BUSY;
     }
     for (uint32_t i = 0; i < runtime->loop_count; i++) {
-        if (runtime->loops[i]->in_turn && jzx__loop_owned(runtime->loops[i])) {
+        if (jzx__loop_owned(runtime->loops[i]) && runtime->loops[i]->in_turn) {
             return JZX_ERR_BUSY; /* inside a handler */
         }
     }
