@@ -641,13 +641,34 @@ static bool uring_close_begin(jzx__backend *backend)
     return false;
 }
 
+/*
+ * liburing maps and unmaps the rings by system calls of its own, so ThreadSanitizer takes a ring that lies where another
+ * lay before for the same memory. That the kernel gave the pages back in between is said here.
+ */
+#if defined(__SANITIZE_THREAD__)
+void __tsan_acquire(void *address);
+void __tsan_release(void *address);
+static char ring_memory;
+#define RING_UNMAPS() __tsan_release(&ring_memory)
+#define RING_MAPPED() __tsan_acquire(&ring_memory)
+#else
+#define RING_UNMAPS() ((void)0)
+#define RING_MAPPED() ((void)0)
+#endif
+
+static void ring_end(struct io_uring *ring)
+{
+    RING_UNMAPS();
+    io_uring_queue_exit(ring);
+}
+
 static void uring_destroy(jzx__backend *backend)
 {
     uring *u = uring_of(backend);
     /* U5: this may be another thread, where the same slot is some other ring's. */
     u->ring.int_flags = 0;
     u->ring.enter_ring_fd = u->ring.ring_fd;
-    io_uring_queue_exit(&u->ring);
+    ring_end(&u->ring);
     if (u->host_fd >= 0) {
         close(u->host_fd); /* U4 */
     }
@@ -703,6 +724,7 @@ static jzx_err ring_make(struct io_uring *ring, const jzx__backend_config *confi
         *os_error = -result;
         return jzx__probe_refusal(-result);
     }
+    RING_MAPPED();
     for (uint32_t i = 0; ring->sq.array != NULL && i < ring->sq.ring_entries; i++) {
         ring->sq.array[i] = i; /* entries are submitted in the order they lie in, for good */
     }
@@ -712,7 +734,7 @@ static jzx_err ring_make(struct io_uring *ring, const jzx__backend_config *confi
         err = JZX_ERR_OS;
     }
     if (err != JZX_OK) {
-        io_uring_queue_exit(ring);
+        ring_end(ring);
     }
     return err;
 }
@@ -764,7 +786,7 @@ jzx_err jzx__uring_make(void *world, const jzx__backend_config *config, jzx__bac
     return JZX_OK;
 
 no_wake:
-    io_uring_queue_exit(&u->ring);
+    ring_end(&u->ring);
 no_ring:
     jzx__memory_give(&allocator, u, sizeof *u, JZX__CACHE_LINE);
     return err;
