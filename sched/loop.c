@@ -211,6 +211,7 @@ static void init_plain(jzx_loop *loop)
     uint8_t *part = runtime->segment + ((jzx_segment_header *)(void *)runtime->segment)->loops_offset +
                     loop->index * ((jzx_segment_header *)(void *)runtime->segment)->loop_size;
     loop->segment = (jzx_segment_loop *)(void *)part;
+    memset(loop->segment, 0, sizeof *loop->segment); /* a create that failed may have left something */
     loop->segment->index = loop->index;
     loop->counters = &loop->segment->counters;
     loop->check_every = 1;
@@ -300,7 +301,6 @@ void jzx__loop_free(jzx_loop *loop)
     }
     free_blocks(loop);
     const jzx_allocator allocator = loop->allocators[JZX_MEMORY_METADATA];
-    memset(loop->segment, 0, sizeof *loop->segment);
     allocator.free(allocator.context, loop, sizeof *loop, _Alignof(jzx_loop));
 }
 

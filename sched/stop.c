@@ -75,6 +75,8 @@ static void open_phase(jzx_loop *loop, uint32_t phase)
 {
     uint32_t before = phase - 1;
     if (atomic_compare_exchange_strong(&loop->runtime->phase, &before, phase)) {
+        jzx_segment_header *header = (jzx_segment_header *)(void *)loop->runtime->segment;
+        __atomic_store_n(&header->stopping, phase, __ATOMIC_RELAXED); /* for tools */
         if (phase == JZX__PHASE_REFUSE) {
             close_loops_unrun(loop->runtime);
         }

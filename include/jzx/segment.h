@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-#define JZX_SEGMENT_MAGIC 0x31304745535A584AULL /* "JZXSEG01" */
+#define JZX_SEGMENT_MAGIC 0x3130474553585A4AULL /* "JZXSEG01" */
 #define JZX_SEGMENT_NAME "jzx-segment"
 
 typedef struct jzx_segment_header {
@@ -73,7 +73,7 @@ typedef struct jzx_counters {
 typedef struct jzx_segment_loop {
     uint64_t index;
     uint64_t thread_id;    /* gettid() of its thread, 0 before the first run */
-    uint64_t state;        /* 0 created, 1 running, 2 stopping, 3 left */
+    uint64_t state;        /* 0 created, 1 running, 2 left */
     uint64_t turn;         /* the heartbeat: number of the turn */
     uint64_t turn_began_ns;
     uint64_t parked;       /* 1 while asleep in the kernel */

@@ -1,0 +1,93 @@
+/*
+ * top_target: a program for `jzx top` to look at. Two loops; on loop 0 an actor that handled 1,000 messages, on loop 1
+ * one that handled 500 and has an escape character in its name. Says "ready" then, and ends in order at the end of its
+ * input.
+ *
+ *   top_target [SEGMENT-FILE]
+ */
+#include <jzx/jzx.h>
+
+#include <sched.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { LOOPS = 2 };
+
+static const unsigned messages[LOOPS] = {1000, 500};
+static const char *const names[LOOPS] = {"alpha", "ome\033ga"};
+
+static jzx_behavior_result behave(jzx_context *context, void *state, const jzx_message *message)
+{
+    (void)context;
+    (void)state;
+    return message->tag == 0x42 ? JZX_BEHAVIOR_OK : JZX_BEHAVIOR_UNHANDLED;
+}
+
+static jzx_err make_loop(jzx_runtime *runtime, unsigned index)
+{
+    jzx_loop *loop;
+    jzx_actor_id id = 0;
+    jzx_spawn_options options;
+    jzx_message message = jzx_message_empty(0x42);
+    jzx_spawn_options_init(&options);
+    options.behavior = behave;
+    options.name = names[index];
+    jzx_err err = jzx_loop_create(runtime, NULL, &loop);
+    if (err == JZX_OK) {
+        err = jzx_spawn(jzx_loop_context(loop), &options, &id);
+    }
+    for (unsigned i = 0; i < messages[index] && err == JZX_OK; i++) {
+        err = jzx_send(jzx_loop_context(loop), id, &message);
+    }
+    return err;
+}
+
+static void wait_handled(jzx_runtime *runtime)
+{
+    for (unsigned i = 0; i < LOOPS; i++) {
+        jzx_counters counters = {0};
+        while (jzx_loop_stats(jzx_runtime_loop(runtime, i), &counters) == JZX_OK && counters.handled < messages[i]) {
+            sched_yield();
+        }
+    }
+}
+
+static jzx_err run(jzx_runtime *runtime)
+{
+    jzx_err err = JZX_OK;
+    for (unsigned i = 0; i < LOOPS && err == JZX_OK; i++) {
+        err = make_loop(runtime, i);
+    }
+    for (unsigned i = 0; i < LOOPS && err == JZX_OK; i++) {
+        err = jzx_loop_start(jzx_runtime_loop(runtime, i));
+    }
+    if (err != JZX_OK) {
+        return err;
+    }
+    wait_handled(runtime);
+    puts("ready");
+    fflush(stdout);
+    char byte;
+    while (read(STDIN_FILENO, &byte, 1) > 0) {
+    }
+    return jzx_runtime_shutdown(runtime, 10u * 1000000000ull, NULL);
+}
+
+int main(int argc, char **argv)
+{
+    jzx_config config;
+    jzx_runtime *runtime;
+    jzx_config_init(&config);
+    config.loops_max = LOOPS;
+    config.segment_path = argc > 1 ? argv[1] : NULL;
+    jzx_err err = jzx_runtime_create(&config, &runtime);
+    if (err == JZX_OK) {
+        err = run(runtime);
+        jzx_err destroyed = jzx_runtime_destroy(runtime);
+        err = err == JZX_OK ? destroyed : err;
+    }
+    if (err != JZX_OK) {
+        fprintf(stderr, "top_target: %s\n", jzx_strerror(err));
+    }
+    return err == JZX_OK ? 0 : 1;
+}
