@@ -147,7 +147,8 @@ static bool raw_child(struct lives *lives, const raw_cell *cell)
     return true;
 }
 
-static uint64_t raw_spawn(struct slab *slab, void (*init)(struct lives *, struct lives **))
+/* The three of a library: as such they are not inlined into their callers. */
+static __attribute__((noinline)) uint64_t raw_spawn(struct slab *slab, void (*init)(struct lives *, struct lives **))
 {
     uint32_t index = slab->free_record;
     BENCH_CHECK(index != RAW_RECORDS, "the slab is empty");
@@ -160,7 +161,7 @@ static uint64_t raw_spawn(struct slab *slab, void (*init)(struct lives *, struct
     return (uint64_t)record->generation << 32 | index;
 }
 
-static bool raw_tell(struct slab *slab, uint64_t id, const uint64_t words[4])
+static __attribute__((noinline)) bool raw_tell(struct slab *slab, uint64_t id, const uint64_t words[4])
 {
     struct record *record = &slab->records[(uint32_t)id];
     raw_cell *cell = slab->free_cells;
@@ -174,7 +175,7 @@ static bool raw_tell(struct slab *slab, uint64_t id, const uint64_t words[4])
     return true;
 }
 
-static void raw_run_one(struct slab *slab)
+static __attribute__((noinline)) void raw_run_one(struct slab *slab)
 {
     uint32_t index = slab->run_queue[slab->run_head++ % RAW_RECORDS];
     struct record *record = &slab->records[index];

@@ -209,17 +209,22 @@ static inline void jzx__words_copy(uint64_t to[4], const uint64_t from[4])
     to[3] = from[3];
 }
 
-/* Fills tag, head and payload; the head in one store, since it is read as one. */
+/* The head as one word, since it is stored and read as one. */
+static inline uint32_t jzx__head(uint32_t size, jzx__cell_kind kind, uint32_t flags)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return size | (uint32_t)kind << 8 | flags << 16;
+#else
+    return size << 24 | (uint32_t)kind << 16 | flags;
+#endif
+}
+
+/* Fills tag, head and payload. */
 static inline void jzx__cell_from_message(jzx__cell *cell, const jzx_message *message, jzx__cell_kind kind)
 {
     bool pointer = (message->flags & JZX_MESSAGE_POINTER) != 0;
-    const jzx__cell head = {
-        .size = pointer ? 0 : (uint8_t)message->size,
-        .kind = (uint8_t)kind,
-        .flags = pointer ? JZX__FLAG_POINTER : 0,
-    };
     cell->tag = message->tag;
-    cell->head = head.head;
+    cell->head = pointer ? jzx__head(0, kind, JZX__FLAG_POINTER) : jzx__head((uint8_t)message->size, kind, 0);
     jzx__words_copy(cell->words, message->words);
     if (pointer) {
         cell->pointer.size = message->size;
@@ -245,9 +250,7 @@ _Static_assert(JZX__FLAG_POINTER == (unsigned)JZX_MESSAGE_POINTER, "one bit for 
 /* A message by value that is mail and nothing else. One comparison: everything but the size is a constant. */
 static inline bool jzx__cell_is_plain(const jzx__cell *cell)
 {
-    const jzx__cell plain = {.kind = JZX__CELL_MAIL};
-    const jzx__cell any_size = {.size = UINT8_MAX};
-    return (cell->head & ~any_size.head) == plain.head;
+    return (cell->head & ~jzx__head(UINT8_MAX, JZX__CELL_FREE, 0)) == jzx__head(0, JZX__CELL_MAIL, 0);
 }
 
 /* jzx__cell_open() of a plain one. */

@@ -16,8 +16,17 @@ enum { NEST_MAX = 16 };
 
 static void context_init(jzx_context *context, jzx_loop *loop, uint32_t index)
 {
-    *context = (jzx_context){.loop = loop, .slot = index, .buffer = JZX__NO_BUFFER};
+    context->loop = loop;
     context->self = jzx__public(loop, index)->id;
+    context->slot = index;
+    context->depth = 0;
+    context->ending = false;
+    context->tag = 0;
+    context->special = false;
+    context->answered = false;
+    context->handling = NULL;
+    context->end = 0; /* code and text are set with it */
+    context->buffer = JZX__NO_BUFFER;
 }
 
 static void copy_text(char *to, size_t size, const char *from)
@@ -31,13 +40,13 @@ static void copy_text(char *to, size_t size, const char *from)
 
 /* ---- spawn ---- */
 
-static jzx_err make_state(jzx_loop *loop, jzx__hot *hot, const jzx__spawn *spawn)
+static jzx_err make_state(jzx_loop *loop, jzx__hot *hot, const jzx_spawn_options *options)
 {
-    hot->state = spawn->argument;
-    if (spawn->state_size == 0) {
+    hot->state = options->argument;
+    if (options->state_size == 0) {
         return JZX_OK;
     }
-    size_t size = (size_t)spawn->state_size + JZX__STATE_PREFIX;
+    size_t size = (size_t)options->state_size + JZX__STATE_PREFIX;
     char *memory = jzx__allocate(loop, JZX_MEMORY_STATE, size, JZX__STATE_PREFIX);
     if (memory == NULL) {
         return JZX_ERR_NO_MEMORY;
@@ -59,33 +68,35 @@ static void free_state(jzx_loop *loop, jzx__hot *hot)
     }
 }
 
-static void fill_slot(jzx_loop *loop, uint32_t index, const jzx__spawn *spawn, jzx_actor_id parent)
+static void fill_slot(jzx_loop *loop, uint32_t index, const jzx_spawn_options *options, jzx_actor_id parent)
 {
     jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
     const jzx_config *config = loop->config;
-    hot->behavior = spawn->behavior;
-    hot->cap = spawn->mailbox_cap != 0 ? spawn->mailbox_cap : config->mailbox_cap;
-    hot->bytes_cap = spawn->mailbox_bytes != 0 ? spawn->mailbox_bytes : config->mailbox_bytes;
-    hot->per_turn = spawn->messages_per_turn != 0 ? spawn->messages_per_turn : (uint16_t)config->messages_per_actor;
-    hot->policy = spawn->mailbox_policy;
+    hot->behavior = options->behavior;
+    hot->cap = options->mailbox_cap != 0 ? options->mailbox_cap : config->mailbox_cap;
+    hot->bytes_cap = options->mailbox_bytes != 0 ? options->mailbox_bytes : config->mailbox_bytes;
+    hot->per_turn = options->messages_per_turn != 0 ? options->messages_per_turn : (uint16_t)config->messages_per_actor;
+    hot->policy = options->mailbox_policy;
     hot->high = jzx__slot_high_mark(hot->cap);
     jzx__cold *cold = jzx__slot_cold(&loop->slots, index);
-    cold->fini = spawn->fini;
+    cold->fini = options->fini;
     cold->started_ns = loop->now_ns;
     jzx_segment_slot *public = jzx__public(loop, index);
     public->parent = parent;
-    memcpy(public->name, spawn->name, sizeof public->name);
+    if (options->name != NULL) {
+        memcpy(public->name, options->name, strnlen(options->name, sizeof public->name - 1));
+    }
 }
 
-static jzx_err run_init(jzx_loop *loop, uint32_t index, const jzx__spawn *spawn, uint32_t depth, jzx_context *context)
+static jzx_err run_init(jzx_loop *loop, uint32_t index, const jzx_spawn_options *options, uint32_t depth, jzx_context *context)
 {
     context_init(context, loop, index);
     context->depth = depth;
-    if (spawn->init == NULL) {
+    if (options->init == NULL) {
         return JZX_OK;
     }
     void *state = jzx__slot_hot(&loop->slots, index)->state;
-    jzx_err err = spawn->init(context, spawn->argument, &state);
+    jzx_err err = options->init(context, options->argument, &state);
     jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
     if (err == JZX_OK && (hot->flags & JZX__SLOT_OWN_STATE) == 0) {
         hot->state = state;
@@ -110,7 +121,7 @@ static void stillborn(jzx_loop *loop, uint32_t index, int32_t code)
     jzx__life_exit(loop, index, JZX_EXIT_INIT, code, NULL, 0);
 }
 
-jzx_err jzx__life_spawn(jzx_loop *loop, const jzx__spawn *spawn, jzx_actor_id parent, uint32_t depth,
+jzx_err jzx__life_spawn(jzx_loop *loop, const jzx_spawn_options *options, jzx_actor_id parent, uint32_t depth,
                         jzx_actor_id *id, int32_t *code)
 {
     uint32_t index;
@@ -122,18 +133,18 @@ jzx_err jzx__life_spawn(jzx_loop *loop, const jzx__spawn *spawn, jzx_actor_id pa
         return err;
     }
     jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
-    err = make_state(loop, hot, spawn);
+    err = make_state(loop, hot, options);
     if (err != JZX_OK) {
         jzx__slot_give(&loop->slots, index);
         return err;
     }
-    fill_slot(loop, index, spawn, parent);
+    fill_slot(loop, index, options, parent);
     if (loop->config->exit_when_idle) {
         atomic_fetch_add_explicit(&loop->runtime->live, 1, memory_order_relaxed);
     }
     jzx_actor_id own_id = jzx__public(loop, index)->id;
     jzx_context context;
-    err = run_init(loop, index, spawn, depth, &context);
+    err = run_init(loop, index, options, depth, &context);
     if (err != JZX_OK) {
         *code = (int32_t)err;
         stillborn(loop, index, (int32_t)err);
@@ -152,11 +163,11 @@ jzx_err jzx__life_spawn(jzx_loop *loop, const jzx__spawn *spawn, jzx_actor_id pa
     return JZX_OK;
 }
 
-void jzx__life_spawn_request(jzx_loop *loop, const jzx__spawn *spawn, jzx_actor_id asker, uint64_t token)
+void jzx__life_spawn_request(jzx_loop *loop, const jzx_spawn_options *options, jzx_actor_id asker, uint64_t token)
 {
     jzx_spawned result = {.id = 0};
     result.err = jzx__loop_refuses(loop) ? JZX_ERR_LOOP_CLOSED
-                                         : jzx__life_spawn(loop, spawn, asker, 1, &result.id, &result.code);
+                                         : jzx__life_spawn(loop, options, asker, 1, &result.id, &result.code);
     jzx_message message = jzx_message_value(JZX_TAG_SYS_SPAWNED, &result, sizeof result);
     jzx__cell *answer = jzx__pool_take_inbound(&loop->pool);
     jzx__cell_from_message(answer, &message, JZX__CELL_ANSWER);
@@ -188,16 +199,18 @@ _Static_assert(sizeof(spawn_second) <= sizeof(jzx__cell) &&
                    offsetof(spawn_second, next) == offsetof(jzx__cell, next),
                "fits a cell, and waits in an overflow");
 
-void jzx__life_spawn_pack(const jzx__spawn *spawn, uint64_t token, jzx__cell cells[2])
+void jzx__life_spawn_pack(const jzx_spawn_options *options, uint64_t token, jzx__cell cells[2])
 {
-    spawn_first first = {.token = token, .state_size = spawn->state_size, .mailbox_bytes = spawn->mailbox_bytes};
-    memcpy(first.name, spawn->name, sizeof first.name);
+    spawn_first first = {.token = token, .state_size = options->state_size, .mailbox_bytes = options->mailbox_bytes};
+    if (options->name != NULL) {
+        memcpy(first.name, options->name, strnlen(options->name, sizeof first.name - 1));
+    }
     memcpy(cells[0].bytes, &first, sizeof first);
     cells[0].kind = JZX__CELL_SPAWN;
     cells[0].flags = JZX__FLAG_WIDE;
-    spawn_second second = {.behavior = spawn->behavior, .init = spawn->init, .fini = spawn->fini,
-                           .argument = spawn->argument, .mailbox_cap = spawn->mailbox_cap,
-                           .messages_per_turn = spawn->messages_per_turn, .mailbox_policy = spawn->mailbox_policy};
+    spawn_second second = {.behavior = options->behavior, .init = options->init, .fini = options->fini,
+                           .argument = options->argument, .mailbox_cap = options->mailbox_cap,
+                           .messages_per_turn = options->messages_per_turn, .mailbox_policy = options->mailbox_policy};
     memcpy(&cells[1], &second, sizeof second);
 }
 
@@ -207,12 +220,11 @@ void jzx__life_spawn_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__c
     spawn_second second;
     memcpy(&first, cell->bytes, sizeof first);
     memcpy(&second, second_cell, sizeof second);
-    jzx__spawn spawn = {.behavior = second.behavior, .init = second.init, .fini = second.fini,
+    jzx_spawn_options options = {.behavior = second.behavior, .init = second.init, .fini = second.fini,
                         .argument = second.argument, .state_size = first.state_size,
                         .mailbox_cap = second.mailbox_cap, .mailbox_bytes = first.mailbox_bytes,
-                        .messages_per_turn = second.messages_per_turn, .mailbox_policy = second.mailbox_policy};
-    memcpy(spawn.name, first.name, sizeof spawn.name);
-    jzx__life_spawn_request(loop, &spawn, cell->sender, first.token);
+                        .messages_per_turn = second.messages_per_turn, .mailbox_policy = second.mailbox_policy, .name = first.name};
+    jzx__life_spawn_request(loop, &options, cell->sender, first.token);
 }
 
 /* ---- ends ---- */
@@ -372,13 +384,19 @@ static void let_go_all(jzx_loop *loop, uint32_t index)
 {
     jzx__cold *cold = jzx__slot_cold(&loop->slots, index);
     drop_urgent(loop, jzx__slot_hot(&loop->slots, index));
-    jzx__request_cancel_all(loop, index);
+    if (cold->held != NULL) {
+        jzx__request_cancel_all(loop, index);
+    }
     drop_mail(loop, index); /* fini may have answered its own request */
-    jzx__request_let_go(loop, index);
+    if (cold->held != NULL) {
+        jzx__request_let_go(loop, index);
+    }
     while (cold->owned != NULL) {
         jzx__resource_let_go(loop, cold->owned);
     }
-    jzx__resume_wake_mailbox(loop, index);
+    if (cold->waiters != NULL) {
+        jzx__resume_wake_mailbox(loop, index);
+    }
 }
 
 static void run_fini(jzx_loop *loop, uint32_t index, const jzx_exit_info *info)
@@ -409,6 +427,17 @@ static void count_exit(jzx_loop *loop, const jzx_exit_info *info, const char *na
     }
 }
 
+/* The slot holds the exit info until the last notice has left. */
+static void send_notices(jzx_loop *loop, uint32_t index, const jzx_exit_info *info)
+{
+    jzx__cold *cold = jzx__slot_cold(&loop->slots, index);
+    cold->id = info->id;
+    memcpy(jzx__slot_hot(&loop->slots, index), (const char *)info + sizeof info->id, sizeof(jzx__hot));
+    cold->held_count = 1; /* ours, so that the slot stays until all notices are on their way */
+    jzx__down_send_all(loop, index, info);
+    jzx__life_notice_left(loop, index);
+}
+
 void jzx__life_exit(jzx_loop *loop, uint32_t index, jzx_exit_kind kind, int32_t code, const char *text, uint32_t tag)
 {
     jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
@@ -429,11 +458,11 @@ void jzx__life_exit(jzx_loop *loop, uint32_t index, jzx_exit_kind kind, int32_t 
 
     public->state = JZX__DYING;
     jzx__count_set(&public->id, 0); /* A4: stale from here on */
-    cold->id = info.id;
-    memcpy(hot, (char *)&info + sizeof info.id, sizeof *hot);
-    cold->held_count = 1; /* ours, so that the slot stays until all notices are on their way */
-    jzx__down_send_all(loop, index, &info);
-    jzx__life_notice_left(loop, index); /* E3 */
+    if (cold->suffered == NULL) {
+        jzx__slot_give(&loop->slots, index);
+    } else {
+        send_notices(loop, index, &info); /* E3 */
+    }
     count_exit(loop, &info, name);
 }
 

@@ -264,23 +264,11 @@ static inline void jzx__cell_free(jzx_loop *loop, jzx__cell *cell)
 }
 
 /* life.c: from spawn to exit */
-typedef struct jzx__spawn {
-    jzx_behavior_fn behavior;
-    jzx_init_fn init;
-    jzx_fini_fn fini;
-    void *argument;
-    uint32_t state_size;
-    uint32_t mailbox_cap;
-    uint32_t mailbox_bytes;
-    uint16_t messages_per_turn;
-    uint8_t mailbox_policy;
-    char name[JZX_ACTOR_NAME_MAX];
-} jzx__spawn;
-jzx_err jzx__life_spawn(jzx_loop *loop, const jzx__spawn *spawn, jzx_actor_id parent, uint32_t depth,
+jzx_err jzx__life_spawn(jzx_loop *loop, const jzx_spawn_options *options, jzx_actor_id parent, uint32_t depth,
                         jzx_actor_id *id, int32_t *code);
-void jzx__life_spawn_request(jzx_loop *loop, const jzx__spawn *spawn, jzx_actor_id asker, uint64_t token);
+void jzx__life_spawn_request(jzx_loop *loop, const jzx_spawn_options *options, jzx_actor_id asker, uint64_t token);
 void jzx__life_spawn_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *second);
-void jzx__life_spawn_pack(const jzx__spawn *spawn, uint64_t token, jzx__cell cells[2]);
+void jzx__life_spawn_pack(const jzx_spawn_options *options, uint64_t token, jzx__cell cells[2]);
 jzx_err jzx__life_end(jzx_loop *loop, jzx_actor_id id, jzx__end end, int32_t code, const char *text);
 void jzx__life_end_arrived(jzx_loop *loop, const jzx__cell *cell);
 void jzx__life_end_all(jzx_loop *loop, uint32_t max); /* of a stop: continues at end_cursor */

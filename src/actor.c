@@ -58,25 +58,6 @@ static jzx_err place(const jzx_loop *here, const jzx_spawn_options *options, uin
     return JZX_ERR_INVALID_ARG;
 }
 
-static jzx__spawn pack(const jzx_spawn_options *options)
-{
-    jzx__spawn spawn = {
-        .behavior = options->behavior,
-        .init = options->init,
-        .fini = options->fini,
-        .argument = options->argument,
-        .state_size = options->state_size,
-        .mailbox_cap = options->mailbox_cap,
-        .mailbox_bytes = options->mailbox_bytes,
-        .messages_per_turn = options->messages_per_turn,
-        .mailbox_policy = options->mailbox_policy,
-    };
-    if (options->name != NULL) {
-        memcpy(spawn.name, options->name, strnlen(options->name, sizeof spawn.name - 1));
-    }
-    return spawn;
-}
-
 /* What refuses every spawn through this context. */
 static jzx_err check_spawn(const jzx_context *context, const jzx_spawn_options *options)
 {
@@ -107,10 +88,9 @@ jzx_err jzx_spawn(jzx_context *context, const jzx_spawn_options *options, jzx_ac
     if (jzx__loop_refuses(loop)) {
         return JZX_ERR_LOOP_CLOSED;
     }
-    jzx__spawn spawn = pack(options);
     jzx_actor_id spawned;
     int32_t code;
-    err = jzx__life_spawn(loop, &spawn, context->self, context->depth + 1, &spawned, &code);
+    err = jzx__life_spawn(loop, options, context->self, context->depth + 1, &spawned, &code);
     jzx__loop_touch(loop);
     if (err == JZX_OK && id != NULL) {
         *id = spawned;
@@ -118,7 +98,7 @@ jzx_err jzx_spawn(jzx_context *context, const jzx_spawn_options *options, jzx_ac
     return err;
 }
 
-static jzx_err request_remote(jzx_context *context, const jzx__spawn *spawn, uint32_t to_loop, uint64_t token)
+static jzx_err request_remote(jzx_context *context, const jzx_spawn_options *options, uint32_t to_loop, uint64_t token)
 {
     jzx_loop *loop = context->loop;
     jzx_loop *target = loop->runtime->loops[to_loop];
@@ -135,7 +115,7 @@ static jzx_err request_remote(jzx_context *context, const jzx__spawn *spawn, uin
     }
     jzx__cell cells[2];
     memset(cells, 0, sizeof cells);
-    jzx__life_spawn_pack(spawn, token, cells);
+    jzx__life_spawn_pack(options, token, cells);
     cells[0].sender = context->self;
     *first = cells[0];
     *second = cells[1];
@@ -161,11 +141,10 @@ jzx_err jzx_spawn_request(jzx_context *context, const jzx_spawn_options *options
         return err;
     }
     uint64_t token = reserved->target;
-    jzx__spawn spawn = pack(options);
     if (loop_index == context->loop->index) {
-        jzx__life_spawn_request(context->loop, &spawn, context->self, token);
+        jzx__life_spawn_request(context->loop, options, context->self, token);
     } else {
-        err = request_remote(context, &spawn, loop_index, token);
+        err = request_remote(context, options, loop_index, token);
     }
     if (err != JZX_OK) {
         jzx__request_cancel(context->loop, reserved);
