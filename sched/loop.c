@@ -118,6 +118,9 @@ static jzx_err make_blocks(jzx_loop *loop)
         if (memory == NULL) {
             return JZX_ERR_NO_MEMORY;
         }
+        if (blocks[i].align < JZX__CACHE_LINE) {
+            memset(memory, 0, blocks[i].size); /* free_lanes() looks for lanes, also when there are none yet */
+        }
         *blocks[i].place = memory;
     }
     return JZX_OK;
@@ -160,8 +163,6 @@ static jzx_err make_lanes(jzx_loop *loop)
     jzx_runtime *runtime = loop->runtime;
     uint32_t loops = runtime->config.loops_max;
     const jzx_allocator *allocator = &loop->allocators[JZX_MEMORY_METADATA];
-    memset(loop->lanes_out, 0, loops * sizeof(void *));
-    memset(loop->lanes_in, 0, loops * sizeof(void *));
     for (uint32_t i = 0; i < loop->index; i++) {
         jzx_loop *other = runtime->loops[i];
         jzx__lane *out = &runtime->lanes[loop->index * loops + i];
@@ -231,7 +232,6 @@ static jzx_err init_parts(jzx_loop *loop)
     jzx_segment_slot *slots = (jzx_segment_slot *)(void *)((uint8_t *)loop->segment + header->slots_offset);
     jzx_err err = make_blocks(loop);
     if (err == JZX_OK) {
-        memset(loop->owed, 0, config->loops_max);
         loop->runs.mask = jzx__runs_size(config->actors_max) - 1;
         jzx__pool_init(&loop->pool, loop->pool.cells, config->cells, loop->runtime->inbound_max);
         loop->deadlines.max = deadlines_max(config);
@@ -563,9 +563,24 @@ static uint64_t queued(const jzx_counters *counters)
     return in - gone;
 }
 
+static void count_lanes(jzx_loop *loop)
+{
+    uint64_t sent = 0;
+    uint64_t received = 0;
+    for (uint32_t i = 0; i < loop->runtime->loop_count; i++) {
+        if (i != loop->index) {
+            sent += loop->lanes_out[i]->cells_published;
+            received += loop->lanes_in[i]->cells_taken;
+        }
+    }
+    jzx__count_set(&loop->counters->lane_sent, sent);
+    jzx__count_set(&loop->counters->lane_received, received);
+}
+
 void jzx__loop_count(jzx_loop *loop)
 {
     jzx_counters *counters = loop->counters;
+    count_lanes(loop);
     jzx__count_set(&counters->actors, loop->slots.live);
     jzx__count_set(&counters->queued, queued(counters));
     jzx__count_set(&counters->cells_free, loop->pool.free_count);

@@ -109,13 +109,14 @@ static void fill_request(jzx__monitor *monitor, jzx__cell_kind kind, jzx_actor_i
     cell->words[0] = monitor->resource.number;
 }
 
-/* The target's half. False when there is no room for it. */
-static bool suffer(jzx_loop *loop, uint32_t target, uint64_t number)
+/* The target's half. */
+static jzx_err suffer(jzx_loop *loop, uint32_t target, uint64_t number)
 {
     void *record;
     uint64_t own_number;
-    if (jzx__table_take(&loop->suffered, &record, &own_number) != JZX_OK) {
-        return false;
+    jzx_err err = jzx__table_take(&loop->suffered, &record, &own_number);
+    if (err != JZX_OK) {
+        return err;
     }
     jzx__suffered *suffered = record;
     jzx__cold *cold = jzx__slot_cold(&loop->slots, target);
@@ -128,7 +129,7 @@ static bool suffer(jzx_loop *loop, uint32_t target, uint64_t number)
     }
     cold->suffered = suffered;
     jzx__map_add(&loop->suffered_by_monitor, &suffered->by_monitor, number);
-    return true;
+    return JZX_OK;
 }
 
 static void unlink_suffered(jzx_loop *loop, jzx__suffered *suffered)
@@ -140,14 +141,14 @@ static void unlink_suffered(jzx_loop *loop, jzx__suffered *suffered)
     jzx__map_remove(&loop->suffered_by_monitor, &suffered->by_monitor);
 }
 
-static void start_local(jzx_loop *loop, jzx__monitor *monitor)
+static jzx_err start_local(jzx_loop *loop, jzx__monitor *monitor)
 {
     uint32_t index = jzx__slot_find(&loop->slots, monitor->target);
     if (index == JZX__SLOT_NONE) {
         down_at_once(loop, monitor, JZX_EXIT_NO_ACTOR);
-    } else if (!suffer(loop, index, monitor->resource.number)) {
-        down_at_once(loop, monitor, JZX_EXIT_LIMIT);
+        return JZX_OK;
     }
+    return suffer(loop, index, monitor->resource.number);
 }
 
 static void start_remote(jzx_loop *loop, jzx__monitor *monitor, jzx_actor_id watcher)
@@ -174,12 +175,15 @@ jzx_err jzx__monitor_start(jzx_context *context, jzx_actor_id target, uint64_t *
     jzx__monitor *monitor = record;
     jzx__resource_begin(loop, &monitor->resource, JZX__RESOURCE_MONITOR, taken, context->slot);
     monitor->target = target;
-    *number = monitor->resource.number;
-    if (jzx__id_loop(target) == loop->index) {
-        start_local(loop, monitor);
-    } else {
+    uint64_t made = monitor->resource.number;
+    if (jzx__id_loop(target) != loop->index) {
         start_remote(loop, monitor, context->self);
+    } else if ((err = start_local(loop, monitor)) != JZX_OK) {
+        jzx__resource_disown(&monitor->resource);
+        jzx__resource_expired(loop, &monitor->resource.cell);
+        return err;
     }
+    *number = made;
     return JZX_OK;
 }
 
@@ -270,7 +274,7 @@ void jzx__monitor_arrived(jzx_loop *loop, const jzx__cell *cell)
     if (index == JZX__SLOT_NONE) {
         bool closed = atomic_load_explicit(&loop->closed, memory_order_relaxed) != 0;
         refuse_monitor(loop, cell, closed ? JZX_EXIT_LOOP_CLOSED : JZX_EXIT_NO_ACTOR);
-    } else if (!suffer(loop, index, cell->words[0])) {
+    } else if (suffer(loop, index, cell->words[0]) != JZX_OK) {
         refuse_monitor(loop, cell, JZX_EXIT_LIMIT);
     }
 }

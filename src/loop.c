@@ -198,6 +198,9 @@ jzx_err jzx_loop_start(jzx_loop *loop)
     if (loop == NULL) {
         return JZX_ERR_INVALID_ARG;
     }
+    if (loop->runtime->pid != (int)getpid()) {
+        return JZX_ERR_FORKED;
+    }
     uint32_t state = atomic_load_explicit(&loop->state, memory_order_acquire);
     if (loop->has_thread || state == JZX__LOOP_RUNNING) {
         return JZX_ERR_ALREADY_RUNNING;

@@ -218,6 +218,17 @@ static bool in_use(const jzx_runtime *runtime)
     return false;
 }
 
+/* Some loop has yet to be driven out by its host: threads of other loops cannot end before. */
+static bool awaits_host(const jzx_runtime *runtime)
+{
+    for (uint32_t i = 0; i < runtime->loop_count; i++) {
+        if (loop_state(runtime->loops[i]) == JZX__LOOP_RUNNING && !runtime->loops[i]->has_thread) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void join_threads(jzx_runtime *runtime)
 {
     for (uint32_t i = 0; i < runtime->loop_count; i++) {
@@ -240,6 +251,9 @@ jzx_err jzx_runtime_destroy(jzx_runtime *runtime)
         if (jzx__loop_owned(runtime->loops[i]) && runtime->loops[i]->in_turn) {
             return JZX_ERR_BUSY; /* inside a handler */
         }
+    }
+    if (awaits_host(runtime)) {
+        return JZX_ERR_BUSY;
     }
     join_threads(runtime);
     if (in_use(runtime)) {
@@ -305,6 +319,9 @@ jzx_err jzx_runtime_shutdown(jzx_runtime *runtime, uint64_t timeout_ns, uint32_t
 {
     if (runtime == NULL) {
         return JZX_ERR_INVALID_ARG;
+    }
+    if (runtime->pid != (int)getpid()) {
+        return JZX_ERR_FORKED;
     }
     uint32_t which = 0;
     for (uint32_t i = 0; i < runtime->loop_count; i++) {

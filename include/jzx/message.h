@@ -230,7 +230,7 @@ typedef struct jzx_poster jzx_poster;
 /**
  * Creates a poster with a ring of `size` messages to each loop.
  *
- * Units:   `size` is a power of two, 4 to 65,536.
+ * Units:   `size` is a power of two, 4 to 65,536; one place of it stays free.
  * Thread:  any but a loop's. The poster then belongs to one thread at a time.
  * Returns: JZX_OK; JZX_ERR_LIMIT (posters_max); JZX_ERR_NO_MEMORY; JZX_ERR_INVALID_ARG; JZX_ERR_LOOP_CLOSED
  */

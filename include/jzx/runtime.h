@@ -57,7 +57,8 @@ typedef struct jzx_config {
     uint32_t actors_max;       /* live actors, 1 to 16,000,000; default 65,536 */
     uint32_t cells;            /* messages queued at one time, 256 to 16,777,215; default 65,536 */
     uint32_t lane_blocks;      /* 4 KiB blocks from this loop to each other, 2 to 4,096; default max(2, 256 / (loops - 1)) */
-    uint32_t inbox_size;       /* messages from foreign threads not yet taken, a power of two, 4 to 65,536; default 1,024 */
+    uint32_t inbox_size;       /* messages from foreign threads not yet taken, a power of two, 4 to 65,536, one place of
+                                  which stays free; default 1,024 */
     uint32_t posters_max;      /* foreign threads with an inbox of their own, of the runtime; default 16 */
     uint32_t timers_max;       /* timers and deadlines; default 65,536 */
     uint32_t monitors_max;     /* monitors held, and as many again suffered; default 65,536 */
@@ -161,6 +162,7 @@ JZX_API jzx_err jzx_runtime_request_stop(jzx_runtime *runtime);
  * Returns: JZX_OK
  *          JZX_ERR_TIMEOUT       *stuck_loop is the index of a loop that has not left; nothing of it was freed
  *          JZX_ERR_WRONG_THREAD  called on a loop's thread while it runs
+ *          JZX_ERR_FORKED        in a child process
  */
 JZX_API jzx_err jzx_runtime_shutdown(jzx_runtime *runtime, uint64_t timeout_ns, uint32_t *stuck_loop);
 
@@ -180,7 +182,7 @@ JZX_API jzx_loop *jzx_runtime_loop(jzx_runtime *runtime, uint32_t index);
  * Thread:  any, one at a time.
  * Returns: JZX_OK
  *          JZX_ERR_MAX_LOOPS      the runtime has loops_max loops
- *          JZX_ERR_BUSY           a loop of the runtime has run already
+ *          JZX_ERR_BUSY           a loop of the runtime has run already, or a poster was made
  *          JZX_ERR_NO_SUCH_CPU    the CPU cannot be had
  *          JZX_ERR_NO_MEMORY, JZX_ERR_FD_LIMIT, JZX_ERR_MEMLOCK, JZX_ERR_URING_DENIED, JZX_ERR_URING_MISSING,
  *          JZX_ERR_UNSUPPORTED (a named feature), JZX_ERR_OS
@@ -212,7 +214,7 @@ JZX_API jzx_err jzx_loop_run_once(jzx_loop *loop, uint64_t timeout_ns);
  * Runs the loop on a thread that the library starts for it, named "jzx-<index>" and pinned if the loop has a CPU.
  *
  * Returns: JZX_OK; JZX_ERR_ALREADY_RUNNING; JZX_ERR_LOOP_CLOSED; JZX_ERR_NO_SUCH_CPU; JZX_ERR_OS (no thread);
- *          JZX_ERR_WRONG_THREAD if the loop is bound to another thread
+ *          JZX_ERR_WRONG_THREAD if the loop is bound to another thread; JZX_ERR_FORKED
  */
 JZX_API jzx_err jzx_loop_start(jzx_loop *loop);
 
