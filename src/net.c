@@ -23,7 +23,8 @@ void jzx_tcp_options_init(jzx_tcp_options *options)
 static jzx_err translate(const jzx_tcp_options *options, jzx__socket_options *out)
 {
     if (options == NULL || options->struct_size != sizeof *options || options->address == NULL ||
-        options->backlog < 1 || options->connections_max == 0 || options->send_max == 0) {
+        options->backlog < 1 || options->connections_max == 0 || options->send_max == 0 || options->idle_ns == 0 ||
+        options->connect_ns == 0) {
         return JZX_ERR_INVALID_ARG;
     }
     memset(out, 0, sizeof *out);
@@ -177,6 +178,7 @@ static void give_back(void *context, void *data, size_t size)
     jzx__net *net = context;
     (void)size;
     jzx__net_buffer_give(net, (uint32_t)((size_t)((uint8_t *)data - net->buffers) / net->buffer_bytes));
+    jzx__loop_touch(jzx__container_of(net, jzx_loop, net)); /* one that starved for it may read again */
 }
 
 jzx_err jzx_tcp_keep(jzx_context *context, jzx_drop_fn *drop, void **drop_context)

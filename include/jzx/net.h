@@ -19,9 +19,9 @@ typedef enum jzx_tcp_event_kind {
     JZX_TCP_ACCEPTED = 1,  /* to the listener's actor: `peer` is a new connection, this actor's until given away */
     JZX_TCP_CONNECTED = 2, /* jzx_tcp_connect() has succeeded */
     JZX_TCP_DATA = 3,      /* `data`, `size` */
-    JZX_TCP_EOF = 4,       /* the peer sends no more; sending still works */
+    JZX_TCP_EOF = 4,       /* the peer sends no more; sending still works, and closing is up to the actor */
     JZX_TCP_DRAINED = 5,   /* after a refused send: the queue is at most half full again */
-    JZX_TCP_CLOSED = 6,    /* the last event of a socket: `error` is an errno; 0 after EOF; ETIMEDOUT when idle too long */
+    JZX_TCP_CLOSED = 6,    /* the last event of a socket: `error` is an errno, ETIMEDOUT when idle or connecting too long */
 } jzx_tcp_event_kind;
 
 typedef struct jzx_tcp_event {
