@@ -347,12 +347,19 @@ static uint32_t posters_made(const jzx_loop *loop)
     return atomic_load_explicit(&loop->runtime->poster_count, memory_order_acquire);
 }
 
-bool jzx__loop_incoming_mail(const jzx_loop *loop)
+/*
+ * Whether a post may be taken: not from the cells kept for what the lanes can still bring (C2). Posts wait in their
+ * rings meanwhile; all of them together can be more than the cells.
+ */
+static bool posts_fit(const jzx_loop *loop)
 {
-    for (uint32_t i = 0; i < loop->runtime->loop_count; i++) {
-        if (loop->lanes_in[i] != NULL && !jzx__lane_empty(loop->lanes_in[i])) {
-            return true;
-        }
+    return loop->pool.free_count > loop->pool.inbound_max - loop->inbox.size;
+}
+
+static bool posts_wait(const jzx_loop *loop)
+{
+    if (!posts_fit(loop)) {
+        return false; /* the turn that gives cells back will look again */
     }
     if (!jzx__inbox_empty(&loop->inbox)) {
         return true;
@@ -363,6 +370,16 @@ bool jzx__loop_incoming_mail(const jzx_loop *loop)
         }
     }
     return false;
+}
+
+bool jzx__loop_incoming_mail(const jzx_loop *loop)
+{
+    for (uint32_t i = 0; i < loop->runtime->loop_count; i++) {
+        if (loop->lanes_in[i] != NULL && !jzx__lane_empty(loop->lanes_in[i])) {
+            return true;
+        }
+    }
+    return posts_wait(loop);
 }
 
 static bool room_returned(const jzx_loop *loop)
@@ -432,7 +449,7 @@ static void drain_inbox(jzx_loop *loop, jzx__inbox *inbox)
 {
     jzx__cell cell;
     uint32_t count = 0;
-    while (count < POSTS_PER_TURN && jzx__inbox_take(inbox, &cell)) {
+    while (count < POSTS_PER_TURN && posts_fit(loop) && jzx__inbox_take(inbox, &cell)) {
         count++;
         jzx__route_arrived(loop, &cell, NULL);
     }
