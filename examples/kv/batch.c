@@ -25,6 +25,7 @@ void kv_batch_drop(void *context, void *data, size_t size)
     struct kv_batch *batch = data;
     kv_buffer_deinit(&batch->in);
     kv_buffer_deinit(&batch->out);
+    kv_buffer_deinit(&batch->ends);
     free(batch);
 }
 
@@ -36,11 +37,11 @@ void kv_batch_give(struct kv_pool *pool, struct kv_batch *batch)
     }
     kv_buffer_reset(&batch->in, KV_BATCH_KEEP_MAX);
     kv_buffer_reset(&batch->out, KV_BATCH_KEEP_MAX);
+    kv_buffer_reset(&batch->ends, KV_BATCH_KEEP_MAX);
     batch->count = 0;
     batch->done = 0;
     batch->done_at = 0;
     batch->told = 0;
-    batch->told_at = 0;
     batch->out_at = 0;
     batch->sent = false;
     batch->next = pool->first;
@@ -63,12 +64,13 @@ void kv_batch_add(struct kv_batch *batch, const struct kv_request *request)
     size_t size = sizeof(struct kv_item) + request->key.size + request->value.size;
     size = (size + 7) & ~(size_t)7;
     uint8_t *at = kv_buffer_reserve(&batch->in, size);
-    if (at == NULL) {
+    if (at == NULL || kv_buffer_reserve(&batch->ends, sizeof(uint32_t)) == NULL) {
+        batch->in.failed = true;
         return;
     }
+    batch->ends.size += sizeof(uint32_t);
     struct kv_item *item = (struct kv_item *)(void *)at;
     item->size = (uint32_t)size;
-    item->reply_size = 0;
     item->hash = request->hash;
     item->argument = request->argument;
     item->key_size = (uint32_t)request->key.size;

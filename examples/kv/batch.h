@@ -10,7 +10,8 @@
  *
  * Invariants
  *   B1  A batch has one owner: the connection until it is sent, then the message, then the shard's handler, then the answer.
- *   B2  Replies lie in `out` in the order of the operations; operation i's has `reply_size` bytes.
+ *   B2  Replies lie in `out` in the order of the operations; operation i's ends before ends[i]. The asker makes room for
+ *       the ends and reads them, so it need not read the operations again, which the shard's CPU has by then.
  *   B3  A shard stops a batch that has KV_REPLY_SOFT_MAX bytes of replies; the asker sends it again for the rest. So a
  *       client that asks for much and reads slowly holds a bounded amount of memory.
  */
@@ -66,10 +67,9 @@ struct kv_request {
 /* One operation as it lies in a batch, followed by key and value. */
 struct kv_item {
     uint32_t size; /* to the next one, a multiple of 8 */
-    uint32_t reply_size;
+    uint32_t key_size;
     uint64_t hash;
     int64_t argument;
-    uint32_t key_size;
     uint32_t value_size;
     uint8_t code;
     uint8_t flags;
@@ -80,12 +80,12 @@ struct kv_batch {
     struct kv_batch *next; /* in the pool */
     struct kv_buffer in;   /* the operations */
     struct kv_buffer out;  /* the replies */
+    struct kv_buffer ends; /* a uint32_t for each operation: where in `out` its reply ends */
     uint32_t count;        /* operations */
     uint32_t done;         /* operations with a reply */
     size_t done_at;        /* where in `in` the first one without is */
     uint32_t told;         /* replies handed on to the client */
-    size_t told_at;        /* where in `in` the next one's operation is */
-    size_t out_at;         /* where in `out` its reply is */
+    size_t out_at;         /* where in `out` the next one is */
     uint16_t shard;
     bool sent; /* the batch is with its shard, or on the way; kept by the round */
 };
@@ -110,6 +110,12 @@ void kv_batch_add(struct kv_batch *batch, const struct kv_request *request);
 static inline struct kv_item *kv_batch_item(const struct kv_batch *batch, size_t at)
 {
     return (struct kv_item *)(void *)(batch->in.data + at);
+}
+
+/* The ends of the replies (B2). */
+static inline uint32_t *kv_batch_ends(const struct kv_batch *batch)
+{
+    return (uint32_t *)(void *)batch->ends.data;
 }
 
 static inline struct kv_request kv_item_request(const struct kv_item *item)

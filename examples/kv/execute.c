@@ -2,6 +2,8 @@
 #include "batch.h"
 #include "resp.h"
 
+enum { PREFETCH_MAX = 16 }; /* operations whose memory is asked for together */
+
 #define NO_MEMORY "-OOM command not allowed when used memory > 'maxmemory'.\r\n"
 
 static void get(struct store_entry *entry, struct kv_buffer *out)
@@ -191,16 +193,39 @@ void kv_execute(struct store *store, const struct kv_request *request, int64_t n
     }
 }
 
+/*
+ * Asks for the memory that the next operations will look at, so that they wait for it together and not one after the
+ * other: in a big store each key is a miss of all caches. Returns how many operations that were.
+ */
+static uint32_t prefetch(const struct kv_batch *batch, const struct store *store)
+{
+    uint64_t hashes[PREFETCH_MAX];
+    uint32_t count = 0;
+    for (size_t at = batch->done_at; count < PREFETCH_MAX && at < batch->in.size; count++) {
+        const struct kv_item *item = kv_batch_item(batch, at);
+        hashes[count] = item->hash;
+        store_prefetch_bucket(store, item->hash);
+        at += item->size;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        store_prefetch_entry(store, hashes[i]);
+    }
+    return count;
+}
+
 uint32_t kv_batch_execute(struct kv_batch *batch, struct store *store, int64_t now_ms)
 {
     uint32_t before = batch->done;
+    uint32_t prefetched = 0;
+    uint32_t *ends = kv_batch_ends(batch);
     while (batch->done < batch->count && batch->out.size < KV_REPLY_SOFT_MAX) {
-        struct kv_item *item = kv_batch_item(batch, batch->done_at);
+        if (prefetched-- == 0) {
+            prefetched = prefetch(batch, store) - 1;
+        }
+        const struct kv_item *item = kv_batch_item(batch, batch->done_at);
         struct kv_request request = kv_item_request(item);
-        size_t start = batch->out.size;
         kv_execute(store, &request, now_ms, &batch->out);
-        item->reply_size = (uint32_t)(batch->out.size - start);
-        batch->done++;
+        ends[batch->done++] = (uint32_t)batch->out.size; /* B2 */
         batch->done_at += item->size;
     }
     return batch->done - before;

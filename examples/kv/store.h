@@ -79,6 +79,19 @@ int64_t store_next_deadline(const struct store *store);
 /* Deletes at most `count_max` entries that have expired; returns how many. */
 size_t store_expire(struct store *store, int64_t now_ms, size_t count_max);
 
+/* Ask for the memory of a key that will be looked for soon: its bucket, then what lies first in it. */
+static inline void store_prefetch_bucket(const struct store *store, uint64_t hash)
+{
+    __builtin_prefetch(&store->now.buckets[hash & store->now.mask]);
+}
+
+static inline void store_prefetch_entry(const struct store *store, uint64_t hash)
+{
+    const struct store_entry *entry = store->now.buckets[hash & store->now.mask];
+    __builtin_prefetch(entry); /* NULL does no harm */
+    __builtin_prefetch((const uint8_t *)entry + 64);
+}
+
 static inline struct kv_bytes store_value(const struct store_entry *entry)
 {
     return (struct kv_bytes){entry->bytes + entry->key_size, entry->value_size};
