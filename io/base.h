@@ -52,6 +52,16 @@ static inline uintptr_t jzx__thread_self(void)
 #endif
 }
 
+/* Tells the processor that this is a loop that waits. */
+static inline void jzx__cpu_pause(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
 /* Asks for a line to write to. Compilers use the instruction only where every processor has it; elsewhere it does nothing. */
 static inline void jzx__prefetch_write(const void *line)
 {

@@ -99,7 +99,7 @@ static bool linger(jzx_loop *loop, uint64_t deadline_ns)
                 return false;
             }
         }
-        __builtin_ia32_pause();
+        jzx__cpu_pause();
     }
 }
 
