@@ -489,6 +489,8 @@ struct totals {
     uint64_t connections;
     uint64_t open;
     uint64_t commands;
+    uint64_t refused;
+    uint64_t resumed;
 };
 
 static struct totals sum_loops(struct kv_server *server)
@@ -498,6 +500,8 @@ static struct totals sum_loops(struct kv_server *server)
         totals.connections += kv_counted(&server->loops[i].connections);
         totals.open += kv_counted(&server->loops[i].open);
         totals.commands += kv_counted(&server->loops[i].commands);
+        totals.refused += kv_counted(&server->loops[i].refused);
+        totals.resumed += kv_counted(&server->loops[i].resumed);
     }
     return totals;
 }
@@ -519,11 +523,13 @@ static void write_info(void *context, const int64_t sums[2], struct kv_buffer *o
                         "# Server\r\nredis_version:" KV_REDIS_VERSION "\r\nredis_mode:standalone\r\n"
                         "multiplexing_api:io_uring\r\ntcp_port:%u\r\nuptime_in_seconds:%llu\r\nloops:%u\r\n"
                         "shards:%u\r\n\r\n# Clients\r\nconnected_clients:%llu\r\nmaxclients:%u\r\n\r\n"
-                        "# Stats\r\ntotal_connections_received:%llu\r\ntotal_commands_processed:%llu\r\n\r\n"
+                        "# Stats\r\ntotal_connections_received:%llu\r\ntotal_commands_processed:%llu\r\n"
+                        "refused_requests:%llu\r\nresume_notices:%llu\r\n\r\n"
                         "# Replication\r\nrole:master\r\n\r\n# Keyspace\r\n%s",
                         server->port, (unsigned long long)uptime_s, server->options.loop_count, server->shard_count,
                         (unsigned long long)totals.open, server->options.clients_max,
-                        (unsigned long long)totals.connections, (unsigned long long)totals.commands, keyspace);
+                        (unsigned long long)totals.connections, (unsigned long long)totals.commands,
+                        (unsigned long long)totals.refused, (unsigned long long)totals.resumed, keyspace);
     resp_bulk(out, text, (size_t)size);
 }
 

@@ -30,6 +30,7 @@ struct backlog {
 
 struct connection {
     struct kv_session session;
+    struct kv_client client;
     jzx_socket_id socket;
     struct kv_round *round;
     struct backlog *backlog;
@@ -39,6 +40,7 @@ struct connection {
     bool paused;      /* reading is */
     bool last;        /* no further command counts: QUIT, or a protocol error */
     bool eof;         /* no further byte will come */
+    bool leaving;     /* the server stops */
     bool lost;        /* the socket is closed */
 };
 
@@ -113,6 +115,7 @@ static void ask_again_later(jzx_context *context, struct connection *connection,
 {
     connection->refused = true;
     kv_count(&connection->session.loop->refused, 1);
+    kv_count(&connection->session.loop->paused, !connection->paused);
     pause_reading(context, connection);
     if (err == JZX_ERR_LIMIT || jzx_resume(context, shard) != JZX_OK) {
         jzx_message retry = jzx_message_empty(KV_TAG_RETRY);
@@ -352,7 +355,7 @@ static void go_on(jzx_context *context, struct connection *connection)
             backlog_free(connection);
         }
     }
-    if (connection->paused && !connection->refused && !connection->lost &&
+    if (connection->paused && !connection->refused && !connection->lost && !connection->leaving &&
         (connection->round == NULL || backlog_size(connection) <= BACKLOG_HIGH / 2)) {
         connection->paused = false;
         jzx_tcp_read(context, connection->socket);
@@ -437,7 +440,8 @@ static bool finished(const struct connection *connection)
     if (connection->lost) {
         return connection->waiting == 0; /* C2 */
     }
-    return connection->round == NULL && (connection->last || connection->eof);
+    /* By C1 nothing that could be answered is left. */
+    return connection->round == NULL && (connection->last || connection->eof || connection->leaving);
 }
 
 static jzx_behavior_result behave(jzx_context *context, void *state, const jzx_message *message)
@@ -452,8 +456,15 @@ static jzx_behavior_result behave(jzx_context *context, void *state, const jzx_m
         on_reply(context, connection, message);
         break;
     case JZX_TAG_SYS_RESUME:
+        kv_count(&connection->session.loop->resumed, 1);
+        on_resume(context, connection);
+        break;
     case KV_TAG_RETRY:
         on_resume(context, connection);
+        break;
+    case KV_TAG_LEAVE:
+        connection->leaving = true;
+        pause_reading(context, connection);
         break;
     case JZX_TAG_SYS_NO_ANSWER:
         connection->waiting--;
@@ -467,10 +478,14 @@ static jzx_behavior_result behave(jzx_context *context, void *state, const jzx_m
 
 static jzx_err init(jzx_context *context, void *argument, void **state)
 {
-    (void)context;
     struct connection *connection = *state;
     struct kv_loop *loop = argument;
     connection->session.loop = loop;
+    connection->client = (struct kv_client){.next = loop->clients, .id = jzx_self(context)};
+    if (loop->clients != NULL) {
+        loop->clients->previous = &connection->client;
+    }
+    loop->clients = &connection->client;
     connection->session.id = atomic_fetch_add_explicit(&loop->server->client_ids, 1, memory_order_relaxed) + 1;
     atomic_fetch_add_explicit(&loop->server->clients, 1, memory_order_relaxed);
     kv_count(&loop->connections, 1);
@@ -487,10 +502,23 @@ static void fini(jzx_context *context, void *state, const jzx_exit_info *info)
     if (connection->round != NULL) {
         end_round(connection);
     }
+    struct kv_client *client = &connection->client;
+    *(client->previous != NULL ? &client->previous->next : &loop->clients) = client->next;
+    if (client->next != NULL) {
+        client->next->previous = client->previous;
+    }
     backlog_free(connection);
     free(connection->session.name);
     atomic_fetch_sub_explicit(&loop->server->clients, 1, memory_order_relaxed);
     kv_count(&loop->open, (uint64_t)-1);
+}
+
+void kv_connections_leave(struct kv_loop *loop, jzx_context *context)
+{
+    for (const struct kv_client *client = loop->clients; client != NULL; client = client->next) {
+        jzx_message leave = jzx_message_empty(KV_TAG_LEAVE);
+        jzx_send(context, client->id, &leave); /* one that cannot be told is cut off later */
+    }
 }
 
 jzx_err kv_connection_spawn(struct kv_loop *loop, jzx_context *context, jzx_actor_id *id)

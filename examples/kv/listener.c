@@ -9,6 +9,7 @@ enum { CLIENTS_SPARE = 64 }; /* connections over the limit that can be told so a
 
 struct listener {
     struct kv_loop *loop;
+    jzx_socket_id socket;
 };
 
 struct listener_start {
@@ -39,9 +40,20 @@ static void on_accepted(jzx_context *context, struct listener *listener, jzx_soc
     }
 }
 
+static void on_leave(jzx_context *context, struct listener *listener)
+{
+    jzx_tcp_close(context, listener->socket);
+    kv_connections_leave(listener->loop, context);
+    atomic_store_explicit(&listener->loop->leaving, true, memory_order_release); /* partner: the stopper */
+}
+
 static jzx_behavior_result behave(jzx_context *context, void *state, const jzx_message *message)
 {
     struct listener *listener = state;
+    if (message->tag == KV_TAG_LEAVE) {
+        on_leave(context, listener);
+        return JZX_BEHAVIOR_OK;
+    }
     if (message->tag != JZX_TAG_SYS_TCP) {
         return JZX_BEHAVIOR_UNHANDLED;
     }
@@ -66,10 +78,9 @@ static jzx_err init(jzx_context *context, void *argument, void **state)
     options.reuse_port = server->options.loop_count > 1;
     options.connections_max = server->options.clients_max + CLIENTS_SPARE;
     options.idle_ns = server->options.idle_ns;
-    jzx_socket_id socket;
-    start->err = jzx_tcp_listen(context, &options, &socket);
+    start->err = jzx_tcp_listen(context, &options, &listener->socket);
     if (start->err == JZX_OK) {
-        start->err = jzx_tcp_port(context, socket, &server->port); /* the next loops listen on the same one */
+        start->err = jzx_tcp_port(context, listener->socket, &server->port); /* the next loops listen on the same one */
     }
     return start->err;
 }
@@ -84,6 +95,6 @@ jzx_err kv_listener_spawn(struct kv_loop *loop, jzx_context *context)
     options.argument = &start;
     options.state_size = sizeof(struct listener);
     options.name = "listener";
-    jzx_err err = jzx_spawn(context, &options, NULL);
+    jzx_err err = jzx_spawn(context, &options, &loop->listener);
     return err == JZX_ERR_INIT ? start.err : err;
 }

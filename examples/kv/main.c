@@ -1,10 +1,13 @@
 /* main: options, the runtime with one loop per CPU, signals, and the counters at the end. See server.h for the parts. */
 #include "server.h"
 
+#include <arpa/inet.h>
+#include <errno.h>
 #include <getopt.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 static const struct kv_options defaults = {
     .address = "127.0.0.1",
@@ -29,22 +32,40 @@ static const char usage[] =
     "  --mailbox N          requests that wait at one shard (1024)\n"
     "  --max-value BYTES    largest key or value (1048576)\n"
     "  --max-clients N      clients at one time (10000)\n"
-    "  --shards-per-loop N  parts of the keys on each loop (1)\n";
+    "  --shards-per-loop N  parts of the keys on each loop (1)\n"
+    "  --help               this text\n"
+    "It ends on SIGTERM or SIGINT, once its clients have their replies.\n";
 
-/* For the signal handler. */
-static jzx_runtime *running;
+static const struct option option_names[] = {
+    {"port", required_argument, NULL, 'p'},
+    {"bind", required_argument, NULL, 'b'},
+    {"cpus", required_argument, NULL, 'c'},
+    {"linger-us", required_argument, NULL, 'l'},
+    {"timeout", required_argument, NULL, 't'},
+    {"mailbox", required_argument, NULL, 'm'},
+    {"max-value", required_argument, NULL, 'v'},
+    {"max-clients", required_argument, NULL, 'n'},
+    {"shards-per-loop", required_argument, NULL, 's'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
 
-static void on_signal(int number)
+static const char *option_name(int name)
 {
-    (void)number;
-    jzx_runtime_request_stop(running);
+    const struct option *option = option_names;
+    while (option->name != NULL && option->val != name) {
+        option++;
+    }
+    return option->name;
 }
 
-static bool parse_number(const char *text, uint64_t least, uint64_t most, uint64_t *value)
+static bool parse_number(int name, const char *text, uint64_t least, uint64_t most, uint64_t *value)
 {
     int64_t number;
     if (!resp_integer((const uint8_t *)text, strlen(text), &number) || number < 0 || (uint64_t)number < least ||
         (uint64_t)number > most) {
+        fprintf(stderr, "jzx-kv: --%s takes a number from %llu to %llu, not '%s'\n", option_name(name),
+                (unsigned long long)least, (unsigned long long)most, text);
         return false;
     }
     *value = (uint64_t)number;
@@ -53,18 +74,22 @@ static bool parse_number(const char *text, uint64_t least, uint64_t most, uint64
 
 static bool parse_cpus(const char *text, struct kv_options *options)
 {
+    const char *at = text;
     options->loop_count = 0;
-    while (*text != 0) {
+    for (;;) {
         char *end;
-        long cpu = strtol(text, &end, 10);
-        if (end == text || cpu < 0 || cpu > INT_MAX || options->loop_count == JZX_LOOPS_MAX ||
-            (*end != 0 && *end != ',')) {
+        long cpu = strtol(at, &end, 10);
+        bool digits = *at >= '0' && *at <= '9';
+        if (!digits || cpu > INT_MAX || options->loop_count == JZX_LOOPS_MAX || (*end != 0 && *end != ',')) {
+            fprintf(stderr, "jzx-kv: --cpus takes up to %u CPU numbers like 0,1, not '%s'\n", JZX_LOOPS_MAX, text);
             return false;
         }
         options->cpus[options->loop_count++] = (int)cpu;
-        text = *end == ',' ? end + 1 : end;
+        if (*end == 0) {
+            return true;
+        }
+        at = end + 1;
     }
-    return options->loop_count != 0;
 }
 
 static bool set_option(struct kv_options *options, int name, const char *text)
@@ -73,7 +98,7 @@ static bool set_option(struct kv_options *options, int name, const char *text)
     bool good = true;
     switch (name) {
     case 'p':
-        good = parse_number(text, 0, UINT16_MAX, &value);
+        good = parse_number(name, text, 0, UINT16_MAX, &value);
         options->port = (uint16_t)value;
         break;
     case 'b':
@@ -83,27 +108,27 @@ static bool set_option(struct kv_options *options, int name, const char *text)
         good = parse_cpus(text, options);
         break;
     case 'l':
-        good = parse_number(text, 0, 1000000000, &value);
+        good = parse_number(name, text, 0, 1000000000, &value);
         options->linger_ns = value * 1000;
         break;
     case 't':
-        good = parse_number(text, 0, 1000000000, &value);
+        good = parse_number(name, text, 0, 1000000000, &value);
         options->idle_ns = value != 0 ? value * 1000000000u : JZX_FOREVER;
         break;
     case 'm':
-        good = parse_number(text, 1, 8192, &value);
+        good = parse_number(name, text, 1, 8192, &value);
         options->mailbox_cap = (uint32_t)value;
         break;
     case 'v':
-        good = parse_number(text, 64, 512u << 20, &value);
+        good = parse_number(name, text, 64, 512u << 20, &value);
         options->value_max = value;
         break;
     case 'n':
-        good = parse_number(text, 1, 1000000, &value);
+        good = parse_number(name, text, 1, 1000000, &value);
         options->clients_max = (uint32_t)value;
         break;
     case 's':
-        good = parse_number(text, 1, KV_SHARDS_MAX, &value);
+        good = parse_number(name, text, 1, KV_SHARDS_MAX, &value);
         options->shards_per_loop = (uint32_t)value;
         break;
     default:
@@ -112,38 +137,59 @@ static bool set_option(struct kv_options *options, int name, const char *text)
     return good;
 }
 
+/* What a wrong command line deserves is said here. */
 static bool parse_options(int count, char **arguments, struct kv_options *options)
 {
-    static const struct option names[] = {
-        {"port", required_argument, NULL, 'p'},        {"bind", required_argument, NULL, 'b'},
-        {"cpus", required_argument, NULL, 'c'},        {"linger-us", required_argument, NULL, 'l'},
-        {"timeout", required_argument, NULL, 't'},     {"mailbox", required_argument, NULL, 'm'},
-        {"max-value", required_argument, NULL, 'v'},   {"max-clients", required_argument, NULL, 'n'},
-        {"shards-per-loop", required_argument, NULL, 's'}, {NULL, 0, NULL, 0},
-    };
     *options = defaults;
     int name;
-    while ((name = getopt_long(count, arguments, "", names, NULL)) != -1) {
+    while ((name = getopt_long(count, arguments, "", option_names, NULL)) != -1) {
+        if (name == 'h') {
+            fputs(usage, stdout);
+            exit(0);
+        }
         if (!set_option(options, name, optarg)) {
-            if (name != '?') {
-                fprintf(stderr, "jzx-kv: bad value %s\n", optarg);
-            }
             return false;
         }
     }
-    if (options->loop_count * options->shards_per_loop > KV_SHARDS_MAX) {
-        fprintf(stderr, "jzx-kv: more than %d shards\n", KV_SHARDS_MAX);
+    if (optind != count) {
+        fprintf(stderr, "jzx-kv: '%s' is not an option\n", arguments[optind]);
         return false;
     }
-    return optind == count;
+    if (options->loop_count * options->shards_per_loop > KV_SHARDS_MAX) {
+        fprintf(stderr, "jzx-kv: %u loops with %u shards each are more than %d shards\n", options->loop_count,
+                options->shards_per_loop, KV_SHARDS_MAX);
+        return false;
+    }
+    return true;
 }
 
-static jzx_err failed(const char *what, jzx_err err)
+/* Says what failed and why, with the system's reason if there is one. */
+static jzx_err failed(const struct kv_server *server, const char *what, jzx_err err)
 {
     if (err != JZX_OK) {
-        fprintf(stderr, "jzx-kv: %s: %s\n", what, jzx_strerror(err));
+        int os_error = server->runtime != NULL ? jzx_runtime_os_error(server->runtime) : 0;
+        fprintf(stderr, "jzx-kv: %s: %s", what, jzx_strerror(err));
+        fprintf(stderr, os_error != 0 ? " (%s)\n" : "\n", strerror(os_error));
     }
     return err;
+}
+
+/*
+ * Looks whether another program listens on the port. Listeners that share a port by SO_REUSEPORT cannot see that when
+ * the other one shares it too, and then each would get a part of the other's clients.
+ */
+static bool port_taken(const struct kv_options *options)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(options->port)};
+    if (options->port == 0 || inet_pton(AF_INET, options->address, &address.sin_addr) != 1) {
+        return false;
+    }
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int on = 1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on); /* connections of an earlier server do not count */
+    bool taken = bind(fd, (const struct sockaddr *)&address, sizeof address) != 0 && errno == EADDRINUSE;
+    close(fd);
+    return taken;
 }
 
 static jzx_err create_runtime(struct kv_server *server)
@@ -160,7 +206,7 @@ static jzx_err create_runtime(struct kv_server *server)
     if (config.cells < options->clients_max * 4) {
         config.cells = options->clients_max * 4;
     }
-    return failed("cannot create the runtime", jzx_runtime_create(&config, &server->runtime));
+    return failed(server, "cannot create the runtime", jzx_runtime_create(&config, &server->runtime));
 }
 
 static jzx_err create_loops(struct kv_server *server)
@@ -173,7 +219,10 @@ static jzx_err create_loops(struct kv_server *server)
         jzx_loop *loop;
         jzx_err err = jzx_loop_create(server->runtime, &config, &loop);
         if (err != JZX_OK) {
-            return failed("cannot create a loop", err);
+            char what[64];
+            snprintf(what, sizeof what, config.cpu >= 0 ? "cannot create a loop on CPU %d" : "cannot create a loop",
+                     config.cpu);
+            return failed(server, what, err);
         }
         server->loops[i].server = server;
         server->loops[i].index = i;
@@ -191,17 +240,21 @@ static jzx_err spawn_actors(struct kv_server *server)
         jzx_context *context = jzx_loop_context(jzx_runtime_loop(server->runtime, i % loop_count));
         jzx_err err = kv_shard_spawn(&server->loops[i % loop_count], context, i);
         if (err != JZX_OK) {
-            return failed("cannot start a shard", err);
+            return failed(server, "cannot start a shard", err);
         }
     }
     for (uint32_t i = 0; i < loop_count; i++) {
         jzx_context *context = jzx_loop_context(jzx_runtime_loop(server->runtime, i));
-        jzx_err err = kv_listener_spawn(&server->loops[i], context);
+        jzx_err err = i == 0 && port_taken(&server->options) ? JZX_ERR_ADDRESS_IN_USE
+                                                              : kv_listener_spawn(&server->loops[i], context);
         if (err != JZX_OK) {
-            return failed("cannot listen", err);
+            char what[128];
+            snprintf(what, sizeof what, "cannot listen on %s port %u", server->options.address, server->port);
+            return failed(server, what, err);
         }
     }
-    return JZX_OK;
+    return failed(server, "cannot wait for signals",
+                  kv_stopper_spawn(server, jzx_loop_context(jzx_runtime_loop(server->runtime, 0))));
 }
 
 static jzx_err set_up(struct kv_server *server)
@@ -214,7 +267,7 @@ static jzx_err set_up(struct kv_server *server)
     }
     server->loops = aligned_alloc(_Alignof(struct kv_loop), loop_count * sizeof(struct kv_loop));
     if (server->loops == NULL) {
-        return failed("no memory", JZX_ERR_NO_MEMORY);
+        return failed(server, "cannot start", JZX_ERR_NO_MEMORY);
     }
     memset(server->loops, 0, loop_count * sizeof(struct kv_loop));
     jzx_err err = create_runtime(server);
@@ -229,29 +282,18 @@ static jzx_err set_up(struct kv_server *server)
     return spawn_actors(server);
 }
 
-static void catch_signals(struct kv_server *server)
-{
-    running = server->runtime;
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGINT, &action, NULL);
-    action.sa_handler = SIG_IGN;
-    sigaction(SIGPIPE, &action, NULL);
-}
-
-/* Runs the first loop here and the others on threads of their own, until a signal stops them. */
+/* Runs the first loop here and the others on threads of their own, until the stopper stops them. */
 static jzx_err run(struct kv_server *server)
 {
     uint32_t loop_count = server->options.loop_count;
-    catch_signals(server);
     jzx_err err = JZX_OK;
     for (uint32_t i = 1; i < loop_count && err == JZX_OK; i++) {
-        err = failed("cannot start a loop", jzx_loop_start(jzx_runtime_loop(server->runtime, i)));
+        err = failed(server, "cannot start a loop", jzx_loop_start(jzx_runtime_loop(server->runtime, i)));
     }
     if (err == JZX_OK) {
         printf("jzx-kv: %u loops, %u shards, ready on port %u\n", loop_count, server->shard_count, server->port);
         fflush(stdout);
-        err = failed("loop 0", jzx_loop_run(jzx_runtime_loop(server->runtime, 0)));
+        err = failed(server, "loop 0", jzx_loop_run(jzx_runtime_loop(server->runtime, 0)));
     }
     /* One loop that cannot go on ends the others too. */
     jzx_err stopped = jzx_runtime_shutdown(server->runtime, JZX_FOREVER, NULL);
@@ -263,6 +305,8 @@ static void print_counters(struct kv_server *server)
     uint64_t connections = 0;
     uint64_t commands = 0;
     uint64_t refused = 0;
+    uint64_t paused = 0;
+    uint64_t resumed = 0;
     uint64_t dropped = 0;
     for (uint32_t i = 0; i < server->options.loop_count; i++) {
         jzx_counters counters;
@@ -274,16 +318,19 @@ static void print_counters(struct kv_server *server)
         connections += kv_counted(&server->loops[i].connections);
         commands += kv_counted(&server->loops[i].commands);
         refused += kv_counted(&server->loops[i].refused);
+        paused += kv_counted(&server->loops[i].paused);
+        resumed += kv_counted(&server->loops[i].resumed);
     }
-    printf("jzx-kv: connections %llu, commands %llu, refused requests %llu, dead letters %llu\n",
+    printf("jzx-kv: connections %llu, commands %llu, refused requests %llu, pauses %llu, resume notices %llu, "
+           "dead letters %llu\n",
            (unsigned long long)connections, (unsigned long long)commands, (unsigned long long)refused,
-           (unsigned long long)dropped);
+           (unsigned long long)paused, (unsigned long long)resumed, (unsigned long long)dropped);
 }
 
 static void tear_down(struct kv_server *server)
 {
     if (server->runtime != NULL) {
-        failed("cannot end the runtime", jzx_runtime_destroy(server->runtime));
+        failed(server, "cannot end the runtime", jzx_runtime_destroy(server->runtime));
     }
     for (uint32_t i = 0; server->loops != NULL && i < server->options.loop_count; i++) {
         kv_pool_deinit(&server->loops[i].batches);
@@ -297,9 +344,10 @@ int main(int count, char **arguments)
 {
     static struct kv_server server;
     if (!parse_options(count, arguments, &server.options)) {
-        fputs(usage, stderr);
+        fputs("jzx-kv: --help lists the options\n", stderr);
         return 2;
     }
+    kv_stopper_block_signals();
     jzx_err err = set_up(&server);
     if (err == JZX_OK) {
         err = run(&server);

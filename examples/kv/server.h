@@ -6,6 +6,7 @@
  *   connection.c  one client: parse, ask shards, reply     store.c    keys, values, deadlines of one shard
  *   shard.c       one part of the keys                     round.c    the order of replies to one client
  *   command.c     from arguments to operations             resp.c     the protocol
+ *   stopper.c     ends it all on SIGTERM
  *
  * A command travels: connection (parse, command, batch) -> request -> shard (execute) -> answer -> connection (tell, send).
  *
@@ -27,6 +28,8 @@ enum {
     KV_TAG_REPLY = 3,  /* its answer: the batch, or the bytes of a reply by value */
     KV_TAG_RETRY = 4,  /* a timer: try a refused send again */
     KV_TAG_EXPIRE = 5, /* a timer: the nearest deadline of a shard */
+    KV_TAG_LEAVE = 6,  /* the server stops: to a listener: close; to a client: go when what you have is answered */
+    KV_TAG_LOOK = 7,   /* a timer: is everybody gone? */
 };
 
 #define KV_REDIS_VERSION "7.0.15" /* the version whose replies these are */
@@ -60,6 +63,13 @@ struct kv_options {
 
 struct kv_server;
 
+/* A connection in the list of its loop. */
+struct kv_client {
+    struct kv_client *next;
+    struct kv_client *previous;
+    jzx_actor_id id;
+};
+
 struct kv_loop {
     _Alignas(64) struct kv_server *server;
     uint32_t index;
@@ -67,10 +77,15 @@ struct kv_loop {
     struct kv_rounds rounds;
     struct resp_parser parser; /* for commands that are whole in one received buffer */
     size_t unparsed;           /* bytes kept for all connections of this loop */
+    struct kv_client *clients; /* the connections of this loop */
+    jzx_actor_id listener;
+    _Atomic bool leaving;      /* the listener is closed and the clients are told */
     kv_counter connections;    /* ever accepted */
     kv_counter open;           /* now */
     kv_counter commands;
     kv_counter refused;        /* requests that a shard's mailbox or a lane had no room for */
+    kv_counter resumed;        /* notices after that: there is room again */
+    kv_counter paused;         /* times that reading from a client stopped for that */
 };
 
 struct kv_server {
@@ -100,5 +115,14 @@ jzx_err kv_shard_spawn(struct kv_loop *loop, jzx_context *context, uint32_t shar
 
 /* Spawns the actor of one client. */
 jzx_err kv_connection_spawn(struct kv_loop *loop, jzx_context *context, jzx_actor_id *id);
+
+/* Tells all clients of a loop, on its thread, to leave. */
+void kv_connections_leave(struct kv_loop *loop, jzx_context *context);
+
+/* Blocks the signals that end the server; before any thread is started. */
+void kv_stopper_block_signals(void);
+
+/* Spawns the actor that waits for them. */
+jzx_err kv_stopper_spawn(struct kv_server *server, jzx_context *context);
 
 #endif
