@@ -23,7 +23,8 @@ typedef enum jzx__deadline_kind {
 typedef struct jzx__deadline {
     uint32_t place; /* index + 1 in the heap, 0 outside */
     uint32_t seq;
-    uint32_t kind;
+    uint8_t kind;
+    uint8_t missed; /* a timer's jzx_missed_ticks: it fits nowhere else */
 } jzx__deadline;
 
 typedef struct jzx__deadline_entry {
@@ -42,6 +43,11 @@ void jzx__deadlines_add(jzx__deadlines *deadlines, jzx__deadline *node, uint64_t
 void jzx__deadlines_remove(jzx__deadlines *deadlines, jzx__deadline *node);
 /* The first node if it is due at `now_ns`, taken out, with its time; else NULL. */
 jzx__deadline *jzx__deadlines_pop_due(jzx__deadlines *deadlines, uint64_t now_ns, uint64_t *due_ns);
+
+static inline bool jzx__deadline_set(const jzx__deadline *node)
+{
+    return node->place != 0;
+}
 
 static inline uint64_t jzx__deadlines_next_ns(const jzx__deadlines *deadlines)
 {

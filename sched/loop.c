@@ -60,18 +60,19 @@ static jzx_err make_tables(jzx_loop *loop)
     const struct {
         jzx__table *table;
         size_t size;
+        size_t number_at;
         uint32_t max;
     } tables[] = {
-        {&loop->timers, sizeof(jzx__timer), config->timers_max},
-        {&loop->monitors, sizeof(jzx__monitor), config->monitors_max},
-        {&loop->suffered, sizeof(jzx__suffered), config->monitors_max},
-        {&loop->resumes, sizeof(jzx__resume), config->resumes_max},
-        {&loop->resume_waits, sizeof(jzx__resume_wait), config->resumes_max},
-        {&loop->watches, sizeof(jzx__watch_record), config->watches_max},
-        {&loop->sockets, sizeof(jzx__socket_record), config->sockets_max},
+        {&loop->timers, sizeof(jzx__timer), offsetof(jzx__resource, number), config->timers_max},
+        {&loop->monitors, sizeof(jzx__monitor), offsetof(jzx__resource, number), config->monitors_max},
+        {&loop->suffered, sizeof(jzx__suffered), offsetof(jzx__suffered, number), config->monitors_max},
+        {&loop->resumes, sizeof(jzx__resume), offsetof(jzx__resource, number), config->resumes_max},
+        {&loop->resume_waits, sizeof(jzx__resume_wait), offsetof(jzx__resume_wait, number), config->resumes_max},
+        {&loop->watches, sizeof(jzx__watch_record), offsetof(jzx__resource, number), config->watches_max},
+        {&loop->sockets, sizeof(jzx__socket_record), offsetof(jzx__resource, number), config->sockets_max},
     };
     for (unsigned i = 0; i < JZX__COUNT(tables); i++) {
-        jzx_err err = jzx__table_init(tables[i].table, tables[i].size, tables[i].max, allocator);
+        jzx_err err = jzx__table_init(tables[i].table, tables[i].size, tables[i].number_at, tables[i].max, allocator);
         if (err != JZX_OK) {
             return err;
         }

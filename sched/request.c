@@ -96,7 +96,7 @@ jzx_err jzx__request_reserve(jzx_context *context, jzx_actor_id to, uint64_t tim
 static void unreserve(jzx_loop *loop, jzx__cell *cell)
 {
     held_reserved *held = (held_reserved *)(void *)cell->bytes;
-    if (held->deadline.place != 0) {
+    if (jzx__deadline_set(&held->deadline)) {
         jzx__deadlines_remove(&loop->deadlines, &held->deadline);
         loop->requests_timed--;
     }

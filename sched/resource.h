@@ -43,11 +43,11 @@ struct jzx__resource {
 typedef struct jzx__timer {
     _Alignas(JZX__CACHE_LINE) jzx__resource resource;
     jzx__deadline deadline;
-    uint8_t missed;
     uint32_t ticks; /* due and not yet handled, for BURST */
     uint64_t due_ns;
     uint64_t period_ns; /* 0: once */
 } jzx__timer;
+_Static_assert(sizeof(jzx__timer) == 2 * JZX__CACHE_LINE, "a timer is two cache lines");
 
 /* A monitor, on the watcher's side. */
 typedef struct jzx__monitor {

@@ -120,7 +120,6 @@ static jzx_err suffer(jzx_loop *loop, uint32_t target, uint64_t number)
     }
     jzx__suffered *suffered = record;
     jzx__cold *cold = jzx__slot_cold(&loop->slots, target);
-    suffered->number = own_number;
     suffered->target = target;
     suffered->next = cold->suffered;
     suffered->link = &cold->suffered;
@@ -492,7 +491,7 @@ void jzx__resume_ask_arrived(jzx_loop *loop, const jzx__cell *cell)
     jzx__resume_wait *wait = record;
     wait->cell = *cell;
     wait->cell.flags = JZX__FLAG_EMBEDDED;
-    wait->number = taken;
+    JZX_ASSERT(wait->number == taken);
     if (list == NULL) {
         answer_resume(loop, wait);
         return;

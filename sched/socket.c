@@ -44,7 +44,7 @@ static void closed(jzx__net *net, jzx__socket *socket)
 {
     jzx_loop *loop = loop_of(net);
     jzx__socket_record *record = record_of(socket);
-    if (record->deadline.place != 0) {
+    if (jzx__deadline_set(&record->deadline)) {
         jzx__deadlines_remove(&loop->deadlines, &record->deadline);
     }
     jzx__socket_record *listener = jzx__table_find(&loop->sockets, record->listener);
@@ -63,7 +63,7 @@ static void deadline(jzx__net *net, jzx__socket *socket, uint64_t due_ns)
 {
     jzx_loop *loop = loop_of(net);
     jzx__socket_record *record = record_of(socket);
-    if (record->deadline.place != 0) {
+    if (jzx__deadline_set(&record->deadline)) {
         jzx__deadlines_remove(&loop->deadlines, &record->deadline);
     }
     if (due_ns != JZX_FOREVER) {

@@ -2,9 +2,17 @@
 
 #include <string.h>
 
+enum { WEAR = 256 };
+
+/* The word of a free record. Its index part is the next free one's, so never its own: no number matches it. */
+static uint64_t free_word(uint32_t next, uint32_t generation)
+{
+    return 0xFFull << 56 | (uint64_t)next << 32 | generation;
+}
+
 static size_t chunk_size(size_t record_size)
 {
-    return JZX__TABLE_CHUNK * (record_size + sizeof(jzx__table_entry));
+    return JZX__TABLE_CHUNK * record_size;
 }
 
 static uint32_t chunks_max(uint32_t records_max)
@@ -17,11 +25,14 @@ size_t jzx__table_size(size_t record_size, uint32_t records_max)
     return chunks_max(records_max) * (sizeof(void *) + chunk_size(record_size));
 }
 
-jzx_err jzx__table_init(jzx__table *table, size_t record_size, uint32_t records_max, const jzx_allocator *allocator)
+jzx_err jzx__table_init(jzx__table *table, size_t record_size, size_t number_at, uint32_t records_max,
+                        const jzx_allocator *allocator)
 {
-    JZX_ASSERT(record_size % JZX__CACHE_LINE == 0);
+    JZX_ASSERT(record_size % JZX__CACHE_LINE == 0 && records_max < JZX__TABLE_NONE);
     memset(table, 0, sizeof *table);
     table->record_size = record_size;
+    table->number_at = number_at;
+    table->free_first = JZX__TABLE_NONE;
     table->records_max = records_max;
     table->allocator = allocator;
     table->chunks = allocator->alloc(allocator->context, chunks_max(records_max) * sizeof(void *), _Alignof(void *));
@@ -49,16 +60,19 @@ static jzx_err grow(jzx__table *table)
     if (chunk == NULL) {
         return JZX_ERR_NO_MEMORY;
     }
-    memset(chunk + JZX__TABLE_CHUNK * table->record_size, 0, JZX__TABLE_CHUNK * sizeof(jzx__table_entry));
     table->chunks[table->chunk_count++] = chunk;
     return JZX_OK;
 }
 
-static jzx_err take_index(jzx__table *table, uint32_t *index)
+/* An index, and the generation it had before. */
+static jzx_err take_index(jzx__table *table, uint32_t *index, uint32_t *generation)
 {
-    if (table->free_first != 0) {
-        *index = table->free_first - 1;
-        table->free_first = jzx__table_entry_at(table, *index)->next_free;
+    if (table->free_first != JZX__TABLE_NONE) {
+        *index = table->free_first;
+        uint64_t word = *jzx__table_number(table, jzx__table_at(table, *index));
+        *generation = (uint32_t)word;
+        table->free_first = jzx__number_index(word);
+        JZX_ASSERT(word == free_word(table->free_first, *generation));
         return JZX_OK;
     }
     if (table->fresh == table->records_max) {
@@ -71,43 +85,60 @@ static jzx_err take_index(jzx__table *table, uint32_t *index)
         }
     }
     *index = table->fresh++;
+    *generation = 0;
     return JZX_OK;
 }
 
 jzx_err jzx__table_take(jzx__table *table, void **record, uint64_t *number)
 {
     uint32_t index;
-    jzx_err err = take_index(table, &index);
+    uint32_t generation;
+    jzx_err err = take_index(table, &index, &generation);
     if (err != JZX_OK) {
         return err;
     }
-    jzx__table_entry *entry = jzx__table_entry_at(table, index);
-    JZX_ASSERT(!entry->used);
-    JZX_ASSERT(entry->generation < UINT32_MAX); /* T1 */
-    entry->generation++;
-    entry->used = true;
     table->used++;
     *record = jzx__table_at(table, index);
+    *number = (uint64_t)index << 32 | (generation + 1);
     memset(*record, 0, table->record_size);
-    *number = (uint64_t)index << 32 | entry->generation;
+    *jzx__table_number(table, *record) = *number;
     return JZX_OK;
+}
+
+static void push_first(jzx__table *table, uint32_t index, uint64_t *word)
+{
+    *word = free_word(table->free_first, (uint32_t)*word);
+    if (table->free_first == JZX__TABLE_NONE) {
+        table->free_last = index;
+    }
+    table->free_first = index;
+}
+
+static void push_last(jzx__table *table, uint32_t index, uint64_t *word)
+{
+    *word = free_word(JZX__TABLE_NONE, (uint32_t)*word);
+    if (table->free_first == JZX__TABLE_NONE) {
+        table->free_first = index;
+    } else {
+        uint64_t *last = jzx__table_number(table, jzx__table_at(table, table->free_last));
+        *last = free_word(index, (uint32_t)*last);
+    }
+    table->free_last = index;
 }
 
 void jzx__table_give(jzx__table *table, uint64_t number)
 {
     uint32_t index = jzx__number_index(number);
-    jzx__table_entry *entry = jzx__table_entry_at(table, index);
-    JZX_ASSERT(entry->used && entry->generation == (uint32_t)number); /* T2 */
-    entry->used = false;
+    uint32_t generation = (uint32_t)number;
+    void *record = jzx__table_find(table, number);
+    JZX_ASSERT(record != NULL); /* T2 */
+    uint64_t *word = jzx__table_number(table, record);
     table->used--;
-    if (entry->generation == UINT32_MAX) {
-        return; /* T1: retired */
-    }
-    entry->next_free = 0;
-    if (table->free_first == 0) {
-        table->free_first = index + 1;
+    if (generation == UINT32_MAX) {
+        *word = free_word(JZX__TABLE_NONE, generation); /* T1: retired */
+    } else if (generation % WEAR == 0) {
+        push_last(table, index, word);
     } else {
-        jzx__table_entry_at(table, table->free_last - 1)->next_free = index + 1;
+        push_first(table, index, word);
     }
-    table->free_last = index + 1;
 }

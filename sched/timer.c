@@ -30,7 +30,7 @@ jzx_err jzx__timer_start(jzx_context *context, uint64_t due_ns, uint64_t period_
     timer->resource.cell.kind = JZX__CELL_TIMER;
     timer->resource.cell.sender = context->self;
     timer->deadline.kind = JZX__DEADLINE_TIMER;
-    timer->missed = (uint8_t)missed;
+    timer->deadline.missed = (uint8_t)missed;
     timer->due_ns = due_ns;
     timer->period_ns = period_ns;
     jzx__deadlines_add(&loop->deadlines, &timer->deadline, due_ns);
@@ -44,12 +44,12 @@ jzx_err jzx__timer_start(jzx_context *context, uint64_t due_ns, uint64_t period_
 static uint32_t next_tick(jzx__timer *timer, uint64_t now_ns)
 {
     uint64_t passed = (now_ns - timer->due_ns) / timer->period_ns; /* whole periods missed */
-    if (timer->missed == JZX_TICKS_DELAY) {
+    if (timer->deadline.missed == JZX_TICKS_DELAY) {
         timer->due_ns = jzx__add_saturating(now_ns, timer->period_ns);
         return 1;
     }
     timer->due_ns = jzx__add_saturating(timer->due_ns, (passed + 1) * timer->period_ns);
-    return timer->missed == JZX_TICKS_BURST && passed < UINT32_MAX ? (uint32_t)passed + 1 : 1;
+    return timer->deadline.missed == JZX_TICKS_BURST && passed < UINT32_MAX ? (uint32_t)passed + 1 : 1;
 }
 
 void jzx__timer_due(jzx_loop *loop, jzx__deadline *node, uint64_t due_ns)
@@ -59,7 +59,7 @@ void jzx__timer_due(jzx_loop *loop, jzx__deadline *node, uint64_t due_ns)
     jzx__count_add(&loop->counters->timers_fired, 1);
     if (timer->period_ns != 0) {
         uint32_t ticks = next_tick(timer, loop->now_ns);
-        timer->ticks = timer->missed == JZX_TICKS_BURST ? timer->ticks + ticks : 1;
+        timer->ticks = timer->deadline.missed == JZX_TICKS_BURST ? timer->ticks + ticks : 1;
         jzx__deadlines_add(&loop->deadlines, node, timer->due_ns);
     }
     jzx__resource_notify(loop, &timer->resource);
@@ -90,7 +90,7 @@ void jzx__timer_handled(jzx_loop *loop, uint32_t index, jzx__timer *timer)
 /* Takes a timer out of everything; its payload has gone elsewhere (M2). */
 static void end_timer(jzx_loop *loop, jzx__timer *timer)
 {
-    if (timer->deadline.place != 0) {
+    if (jzx__deadline_set(&timer->deadline)) {
         jzx__deadlines_remove(&loop->deadlines, &timer->deadline);
     }
     jzx__resource_disown(&timer->resource);
@@ -105,6 +105,10 @@ jzx_err jzx__timer_cancel(jzx_context *context, jzx_timer_id id, jzx_message *me
         timer->resource.owner != context->slot) {
         return JZX_ERR_TIMER_INVALID;
     }
+    /* With many timers each of these lines is a miss: let them come while the heap is put in order. */
+    jzx__prefetch_write(&timer->resource.cell);
+    jzx__prefetch_write(timer->resource.link);
+    jzx__prefetch_write(timer->resource.next);
     if (message != NULL) {
         jzx__cell_to_message(&timer->resource.cell, message);
         message->sender = 0;
