@@ -312,9 +312,31 @@ static void flush_overflow(jzx_loop *loop, jzx__lane *lane)
     }
 }
 
+/* Ends what waits for a loop that was closed without ever running: it takes nothing any more, and a stop must not wait. */
+static void discard_overflow(jzx_loop *loop, jzx__lane *lane)
+{
+    jzx__cell *node;
+    while ((node = jzx__queue_pop(&lane->overflow)) != NULL) {
+        if (node->kind == JZX__CELL_ANSWER) {
+            jzx__route_dead(loop, node, 0, JZX_DROP_CLOSED);
+        } else if (node->kind == JZX__CELL_SPAWN) {
+            jzx__cell_free(loop, jzx__queue_pop(&lane->overflow));
+        }
+        node_left(loop, node);
+    }
+}
+
+static bool has_left(const jzx_loop *loop)
+{
+    return atomic_load_explicit(&loop->state, memory_order_acquire) == JZX__LOOP_LEFT;
+}
+
 static void flush_lane(jzx_loop *loop, jzx__lane *lane)
 {
     flush_overflow(loop, lane);
+    if (jzx__unlikely(jzx__lane_blocked(lane)) && has_left(loop->runtime->loops[lane->to])) {
+        discard_overflow(loop, lane);
+    }
     if (jzx__lane_publish(lane)) {
         jzx__ring_peer(loop, lane->to);
     }
