@@ -397,6 +397,7 @@ static void let_go_all(jzx_loop *loop, uint32_t index)
     if (cold->waiters != NULL) {
         jzx__resume_wake_mailbox(loop, index);
     }
+    drop_urgent(loop, jzx__slot_hot(&loop->slots, index)); /* a resume notice for the cells that came free just now */
 }
 
 static void run_fini(jzx_loop *loop, uint32_t index, const jzx_exit_info *info)
@@ -450,6 +451,7 @@ void jzx__life_exit(jzx_loop *loop, uint32_t index, jzx_exit_kind kind, int32_t 
     memcpy(name, public->name, sizeof name);
 
     public->state = JZX__STOPPING;
+    hot->flags |= JZX__SLOT_QUEUED; /* A3: whatever its end sets free, it does not run again */
     drop_mail(loop, index);
     run_fini(loop, index, &info); /* E1 */
     let_go_all(loop, index);
