@@ -152,9 +152,9 @@ static jzx_err start_local(jzx_loop *loop, jzx__monitor *monitor)
 
 static void start_remote(jzx_loop *loop, jzx__monitor *monitor, jzx_actor_id watcher)
 {
-    jzx_err err = jzx__route_refusal(loop->runtime, monitor->target);
-    if (err == JZX_ERR_NO_SUCH_ACTOR || err == JZX_ERR_LOOP_CLOSED) {
-        down_at_once(loop, monitor, err == JZX_ERR_LOOP_CLOSED ? JZX_EXIT_LOOP_CLOSED : JZX_EXIT_NO_ACTOR);
+    /* A closed loop is asked all the same: mail of the target may be on its way, and its answer comes behind that. */
+    if (jzx__route_refusal(loop->runtime, monitor->target) == JZX_ERR_NO_SUCH_ACTOR) {
+        down_at_once(loop, monitor, JZX_EXIT_NO_ACTOR);
         return;
     }
     fill_request(monitor, JZX__CELL_MONITOR, watcher);
@@ -481,6 +481,10 @@ void jzx__resume_ask_arrived(jzx_loop *loop, const jzx__cell *cell)
     uint64_t taken;
     if (jzx__table_take(&loop->resume_waits, &record, &taken) != JZX_OK) {
         /* No place to wait in: the notice comes early, and the asker, refused again, asks again. */
+        if (!remote) {
+            jzx__resume_arrived(loop, number);
+            return;
+        }
         jzx__cell *early = jzx__pool_take_inbound(&loop->pool);
         early->kind = JZX__CELL_RESUME;
         early->flags = 0;
