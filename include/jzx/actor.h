@@ -19,7 +19,8 @@ typedef enum jzx_behavior_result {
     JZX_BEHAVIOR_OK = 0,        /* handled */
     JZX_BEHAVIOR_STOP = 1,      /* handled; the actor ends normally */
     JZX_BEHAVIOR_FAIL = 2,      /* the actor ends as failed; jzx_fail() on itself adds code and text */
-    JZX_BEHAVIOR_YIELD = 3,     /* not done: call again with the same message after the others had their turn */
+    JZX_BEHAVIOR_YIELD = 3,     /* not done: call again with the same message after the others had their turn;
+                                   mail only: for a timer or another signal it means OK */
     JZX_BEHAVIOR_UNHANDLED = 4, /* not for me: counted, and a payload with a destructor is destroyed */
 } jzx_behavior_result;
 
