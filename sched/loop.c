@@ -619,6 +619,10 @@ static void begin_turn(jzx_loop *loop)
 
 static void bring_in(jzx_loop *loop)
 {
+    if (jzx__unlikely(loop->owed_count > 0)) {
+        jzx__park_pay_owed(loop); /* a loop that is never idle does not park, and its peers wait all the same */
+    }
+    loop->unseen = false;
     if (loop->backend->ops->busy(loop->backend)) {
         loop->doorbells = false;
         loop->failed = loop->backend->ops->submit(loop->backend);
@@ -683,6 +687,9 @@ void jzx__loop_teardown(jzx_loop *loop)
         run_actors(loop);
         jzx__route_flush(loop);
     } while (!jzx__runs_empty(&loop->runs) || jzx__loop_incoming_mail(loop));
+    if (loop->enabled) {
+        (void)jzx__park_pay(loop); /* others hear of what went to them */
+    }
     reap_unrun(loop);
     loop->in_turn = false;
     jzx__loop_count(loop);

@@ -128,6 +128,7 @@ struct jzx_loop {
     bool hosted;             /* poll fd in use; read by all */
     bool running;            /* inside run or run_once; read by all */
     bool enabled;            /* the ring is the owner's */
+    bool unseen;             /* completions may have come in outside of a turn: the next one is due now */
     bool leave;              /* the stop has come to its end */
     uint32_t phase_done;
     uint32_t phase_seen;
@@ -357,6 +358,7 @@ void jzx__observe_accept_failed(jzx_loop *loop, jzx_actor_id owner, int os_error
 
 /* park.c */
 jzx_err jzx__park(jzx_loop *loop, uint64_t deadline_ns);
+void jzx__park_pay_owed(jzx_loop *loop);
 jzx_err jzx__park_pay(jzx_loop *loop); /* sends every doorbell, before a loop leaves */
 void jzx__park_host(jzx_loop *loop);  /* leaves a turn of a hosted loop */
 void jzx__wake(jzx_loop *loop);       /* from any thread, after a post or a stop */

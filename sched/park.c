@@ -17,6 +17,10 @@
 static void doorbell(jzx_loop *loop, uint32_t peer)
 {
     jzx_loop *target = loop->runtime->loops[peer];
+    if (jzx__unlikely(!loop->enabled)) {
+        target->backend->ops->wake(target->backend); /* this loop's ring submits nothing yet, perhaps never */
+        return;
+    }
     if (loop->backend->ops->doorbell(loop->backend, target->backend, peer)) {
         loop->doorbells = true;
         jzx__count_add(&loop->counters->wakes_sent, 1);
@@ -54,7 +58,7 @@ void jzx__wake(jzx_loop *loop)
     }
 }
 
-static void pay_owed(jzx_loop *loop)
+void jzx__park_pay_owed(jzx_loop *loop)
 {
     for (uint32_t peer = 0; loop->owed_count > 0 && peer < loop->runtime->loop_count; peer++) {
         if (loop->owed[peer]) {
@@ -67,11 +71,14 @@ static void pay_owed(jzx_loop *loop)
 
 jzx_err jzx__park_pay(jzx_loop *loop)
 {
+    const jzx__backend_ops *ops = loop->backend->ops;
     jzx_err err;
+    loop->unseen = ops->busy(loop->backend);
     do {
-        pay_owed(loop);
-        err = loop->backend->ops->submit(loop->backend);
-    } while (loop->owed_count > 0 && err == JZX_OK);
+        jzx__park_pay_owed(loop);
+        err = ops->submit(loop->backend);
+        (void)ops->reap(loop->backend, UINT32_MAX, jzx__socket_cqe, loop); /* one that failed is owed again */
+    } while (err == JZX_OK && (loop->owed_count > 0 || ops->busy(loop->backend)));
     return err;
 }
 
@@ -105,7 +112,7 @@ static bool linger(jzx_loop *loop, uint64_t deadline_ns)
 
 jzx_err jzx__park(jzx_loop *loop, uint64_t deadline_ns)
 {
-    pay_owed(loop);
+    jzx__park_pay_owed(loop);
     if (loop->linger_ns != 0 && linger(loop, deadline_ns)) {
         return JZX_OK;
     }
@@ -129,7 +136,8 @@ jzx_err jzx__park(jzx_loop *loop, uint64_t deadline_ns)
 void jzx__park_host(jzx_loop *loop)
 {
     const jzx__backend_ops *ops = loop->backend->ops;
-    pay_owed(loop);
+    jzx__route_flush(loop); /* what the host itself has sent, before the first turn too */
+    jzx__park_pay_owed(loop);
     loop->failed = ops->submit(loop->backend);
     loop->host_asleep = true;
     atomic_exchange_explicit(&loop->parked, parked_word(loop), memory_order_acq_rel); /* P1 */

@@ -124,7 +124,7 @@ jzx_err jzx_loop_run(jzx_loop *loop)
 
 static bool idle(jzx_loop *loop)
 {
-    return jzx__runs_empty(&loop->runs) && !jzx__loop_incoming(loop) &&
+    return !loop->unseen && jzx__runs_empty(&loop->runs) && !jzx__loop_incoming(loop) &&
            !loop->backend->ops->busy(loop->backend) && jzx__list_empty(&loop->dirty_lanes);
 }
 
