@@ -28,11 +28,10 @@ void jzx__inbox_deinit(jzx__inbox *inbox)
     }
 }
 
-bool jzx__inbox_post(jzx__inbox *inbox, const jzx__cell *cell)
+bool jzx__inbox_post(jzx__inbox *inbox, jzx__cell *cell)
 {
-    jzx__cell entry = *cell; /* ck_ring takes a pointer to what may be written */
-    return inbox->shared ? ck_ring_enqueue_mpsc_post(&inbox->ring, inbox->entries, &entry)
-                         : ck_ring_enqueue_spsc_post(&inbox->ring, inbox->entries, &entry);
+    return inbox->shared ? ck_ring_enqueue_mpsc_post(&inbox->ring, inbox->entries, cell)
+                         : ck_ring_enqueue_spsc_post(&inbox->ring, inbox->entries, cell);
 }
 
 bool jzx__inbox_take(jzx__inbox *inbox, jzx__cell *cell)

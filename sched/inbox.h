@@ -31,7 +31,7 @@ typedef struct jzx__inbox {
 
 jzx_err jzx__inbox_init(jzx__inbox *inbox, uint32_t size, bool shared, const jzx_allocator *allocator);
 void jzx__inbox_deinit(jzx__inbox *inbox);
-bool jzx__inbox_post(jzx__inbox *inbox, const jzx__cell *cell);
+bool jzx__inbox_post(jzx__inbox *inbox, jzx__cell *cell); /* copies it: ck_ring only takes what may be written */
 bool jzx__inbox_take(jzx__inbox *inbox, jzx__cell *cell);
 bool jzx__inbox_empty(const jzx__inbox *inbox);
 /* Positions of a shared inbox: of the next post, and of the next take. */
