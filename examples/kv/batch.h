@@ -22,9 +22,9 @@
 #include "store.h"
 
 enum {
-    KV_REPLY_SOFT_MAX = 256 * 1024, /* bytes */
-    KV_BATCH_KEEP_MAX = 16 * 1024,  /* bytes of a buffer that stays with a recycled batch */
-    KV_POOL_MAX = 1024,             /* batches that wait for their next use on one loop */
+    KV_REPLY_SOFT_MAX = 64 * 1024, /* bytes */
+    KV_BATCH_KEEP_MAX = 16 * 1024, /* bytes of a buffer that stays with a recycled batch */
+    KV_POOL_MAX = 512,             /* batches that wait for their next use on one loop */
 };
 
 enum kv_operation {

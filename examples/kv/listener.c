@@ -7,6 +7,8 @@
 
 enum { CLIENTS_SPARE = 64 }; /* connections over the limit that can be told so at one time */
 
+static const uint64_t CLOSE_NS = 2000000000u; /* for replies to leave after QUIT, or at the server's end */
+
 struct listener {
     struct kv_loop *loop;
     jzx_socket_id socket;
@@ -78,6 +80,7 @@ static jzx_err init(jzx_context *context, void *argument, void **state)
     options.reuse_port = server->options.loop_count > 1;
     options.connections_max = server->options.clients_max + CLIENTS_SPARE;
     options.idle_ns = server->options.idle_ns;
+    options.linger_ns = CLOSE_NS;
     start->err = jzx_tcp_listen(context, &options, &listener->socket);
     if (start->err == JZX_OK) {
         start->err = jzx_tcp_port(context, listener->socket, &server->port); /* the next loops listen on the same one */

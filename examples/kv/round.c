@@ -7,6 +7,7 @@ struct kv_round *kv_round_take(struct kv_rounds *rounds)
     struct kv_round *round = rounds->first;
     if (round != NULL) {
         rounds->first = round->next;
+        rounds->count--;
         return round;
     }
     size_t size = sizeof *round + rounds->shard_count * (sizeof(struct kv_batch *) + sizeof(uint16_t));
@@ -34,6 +35,10 @@ void kv_round_give(struct kv_rounds *rounds, struct kv_pool *pool, struct kv_rou
         }
         round->batches[round->touched[i]] = NULL;
     }
+    if (rounds->count == KV_ROUNDS_MAX) {
+        round_free(round);
+        return;
+    }
     kv_buffer_reset(&round->local, KV_BATCH_KEEP_MAX);
     kv_buffer_reset(&round->output, KV_BATCH_KEEP_MAX);
     round->touched_count = 0;
@@ -51,6 +56,7 @@ void kv_round_give(struct kv_rounds *rounds, struct kv_pool *pool, struct kv_rou
     round->blocked = NULL;
     round->next = rounds->first;
     rounds->first = round;
+    rounds->count++;
 }
 
 void kv_rounds_deinit(struct kv_rounds *rounds)
@@ -60,6 +66,7 @@ void kv_rounds_deinit(struct kv_rounds *rounds)
         rounds->first = round->next;
         round_free(round);
     }
+    rounds->count = 0;
 }
 
 /* Replies that follow each other from one source share a slot. */

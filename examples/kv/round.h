@@ -21,7 +21,8 @@
 enum {
     KV_ROUND_OPERATIONS_MAX = 1024,   /* a round that has as many takes no further command */
     KV_ROUND_BYTES_MAX = 64 * 1024,   /* the same, for what its operations carry */
-    KV_OUTPUT_SOFT_MAX = 256 * 1024,  /* bytes put together before they are sent */
+    KV_OUTPUT_SOFT_MAX = 64 * 1024,   /* bytes put together before they are sent */
+    KV_ROUNDS_MAX = 512,              /* rounds that wait for their next use on one loop */
     KV_SHARDS_MAX = 1024,
     KV_LOCAL = KV_SHARDS_MAX, /* the source of replies the connection has written itself */
 };
@@ -77,6 +78,7 @@ struct kv_round {
 /* One loop's rounds. */
 struct kv_rounds {
     struct kv_round *first;
+    uint32_t count;
     uint32_t shard_count;
 };
 

@@ -66,15 +66,13 @@ static void look(jzx_context *context, struct stopper *stopper)
 static void on_signal(jzx_context *context, struct stopper *stopper)
 {
     struct signalfd_siginfo info;
-    bool come = false;
     while (read(stopper->fd, &info, sizeof info) == (ssize_t)sizeof info) {
-        come = true;
-    }
-    if (come && stopper->until_ns == 0) {
-        stopper->until_ns = jzx_now_ns(context) + GRACE_NS;
-        look(context, stopper);
-    } else if (come) {
-        jzx_runtime_request_stop(stopper->server->runtime);
+        if (stopper->until_ns == 0) {
+            stopper->until_ns = jzx_now_ns(context) + GRACE_NS;
+            look(context, stopper);
+        } else {
+            jzx_runtime_request_stop(stopper->server->runtime);
+        }
     }
 }
 

@@ -1,0 +1,694 @@
+/*
+ * kv_server: the program jzx-kv from outside, over sockets of its clients.
+ *
+ * Each test starts a server of its own on a free port, on two loops unless it says otherwise. JZX_KV names the program.
+ */
+#include <criterion/criterion.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { ARGUMENTS_MAX = 16, OUTPUT_MAX = 4096, WAIT_MS = 20000, CLIENTS_MAX = 1000 };
+
+struct server {
+    pid_t pid;
+    int output; /* its stdout and stderr */
+    char text[OUTPUT_MAX];
+    size_t size;
+    uint16_t port;
+};
+
+/* ---- the server ---- */
+
+/* The first two CPUs this process may use as "0,1", or the only one twice. */
+static const char *two_cpus(void)
+{
+    static char text[32];
+    cpu_set_t set;
+    int found = 0;
+    size_t cpus[2] = {0, 0};
+    cr_assert_eq(sched_getaffinity(0, sizeof set, &set), 0);
+    for (size_t cpu = 0; cpu < CPU_SETSIZE && found < 2; cpu++) {
+        if (CPU_ISSET(cpu, &set)) {
+            cpus[found++] = cpu;
+        }
+    }
+    snprintf(text, sizeof text, "%zu,%zu", cpus[0], found == 2 ? cpus[1] : cpus[0]);
+    return text;
+}
+
+/* Starts jzx-kv with arguments that end with NULL. */
+static void start_with(struct server *server, char *const *arguments)
+{
+    int ends[2];
+    const char *program = getenv("JZX_KV");
+    cr_assert_not_null(program, "JZX_KV does not name the program");
+    memset(server, 0, sizeof *server);
+    cr_assert_eq(pipe(ends), 0);
+    server->pid = fork();
+    cr_assert_geq(server->pid, 0);
+    if (server->pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        dup2(ends[1], STDOUT_FILENO);
+        dup2(ends[1], STDERR_FILENO);
+        close(ends[0]);
+        close(ends[1]);
+        execv(program, arguments);
+        _exit(127);
+    }
+    close(ends[1]);
+    server->output = ends[0];
+}
+
+static void collect(struct server *server, va_list more, const char *first, char **arguments)
+{
+    (void)server;
+    int count = 0;
+    arguments[count++] = (char *)"jzx-kv";
+    for (const char *next = first; next != NULL && count < ARGUMENTS_MAX - 1; next = va_arg(more, const char *)) {
+        arguments[count++] = (char *)(uintptr_t)next;
+    }
+    arguments[count] = NULL;
+}
+
+/* Reads more of what the server prints. False at its end. */
+static bool read_output(struct server *server)
+{
+    struct pollfd polled = {server->output, POLLIN, 0};
+    cr_assert_gt(poll(&polled, 1, WAIT_MS), 0, "the server says nothing: %s", server->text);
+    ssize_t size = read(server->output, server->text + server->size, OUTPUT_MAX - 1 - server->size);
+    cr_assert_geq(size, 0);
+    server->size += (size_t)size;
+    server->text[server->size] = 0;
+    return size > 0;
+}
+
+/* Starts a server with the arguments given, `--port 0` and two loops before them, and waits until it is ready. */
+static void start(struct server *server, const char *first, ...)
+{
+    char *given[ARGUMENTS_MAX];
+    char *arguments[ARGUMENTS_MAX + 4] = {(char *)"jzx-kv", (char *)"--port", (char *)"0", (char *)"--cpus",
+                                          (char *)(uintptr_t)two_cpus()};
+    va_list more;
+    va_start(more, first);
+    collect(server, more, first, given);
+    va_end(more);
+    for (int i = 1, to = 5; i < ARGUMENTS_MAX; i++, to++) {
+        arguments[to] = given[i];
+        if (given[i] == NULL) {
+            break;
+        }
+    }
+    start_with(server, arguments);
+    const char *ready = NULL;
+    while (ready == NULL) {
+        cr_assert(read_output(server), "the server did not start: %s", server->text);
+        ready = strstr(server->text, "ready on port ");
+    }
+    server->port = (uint16_t)atoi(ready + strlen("ready on port "));
+    cr_assert_neq(server->port, 0);
+}
+
+/* Waits for the end of the server, with all it has to say. Returns its status. */
+static int wait_end(struct server *server)
+{
+    while (read_output(server)) {
+    }
+    int status;
+    cr_assert_eq(waitpid(server->pid, &status, 0), server->pid);
+    close(server->output);
+    cr_assert(WIFEXITED(status), "the server ended by signal %d: %s", WTERMSIG(status), server->text);
+    return WEXITSTATUS(status);
+}
+
+static void stop(struct server *server)
+{
+    kill(server->pid, SIGTERM);
+    cr_assert_eq(wait_end(server), 0, "%s", server->text);
+}
+
+/* A number that stands behind a word in the last thing the server said. */
+static long counter(const struct server *server, const char *word)
+{
+    const char *found = strstr(server->text, word);
+    cr_assert_not_null(found, "no %s in: %s", word, server->text);
+    return atol(found + strlen(word));
+}
+
+static void expect_refusal(int status, const char *message, const char *first, ...)
+{
+    struct server server;
+    char *arguments[ARGUMENTS_MAX];
+    va_list more;
+    va_start(more, first);
+    collect(&server, more, first, arguments);
+    va_end(more);
+    start_with(&server, arguments);
+    cr_expect_eq(wait_end(&server), status, "%s %s: %s", first, arguments[2], server.text);
+    cr_expect_not_null(strstr(server.text, message), "%s: %s", first, server.text);
+}
+
+static long resident_kb(const struct server *server)
+{
+    char path[64];
+    char line[128];
+    long kb = -1;
+    snprintf(path, sizeof path, "/proc/%d/status", server->pid);
+    FILE *file = fopen(path, "r");
+    cr_assert_not_null(file);
+    while (fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line, "VmRSS:", 6) == 0) {
+            kb = atol(line + 6);
+        }
+    }
+    fclose(file);
+    cr_assert_geq(kb, 0);
+    return kb;
+}
+
+/* ---- a client ---- */
+
+static int connect_to(const struct server *server)
+{
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(server->port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int on = 1;
+    cr_assert_geq(fd, 0);
+    cr_assert_eq(connect(fd, (struct sockaddr *)&address, sizeof address), 0, "connect: %s", strerror(errno));
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    return fd;
+}
+
+static void say_bytes(int fd, const void *data, size_t size)
+{
+    for (const char *at = data; size > 0;) {
+        ssize_t sent = send(fd, at, size, MSG_NOSIGNAL);
+        cr_assert_gt(sent, 0, "send: %s", strerror(errno));
+        at += sent;
+        size -= (size_t)sent;
+    }
+}
+
+static void say(int fd, const char *text)
+{
+    say_bytes(fd, text, strlen(text));
+}
+
+/* Receives up to `size` bytes. 0 at the end of the connection. */
+static size_t hear_some(int fd, void *data, size_t size)
+{
+    struct pollfd polled = {fd, POLLIN, 0};
+    cr_assert_gt(poll(&polled, 1, WAIT_MS), 0, "the server does not reply");
+    ssize_t got = recv(fd, data, size, 0);
+    cr_assert(got >= 0 || errno == ECONNRESET, "recv: %s", strerror(errno));
+    return got > 0 ? (size_t)got : 0;
+}
+
+static void hear(int fd, const char *wanted)
+{
+    char reply[1024];
+    size_t size = strlen(wanted);
+    size_t got = 0;
+    cr_assert_lt(size, sizeof reply);
+    while (got < size) {
+        size_t more = hear_some(fd, reply + got, size - got);
+        reply[got + more] = 0;
+        cr_assert_gt(more, 0, "wanted '%s', got '%s' and the end", wanted, reply);
+        got += more;
+    }
+    cr_assert_str_eq(reply, wanted);
+}
+
+static void hear_end(int fd)
+{
+    char byte;
+    cr_assert_eq(hear_some(fd, &byte, 1), 0, "more than was wanted: %c", byte);
+    close(fd);
+}
+
+static void ask(int fd, const char *command, const char *wanted)
+{
+    say(fd, command);
+    hear(fd, wanted);
+}
+
+/* A whole bulk reply, as text in `reply`. */
+static void ask_bulk(int fd, const char *command, char *reply, size_t room)
+{
+    size_t got = 0;
+    say(fd, command);
+    for (;;) {
+        reply[got] = 0;
+        char *end = strstr(reply, "\r\n");
+        if (end != NULL && got == (size_t)(end + 2 - reply) + (size_t)atol(reply + 1) + 2) {
+            return;
+        }
+        size_t more = hear_some(fd, reply + got, room - 1 - got);
+        cr_assert_gt(more, 0);
+        got += more;
+    }
+}
+
+static long info(int fd, const char *field)
+{
+    char reply[4096];
+    ask_bulk(fd, "INFO\r\n", reply, sizeof reply);
+    const char *found = strstr(reply, field);
+    cr_assert_not_null(found, "no %s in INFO: %s", field, reply);
+    return atol(found + strlen(field));
+}
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+static const bool memory_is_plain = false; /* a sanitizer's own memory is in the figures */
+#else
+static const bool memory_is_plain = true;
+#endif
+
+/* ---- the command line ---- */
+
+Test(kv_server, a_wrong_option_says_what_would_be_right, .timeout = 60)
+{
+    expect_refusal(2, "--port takes a number from 0 to 65535, not '65536'", "--port", "65536", NULL);
+    expect_refusal(2, "--port takes a number from 0 to 65535, not '0x10'", "--port", "0x10", NULL);
+    expect_refusal(2, "requires an argument", "--port", NULL);
+    expect_refusal(2, "--cpus takes up to 255 CPU numbers like 0,1, not '0,'", "--cpus", "0,", NULL);
+    expect_refusal(2, "--cpus takes up to 255 CPU numbers like 0,1, not ''", "--cpus", "", NULL);
+    expect_refusal(2, "--cpus takes up to 255 CPU numbers like 0,1, not '-1'", "--cpus", "-1", NULL);
+    expect_refusal(2, "--mailbox takes a number from 1 to 8192, not '0'", "--mailbox", "0", NULL);
+    expect_refusal(2, "--linger-us takes a number", "--linger-us", "-5", NULL);
+    expect_refusal(2, "--max-value takes a number", "--max-value", "1", NULL);
+    expect_refusal(2, "--max-clients takes a number", "--max-clients", "0", NULL);
+    expect_refusal(2, "--timeout takes a number", "--timeout", "soon", NULL);
+    expect_refusal(2, "2 loops with 600 shards each are more than 1024", "--cpus", "0,0", "--shards-per-loop", "600", NULL);
+    expect_refusal(2, "--help lists the options", "--nosuch", NULL);
+    expect_refusal(2, "'extra' is not an option", "extra", NULL);
+    expect_refusal(0, "--mailbox N", "--help", NULL);
+}
+
+Test(kv_server, what_cannot_be_had_is_named, .timeout = 60)
+{
+    struct server server;
+    char port[16];
+    expect_refusal(1, "cannot create a loop on CPU 1000: the CPU does not exist or is not allowed", "--port", "0", "--cpus",
+                   "1000", NULL);
+    expect_refusal(1, "cannot listen on 192.0.2.1 port 6379: ", "--bind", "192.0.2.1", NULL);
+    expect_refusal(1, "cannot listen on somewhere port 6379: invalid argument", "--bind", "somewhere", NULL);
+    start(&server, NULL);
+    snprintf(port, sizeof port, "%u", server.port);
+    expect_refusal(1, "the address is in use", "--port", port, NULL);
+    /* Both would share the port among loops, and so with each other. */
+    expect_refusal(1, "the address is in use", "--port", port, "--cpus", two_cpus(), NULL);
+    stop(&server);
+}
+
+/* ---- the protocol ---- */
+
+Test(kv_server, commands_come_inline_pipelined_and_in_single_bytes, .timeout = 60)
+{
+    struct server server;
+    start(&server, NULL);
+    int fd = connect_to(&server);
+    ask(fd, "PING\r\n", "+PONG\r\n");
+    ask(fd, "\r\n\r\nset a 'one word'\n", "+OK\r\n");
+    ask(fd, "GET a\r\n", "$8\r\none word\r\n");
+    ask(fd, "ECHO \"\\x41\\n\"\r\n", "$2\r\nA\n\r\n");
+    ask(fd, "*1\r\n$4\r\nPING\r\n*2\r\n$3\r\nGET\r\n$1\r\na\r\nDEL a b\r\n*2\r\n$3\r\nGET\r\n$1\r\na\r\n",
+        "+PONG\r\n$8\r\none word\r\n:1\r\n$-1\r\n");
+    for (const char *at = "*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$5\r\n12\r\n3\r\nINCR n\r\n"; *at != 0; at++) {
+        say_bytes(fd, at, 1);
+    }
+    hear(fd, "+OK\r\n:1\r\n");
+    ask(fd, "GET b\r\n", "$5\r\n12\r\n3\r\n");
+    ask(fd, "QUIT\r\nPING\r\n", "+OK\r\n");
+    hear_end(fd);
+    stop(&server);
+    cr_assert_eq(counter(&server, "dead letters "), 0);
+}
+
+Test(kv_server, malformed_input_gets_an_error_and_the_end, .timeout = 60)
+{
+    static const char *const cases[][2] = {
+        {"*x\r\n", "-ERR Protocol error: invalid multibulk length\r\n"},
+        {"*2000000\r\n", "-ERR Protocol error: invalid multibulk length\r\n"},
+        {"*1\r\n$x\r\n", "-ERR Protocol error: invalid bulk length\r\n"},
+        {"*1\r\n$-5\r\n", "-ERR Protocol error: invalid bulk length\r\n"},
+        {"*1\r\nPING\r\n", "-ERR Protocol error: expected '$', got 'P'\r\n"},
+        {"GET 'a\r\n", "-ERR Protocol error: unbalanced quotes in request\r\n"},
+        {"PING\r\n*1\r\n:1\r\n", "+PONG\r\n-ERR Protocol error: expected '$', got ':'\r\n"},
+    };
+    struct server server;
+    start(&server, NULL);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int fd = connect_to(&server);
+        ask(fd, cases[i][0], cases[i][1]);
+        hear_end(fd);
+    }
+    int fd = connect_to(&server);
+    char *line = malloc(70000);
+    memset(line, 'a', 70000);
+    say_bytes(fd, line, 70000);
+    hear(fd, "-ERR Protocol error: too big inline request\r\n");
+    close(fd);
+    free(line);
+    stop(&server);
+}
+
+Test(kv_server, a_value_over_the_limit_is_refused, .timeout = 60)
+{
+    struct server server;
+    start(&server, "--max-value", "1000", NULL);
+    char value[1001];
+    memset(value, 'v', sizeof value);
+    int fd = connect_to(&server);
+    say(fd, "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1000\r\n");
+    say_bytes(fd, value, 1000);
+    ask(fd, "\r\n", "+OK\r\n");
+    ask(fd, "STRLEN a\r\n", ":1000\r\n");
+    ask(fd, "CONFIG GET proto-max-bulk-len\r\n", "*2\r\n$18\r\nproto-max-bulk-len\r\n$4\r\n1000\r\n");
+    /* Refused by its announced size, before it comes. */
+    ask(fd, "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1001\r\n", "-ERR Protocol error: invalid bulk length\r\n");
+    hear_end(fd);
+    stop(&server);
+}
+
+Test(kv_server, a_client_over_the_limit_is_told_so, .timeout = 60)
+{
+    struct server server;
+    start(&server, "--max-clients", "2", NULL);
+    int first = connect_to(&server);
+    int second = connect_to(&server);
+    ask(first, "PING\r\n", "+PONG\r\n");
+    ask(second, "PING\r\n", "+PONG\r\n");
+    int third = connect_to(&server);
+    hear(third, "-ERR max number of clients reached\r\n");
+    hear_end(third);
+    ask(second, "QUIT\r\n", "+OK\r\n");
+    hear_end(second);
+    while (info(first, "connected_clients:") != 1) {
+        sched_yield();
+    }
+    second = connect_to(&server);
+    ask(second, "PING\r\n", "+PONG\r\n");
+    close(first);
+    close(second);
+    stop(&server);
+}
+
+Test(kv_server, a_silent_client_is_closed_when_asked_for, .timeout = 60)
+{
+    struct server server;
+    start(&server, "--timeout", "1", NULL);
+    int fd = connect_to(&server);
+    ask(fd, "PING\r\n", "+PONG\r\n");
+    hear_end(fd);
+    stop(&server);
+}
+
+/* ---- time ---- */
+
+Test(kv_server, keys_expire_also_when_nobody_asks, .timeout = 60)
+{
+    enum { SIZE = 32 << 20 };
+    struct server server;
+    start(&server, "--max-value", "33554432", NULL);
+    int fd = connect_to(&server);
+    long before_kb = resident_kb(&server);
+    char *value = malloc(SIZE);
+    memset(value, 'v', SIZE);
+    ask(fd, "SET short x PX 1\r\nSET always y\r\n", "+OK\r\n+OK\r\n");
+    say(fd, "*5\r\n$3\r\nSET\r\n$1\r\na\r\n$33554432\r\n");
+    say_bytes(fd, value, SIZE);
+    ask(fd, "\r\n$2\r\nPX\r\n$4\r\n1000\r\n", "+OK\r\n");
+    if (memory_is_plain) {
+        cr_assert_gt(resident_kb(&server), before_kb + SIZE / 1024 - 1024);
+        /* No command touches the key: only the shard's timer can give the memory back. */
+        while (resident_kb(&server) > before_kb + SIZE / 1024 / 2) {
+            sched_yield();
+        }
+    }
+    while (info(fd, "keys=") != 1) { /* `always` is left */
+        sched_yield();
+    }
+    ask(fd, "GET a\r\n", "$-1\r\n");
+    ask(fd, "EXISTS a short\r\n", ":0\r\n");
+    ask(fd, "DBSIZE\r\n", ":1\r\n");
+    free(value);
+    close(fd);
+    stop(&server);
+}
+
+/* ---- memory ---- */
+
+static int connect_many(const struct server *server, int *fds, int wanted)
+{
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    for (int i = 0; i < wanted; i++) {
+        fds[i] = connect_to(server);
+    }
+    return wanted;
+}
+
+static void close_many(const int *fds, int count)
+{
+    for (int i = 0; i < count; i++) {
+        close(fds[i]);
+    }
+}
+
+Test(kv_server, idle_and_slow_clients_cost_little, .timeout = 60)
+{
+    struct server server;
+    int fds[CLIENTS_MAX];
+    start(&server, NULL);
+    int other = connect_to(&server);
+    ask(other, "PING\r\n", "+PONG\r\n");
+    long before_kb = resident_kb(&server);
+    int count = connect_many(&server, fds, CLIENTS_MAX);
+    while (info(other, "connected_clients:") != count + 1) {
+        sched_yield();
+    }
+    for (int i = 0; i < count; i++) {
+        say(fds[i], "PING\r\n*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1000\r\nbegun");
+    }
+    for (int i = 0; i < count; i++) {
+        hear(fds[i], "+PONG\r\n");
+    }
+    if (memory_is_plain) {
+        /* 2 KB each at most, and the receive buffers, 4 MiB a loop, which are touched on the way. */
+        cr_expect_lt(resident_kb(&server) - before_kb, 2L * count + 8 * 1024, "%ld KB for %d clients",
+                     resident_kb(&server) - before_kb, count);
+    }
+    close_many(fds, count);
+    close(other);
+    stop(&server);
+    cr_assert_eq(counter(&server, "dead letters "), 0);
+}
+
+Test(kv_server, clients_that_do_not_read_hold_bounded_memory, .timeout = 120)
+{
+    enum { CLIENTS = 50, VALUE = 50000, ROUNDS = 200 };
+    struct server server;
+    int fds[CLIENTS];
+    char *value = malloc(VALUE);
+    memset(value, 'v', VALUE);
+    start(&server, NULL);
+    int other = connect_to(&server);
+    say(other, "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$50000\r\n");
+    say_bytes(other, value, VALUE);
+    ask(other, "\r\n", "+OK\r\n");
+    long before_kb = resident_kb(&server);
+    int count = connect_many(&server, fds, CLIENTS);
+    /* Each asks for 200 x 100 x 50,000 bytes, a gigabyte, as far as it can send. */
+    char gets[100 * 7 + 1] = "";
+    for (int i = 0; i < 100; i++) {
+        memcpy(gets + i * 7, "GET a\r\n", 8);
+    }
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < count; i++) {
+            (void)!send(fds[i], gets, sizeof gets - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+        }
+        ask(other, "PING\r\n", "+PONG\r\n"); /* the server serves others meanwhile */
+    }
+    if (memory_is_plain) {
+        /* For each client: replies of each shard, what is put together of them, the backlog; for all, send chunks. */
+        cr_expect_lt(resident_kb(&server) - before_kb, 512L * CLIENTS + 64 * 1024, "%ld KB more",
+                     resident_kb(&server) - before_kb);
+    }
+    /* One that begins to read after all gets what it asked for. */
+    size_t got = 0;
+    char *reply = malloc(VALUE);
+    while (got < 100 * (VALUE + 10)) {
+        size_t more = hear_some(fds[0], reply, VALUE);
+        cr_assert_gt(more, 0);
+        got += more;
+    }
+    free(reply);
+    free(value);
+    close_many(fds, count);
+    close(other);
+    stop(&server);
+    cr_assert_eq(counter(&server, "dead letters "), 0);
+}
+
+/* ---- a shard that refuses ---- */
+
+Test(kv_server, a_refused_client_waits_and_loses_nothing, .timeout = 120)
+{
+    enum { CLIENTS = 100, ROUNDS = 20, INCREMENTS = 64 };
+    struct server server;
+    int fds[CLIENTS];
+    start(&server, "--mailbox", "1", NULL);
+    int count = connect_many(&server, fds, CLIENTS);
+    char command[64];
+    char wanted[1024];
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < count; i++) {
+            char batch[2048] = "";
+            for (int n = 0; n < INCREMENTS; n++) {
+                snprintf(command, sizeof command, "INCR key:%d:%d\r\n", i, n % 8);
+                strcat(batch, command);
+            }
+            say(fds[i], batch);
+        }
+        for (int i = 0; i < count; i++) {
+            wanted[0] = 0;
+            for (int n = 0; n < INCREMENTS; n++) {
+                snprintf(command, sizeof command, ":%d\r\n", round * INCREMENTS / 8 + n / 8 + 1);
+                strcat(wanted, command);
+            }
+            hear(fds[i], wanted);
+        }
+    }
+    cr_expect_gt(info(fds[0], "refused_requests:"), 0);
+    cr_expect_gt(info(fds[0], "resume_notices:"), 0);
+    close_many(fds, count);
+    stop(&server);
+    cr_expect_gt(counter(&server, "refused requests "), 0);
+    cr_expect_gt(counter(&server, "pauses "), 0);
+    cr_expect_gt(counter(&server, "resume notices "), 0);
+    cr_assert_eq(counter(&server, "dead letters "), 0);
+}
+
+/* ---- the end ---- */
+
+/* Reads to the end of the connection: replies to INCR, whole and without a gap. Returns how many. */
+static long hear_increments(int fd, long from)
+{
+    char data[65536];
+    size_t kept = 0;
+    long next = from;
+    for (;;) {
+        size_t more = hear_some(fd, data + kept, sizeof data - 1 - kept);
+        if (more == 0) {
+            break;
+        }
+        data[kept + more] = 0;
+        char *at = data;
+        for (char *end; (end = strstr(at, "\r\n")) != NULL; at = end + 2) {
+            cr_assert_eq(at[0], ':');
+            cr_assert_eq(atol(at + 1), ++next, "%.20s", at);
+        }
+        kept = strlen(at);
+        memmove(data, at, kept);
+    }
+    cr_assert_eq(kept, 0, "half a reply at the end");
+    return next - from;
+}
+
+Test(kv_server, sigterm_in_mid_pipeline_ends_in_order, .timeout = 60)
+{
+    enum { INCREMENTS = 20000 };
+    struct server server;
+    start(&server, NULL);
+    int idle = connect_to(&server);
+    int half = connect_to(&server);
+    int busy = connect_to(&server);
+    ask(idle, "PING\r\n", "+PONG\r\n");
+    say(half, "*2\r\n$3\r\nGET\r\n$100\r\nbegun");
+    char *commands = malloc(INCREMENTS * 8 + 1);
+    for (int i = 0; i < INCREMENTS; i++) {
+        memcpy(commands + i * 8, "INCR n\r\n", 8);
+    }
+    pid_t writer = fork(); /* what is sent is more than the socket holds */
+    cr_assert_geq(writer, 0);
+    if (writer == 0) {
+        for (size_t at = 0; at < INCREMENTS * 8;) {
+            ssize_t sent = send(busy, commands + at, INCREMENTS * 8 - at, MSG_NOSIGNAL);
+            if (sent <= 0) {
+                break;
+            }
+            at += (size_t)sent;
+        }
+        _exit(0);
+    }
+    hear(busy, ":1\r\n");
+    kill(server.pid, SIGTERM);
+    long replies = 1 + hear_increments(busy, 1);
+    hear_end(idle);
+    hear_end(half);
+    cr_assert_eq(wait_end(&server), 0, "%s", server.text);
+    waitpid(writer, NULL, 0);
+    cr_expect_eq(counter(&server, "connections "), 3);
+    cr_expect_geq(counter(&server, "commands "), replies + 1);
+    cr_assert_eq(counter(&server, "dead letters "), 0);
+    free(commands);
+    close(busy);
+}
+
+/* A client with replies that it does not read; the server is stopped by `signals`. Returns how long that took. */
+static uint64_t stop_with_reader_away(const int *signals)
+{
+    struct server server;
+    start(&server, NULL);
+    int fd = connect_to(&server);
+    char value[60000];
+    memset(value, 'v', sizeof value);
+    say(fd, "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$60000\r\n");
+    say_bytes(fd, value, sizeof value);
+    ask(fd, "\r\n", "+OK\r\n");
+    for (int i = 0; i < 2000; i++) {
+        (void)!send(fd, "GET a\r\n", 7, MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
+    struct pollfd polled = {fd, POLLIN, 0};
+    cr_assert_eq(poll(&polled, 1, WAIT_MS), 1);
+    struct timespec before;
+    struct timespec after;
+    clock_gettime(CLOCK_MONOTONIC, &before);
+    for (; *signals != 0; signals++) {
+        kill(server.pid, *signals);
+    }
+    cr_assert_eq(wait_end(&server), 0, "%s", server.text);
+    clock_gettime(CLOCK_MONOTONIC, &after);
+    close(fd);
+    return (uint64_t)(after.tv_sec - before.tv_sec) * 1000 + (uint64_t)(after.tv_nsec / 1000000) -
+           (uint64_t)(before.tv_nsec / 1000000);
+}
+
+Test(kv_server, sigterm_does_not_wait_for_ever_for_one_that_does_not_read, .timeout = 60)
+{
+    static const int once[] = {SIGTERM, 0};
+    static const int twice[] = {SIGTERM, SIGINT, 0};
+    uint64_t patient_ms = stop_with_reader_away(once);
+    uint64_t hasty_ms = stop_with_reader_away(twice);
+    cr_expect_lt(hasty_ms + 1500, patient_ms, "%lu ms by two signals, %lu by one", hasty_ms, patient_ms);
+}
