@@ -64,6 +64,8 @@ typedef struct uring {
     bool wake_poll_wanted; /* the poll of wake_fd is not armed and shall be */
     bool wake_poll_armed;
     bool timeout_armed;
+    bool polls;            /* a poll has been queued */
+    bool host_asleep;      /* written here, read by uring_wake() on any thread */
     uint32_t enter_flags;
     uint32_t cancels; /* in flight, of the two above */
     uint64_t timeout_ns; /* what the host's timeout is armed for */
@@ -288,11 +290,13 @@ static void prepare(struct io_uring_sqe *to, const jzx__sqe *from)
 
 static bool uring_queue(jzx__backend *backend, const jzx__sqe *sqe)
 {
-    struct io_uring_sqe *free_sqe = sqe_take(uring_of(backend));
+    uring *u = uring_of(backend);
+    struct io_uring_sqe *free_sqe = sqe_take(u);
     if (jzx__unlikely(free_sqe == NULL)) {
         return false;
     }
     prepare(free_sqe, sqe);
+    u->polls |= sqe->op == JZX__OP_POLL;
     return true;
 }
 
@@ -325,7 +329,8 @@ static void uring_wake(jzx__backend *backend)
 {
     uring *u = uring_of(backend);
     if (u->wake_fd >= 0) {
-        descriptor_ring(u->wake_fd);
+        /* A host is told at once: see notification_renew(). Read stale, it was not asleep yet and looks again (U4). */
+        descriptor_ring(__atomic_load_n(&u->host_asleep, __ATOMIC_ACQUIRE) ? u->host_fd : u->wake_fd);
         return;
     }
     /* The message needs a few bytes of the kernel's memory. Its want is short, and a wake may not be lost. */
@@ -489,6 +494,7 @@ static void uring_host_awake(jzx__backend *backend)
 {
     uring *u = uring_of(backend);
     JZX_ASSERT(u->host_fd >= 0);
+    __atomic_store_n(&u->host_asleep, false, __ATOMIC_RELAXED);
     notify(u, false);
     uint64_t count;
     ssize_t taken = read(u->host_fd, &count, sizeof count); /* EAGAIN when it is empty */
@@ -538,17 +544,31 @@ static void reap_removed_timeout(uring *u)
     }
 }
 
+/*
+ * A poll that completes inside of a write to the polled eventfd cannot signal another at once. The kernel (seen on 6.18)
+ * then does so later, but only the first time after a registration. False when the host must not rely on it.
+ */
+static bool notification_renew(uring *u)
+{
+    if (!u->polls) {
+        return true;
+    }
+    (void)io_uring_unregister_eventfd(&u->ring); /* it fails only when there is none, after a failure below */
+    return io_uring_register_eventfd(&u->ring, u->host_fd) == 0;
+}
+
 static void uring_host_sleep(jzx__backend *backend, uint64_t deadline_ns)
 {
     uring *u = uring_of(backend);
     JZX_ASSERT(u->host_fd >= 0);
-    bool set = deadline_ns == JZX_FOREVER || deadline_ns > uring_now_ns(backend);
+    bool set = notification_renew(u) && (deadline_ns == JZX_FOREVER || deadline_ns > uring_now_ns(backend));
     if (set && !timeout_set(u, deadline_ns)) {
         uring_submit(backend); /* makes room */
         set = timeout_set(u, deadline_ns);
     }
     uring_submit(backend);
     reap_removed_timeout(u);
+    __atomic_store_n(&u->host_asleep, true, __ATOMIC_RELEASE); /* pairs with the acquire in uring_wake() */
     notify(u, true);
     if (!set || queued(u) != 0 || u->wake_poll_wanted) {
         uring_host_ring(backend); /* too late to sleep, or no room for what wakes: the host comes back at once */

@@ -16,11 +16,6 @@ static void set_running(jzx_loop *loop, bool running)
     __atomic_store_n(&loop->running, running, __ATOMIC_RELAXED);
 }
 
-static bool was_entered(const jzx_loop *loop)
-{
-    return __atomic_load_n(&loop->entered, __ATOMIC_ACQUIRE);
-}
-
 static bool stopped(const jzx_loop *loop)
 {
     return atomic_load_explicit(&loop->runtime->stop, memory_order_acquire) != 0;
@@ -103,23 +98,24 @@ static uint64_t next_deadline(const jzx_loop *loop)
     return jzx__deadlines_next_ns(&loop->deadlines);
 }
 
-jzx_err jzx_loop_run(jzx_loop *loop)
+static jzx_err run_to_the_end(jzx_loop *loop)
 {
-    bool unrun;
-    jzx_err err = begin_run(loop, &unrun);
-    if (err != JZX_OK || unrun) {
-        return err;
-    }
     set_running(loop, true);
     bool more = false;
     while (turn(loop, &more)) {
         if (!more) {
-            err = jzx__park(loop, next_deadline(loop));
-            loop->failed = err;
+            loop->failed = jzx__park(loop, next_deadline(loop));
         }
     }
     set_running(loop, false);
     return loop->result;
+}
+
+jzx_err jzx_loop_run(jzx_loop *loop)
+{
+    bool unrun;
+    jzx_err err = begin_run(loop, &unrun);
+    return err != JZX_OK || unrun ? err : run_to_the_end(loop);
 }
 
 static bool idle(jzx_loop *loop)
@@ -152,6 +148,8 @@ jzx_err jzx_loop_run_once(jzx_loop *loop, uint64_t timeout_ns)
     bool here = turn(loop, &more);
     if (here && loop->hosted) {
         jzx__park_host(loop);
+    } else if (here && loop->failed == JZX_OK) {
+        loop->failed = jzx__park_pay(loop); /* nobody knows when the next turn comes: others must not sleep until then */
     }
     set_running(loop, false);
     if (!here) {
@@ -189,7 +187,9 @@ static void *thread_main(void *argument)
     char name[16];
     (void)snprintf(name, sizeof name, "jzx-%u", loop->index);
     (void)pthread_setname_np(pthread_self(), name);
-    loop->thread_result = jzx_loop_run(loop);
+    bool unrun = false;
+    jzx_err err = first_run(loop, &unrun);
+    loop->thread_result = err != JZX_OK || unrun ? err : run_to_the_end(loop);
     return NULL;
 }
 
@@ -205,11 +205,16 @@ jzx_err jzx_loop_start(jzx_loop *loop)
     if (loop->has_thread || state == JZX__LOOP_RUNNING) {
         return JZX_ERR_ALREADY_RUNNING;
     }
-    if (state == JZX__LOOP_LEFT || was_entered(loop)) {
+    if (state == JZX__LOOP_LEFT) {
         return JZX_ERR_LOOP_CLOSED;
+    }
+    /* Taken here and not on the new thread, so that from now on no other thread can run it first. */
+    if (__atomic_exchange_n(&loop->entered, true, __ATOMIC_ACQ_REL)) {
+        return JZX_ERR_ALREADY_RUNNING;
     }
     int error = pthread_create(&loop->thread, NULL, thread_main, loop);
     if (error != 0) {
+        __atomic_store_n(&loop->entered, false, __ATOMIC_RELEASE);
         atomic_store_explicit(&loop->runtime->os_error, error, memory_order_relaxed);
         return JZX_ERR_OS;
     }

@@ -213,8 +213,8 @@ JZX_API jzx_err jzx_loop_run_once(jzx_loop *loop, uint64_t timeout_ns);
 /**
  * Runs the loop on a thread that the library starts for it, named "jzx-<index>" and pinned if the loop has a CPU.
  *
- * Returns: JZX_OK; JZX_ERR_ALREADY_RUNNING; JZX_ERR_LOOP_CLOSED; JZX_ERR_NO_SUCH_CPU; JZX_ERR_OS (no thread);
- *          JZX_ERR_WRONG_THREAD if the loop is bound to another thread; JZX_ERR_FORKED
+ * Returns: JZX_OK; JZX_ERR_ALREADY_RUNNING (started before, or bound to a thread); JZX_ERR_LOOP_CLOSED;
+ *          JZX_ERR_OS (no thread); JZX_ERR_FORKED. What setting up on that thread meets is the result of the join.
  */
 JZX_API jzx_err jzx_loop_start(jzx_loop *loop);
 
