@@ -122,6 +122,7 @@ struct jzx_loop {
     bool net_ready;
     jzx__observer_entry *observers;
     uint32_t observer_count;
+    bool telling_dead;       /* observers are being shown a dead letter */
     uint8_t *owed;           /* by loop index: a doorbell to send (O3) */
     uint32_t owed_count;
     uint32_t posters_seen;

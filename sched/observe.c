@@ -46,12 +46,14 @@ void jzx__observe_full(jzx_loop *loop, uint32_t index)
 
 void jzx__observe_dead(jzx_loop *loop, jzx_actor_id target, const jzx__cell *cell, jzx_drop_reason reason)
 {
-    if (loop->observer_count == 0) {
-        return;
+    if (loop->observer_count == 0 || loop->telling_dead) {
+        return; /* of a letter that an observer wrote about a dead one: it would go on for ever */
     }
     jzx_message message;
     jzx__cell_to_message(cell, &message);
+    loop->telling_dead = true;
     EACH(loop, dead_letter, target, &message, reason)
+    loop->telling_dead = false;
 }
 
 void jzx__observe_slow(jzx_loop *loop, jzx_actor_id id, uint32_t tag, uint64_t took_ns)

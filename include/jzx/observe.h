@@ -3,6 +3,7 @@
  *
  * Observers are called on the loop's thread, after the change they report, and must not block. They may call any
  * function that takes the given context, which is the host's: send, spawn, stop. They cost a branch when there is none.
+ * A dead letter that comes of what `dead_letter` itself sends is counted, but not shown: one that logs would never end.
  */
 #ifndef JZX_OBSERVE_H
 #define JZX_OBSERVE_H
