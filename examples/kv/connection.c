@@ -40,7 +40,6 @@ struct connection {
     bool paused;      /* reading is */
     bool last;        /* no further command counts: QUIT, or a protocol error */
     bool eof;         /* no further byte will come */
-    bool leaving;     /* the server stops */
     bool lost;        /* the socket is closed */
 };
 
@@ -355,7 +354,7 @@ static void go_on(jzx_context *context, struct connection *connection)
             backlog_free(connection);
         }
     }
-    if (connection->paused && !connection->refused && !connection->lost && !connection->leaving &&
+    if (connection->paused && !connection->refused && !connection->lost &&
         (connection->round == NULL || backlog_size(connection) <= BACKLOG_HIGH / 2)) {
         connection->paused = false;
         jzx_tcp_read(context, connection->socket);
@@ -434,6 +433,11 @@ static void on_reply(jzx_context *context, struct connection *connection, const 
     go_on(context, connection);
 }
 
+static bool leaving(const struct connection *connection)
+{
+    return atomic_load_explicit(&connection->session.loop->leaving, memory_order_relaxed);
+}
+
 /* An actor that has nothing left to do ends, and its socket is closed when what it sent has left. */
 static bool finished(const struct connection *connection)
 {
@@ -441,7 +445,7 @@ static bool finished(const struct connection *connection)
         return connection->waiting == 0; /* C2 */
     }
     /* By C1 nothing that could be answered is left. */
-    return connection->round == NULL && (connection->last || connection->eof || connection->leaving);
+    return connection->round == NULL && (connection->last || connection->eof || leaving(connection));
 }
 
 static jzx_behavior_result behave(jzx_context *context, void *state, const jzx_message *message)
@@ -461,10 +465,6 @@ static jzx_behavior_result behave(jzx_context *context, void *state, const jzx_m
         break;
     case KV_TAG_RETRY:
         on_resume(context, connection);
-        break;
-    case KV_TAG_LEAVE:
-        connection->leaving = true;
-        pause_reading(context, connection);
         break;
     case JZX_TAG_SYS_NO_ANSWER:
         connection->waiting--;
@@ -515,9 +515,15 @@ static void fini(jzx_context *context, void *state, const jzx_exit_info *info)
 
 void kv_connections_leave(struct kv_loop *loop, jzx_context *context)
 {
-    for (const struct kv_client *client = loop->clients; client != NULL; client = client->next) {
-        jzx_message leave = jzx_message_empty(KV_TAG_LEAVE);
-        jzx_send(context, client->id, &leave); /* one that cannot be told is cut off later */
+    atomic_store_explicit(&loop->leaving, true, memory_order_release); /* partner: the stopper */
+    struct kv_client *next;
+    for (struct kv_client *client = loop->clients; client != NULL; client = next) {
+        next = client->next;
+        const struct connection *connection = (const struct connection *)((const uint8_t *)client -
+                                                                          offsetof(struct connection, client));
+        if (connection->round == NULL) {
+            jzx_stop(context, client->id); /* the others go when they have ended theirs */
+        }
     }
 }
 

@@ -46,7 +46,6 @@ static void on_leave(jzx_context *context, struct listener *listener)
 {
     jzx_tcp_close(context, listener->socket);
     kv_connections_leave(listener->loop, context);
-    atomic_store_explicit(&listener->loop->leaving, true, memory_order_release); /* partner: the stopper */
 }
 
 static jzx_behavior_result behave(jzx_context *context, void *state, const jzx_message *message)

@@ -28,7 +28,7 @@ enum {
     KV_TAG_REPLY = 3,  /* its answer: the batch, or the bytes of a reply by value */
     KV_TAG_RETRY = 4,  /* a timer: try a refused send again */
     KV_TAG_EXPIRE = 5, /* a timer: the nearest deadline of a shard */
-    KV_TAG_LEAVE = 6,  /* the server stops: to a listener: close; to a client: go when what you have is answered */
+    KV_TAG_LEAVE = 6,  /* to a listener: the server stops */
     KV_TAG_LOOK = 7,   /* a timer: is everybody gone? */
 };
 
@@ -79,7 +79,7 @@ struct kv_loop {
     size_t unparsed;           /* bytes kept for all connections of this loop */
     struct kv_client *clients; /* the connections of this loop */
     jzx_actor_id listener;
-    _Atomic bool leaving;      /* the listener is closed and the clients are told */
+    _Atomic bool leaving;      /* the listener is closed, and clients go as soon as they have their replies */
     kv_counter connections;    /* ever accepted */
     kv_counter open;           /* now */
     kv_counter commands;
@@ -116,7 +116,7 @@ jzx_err kv_shard_spawn(struct kv_loop *loop, jzx_context *context, uint32_t shar
 /* Spawns the actor of one client. */
 jzx_err kv_connection_spawn(struct kv_loop *loop, jzx_context *context, jzx_actor_id *id);
 
-/* Tells all clients of a loop, on its thread, to leave. */
+/* Lets all clients of a loop go, on its thread: the idle ones now, the others when they have their replies. */
 void kv_connections_leave(struct kv_loop *loop, jzx_context *context);
 
 /* Blocks the signals that end the server; before any thread is started. */
