@@ -360,6 +360,7 @@ void jzx__observe_accept_failed(jzx_loop *loop, jzx_actor_id owner, int os_error
 /* park.c */
 jzx_err jzx__park(jzx_loop *loop, uint64_t deadline_ns);
 void jzx__park_pay_owed(jzx_loop *loop);
+void jzx__park_ring_failed(jzx_loop *loop); /* once `result` says so: no doorbell of it gets lost */
 jzx_err jzx__park_pay(jzx_loop *loop); /* sends every doorbell, before a loop leaves */
 void jzx__park_host(jzx_loop *loop);  /* leaves a turn of a hosted loop */
 void jzx__wake(jzx_loop *loop);       /* from any thread, after a post or a stop */

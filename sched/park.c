@@ -17,8 +17,8 @@
 static void doorbell(jzx_loop *loop, uint32_t peer)
 {
     jzx_loop *target = loop->runtime->loops[peer];
-    if (jzx__unlikely(!loop->enabled)) {
-        target->backend->ops->wake(target->backend); /* this loop's ring submits nothing yet, perhaps never */
+    if (jzx__unlikely(!loop->enabled || loop->result != JZX_OK)) {
+        target->backend->ops->wake(target->backend); /* this loop's ring submits nothing: not yet, or not any more */
         return;
     }
     if (loop->backend->ops->doorbell(loop->backend, target->backend, peer)) {
@@ -65,6 +65,16 @@ void jzx__park_pay_owed(jzx_loop *loop)
             loop->owed[peer] = 0;
             loop->owed_count--;
             doorbell(loop, peer);
+        }
+    }
+}
+
+void jzx__park_ring_failed(jzx_loop *loop)
+{
+    for (uint32_t i = 0; i < loop->runtime->loop_count; i++) {
+        jzx_loop *other = loop->runtime->loops[i];
+        if (other != loop && atomic_load_explicit(&other->state, memory_order_acquire) == JZX__LOOP_RUNNING) {
+            other->backend->ops->wake(other->backend); /* P3: its doorbell may lie in the queue that failed */
         }
     }
 }

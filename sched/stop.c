@@ -173,7 +173,7 @@ static void drain_step(jzx_loop *loop)
 /* True when the kernel holds nothing of this loop any more. */
 static bool reaped(jzx_loop *loop)
 {
-    if (loop->result == JZX_ERR_KERNEL_LOST) {
+    if (loop->result != JZX_OK) {
         return true; /* some completions will never come */
     }
     if (loop->sockets.used > 0 || loop->watches.used > 0) {

@@ -83,6 +83,7 @@ static bool turn(jzx_loop *loop, bool *more)
     *more = jzx__loop_turn(loop);
     if (loop->failed != JZX_OK && loop->result == JZX_OK) {
         loop->result = loop->failed;
+        jzx__park_ring_failed(loop);
         (void)jzx_runtime_request_stop(loop->runtime);
     }
     loop->failed = JZX_OK;
