@@ -5,6 +5,9 @@
 /* Outside of a turn: the loop may have to be told. */
 static jzx_err send_from_host(jzx_context *context, jzx_actor_id to, const jzx_message *message)
 {
+    if (atomic_load_explicit(&context->loop->runtime->phase, memory_order_relaxed) >= JZX__PHASE_DRAIN) {
+        return JZX_ERR_LOOP_CLOSED; /* nobody may be left who takes it */
+    }
     jzx_err err = jzx__send(context, to, message, 0, 0);
     jzx__loop_touch(context->loop);
     return err;
