@@ -27,7 +27,9 @@ _Noreturn void jzx__assert_failed(const char *what, const char *file, int line);
  */
 #ifdef JZX__SIM
 void jzx__sim_point(const char *where);
-uintptr_t jzx__sim_thread(void); /* 0 when no simulation runs: then the real thread counts */
+uintptr_t jzx__sim_thread(void); /* 0 when no simulation runs: then the real thread and clock count */
+uint64_t jzx__sim_now_ns(void);
+void jzx__sim_wait(_Atomic(uint32_t) *word, uint32_t value, uint64_t deadline_ns); /* as a futex wait */
 #define JZX__SIM_POINT(where) jzx__sim_point(where)
 #else
 #define JZX__SIM_POINT(where) ((void)0)

@@ -53,6 +53,7 @@ void jzx__park_peer_gave(jzx_loop *loop, uint32_t peer)
 
 void jzx__wake(jzx_loop *loop)
 {
+    JZX__SIM_POINT("park: before wake");
     if (atomic_exchange_explicit(&loop->parked, 0, memory_order_acq_rel) != 0) { /* P1 */
         loop->backend->ops->wake(loop->backend);
     }
@@ -151,6 +152,7 @@ void jzx__park_host(jzx_loop *loop)
     loop->failed = ops->submit(loop->backend);
     loop->host_asleep = true;
     atomic_exchange_explicit(&loop->parked, parked_word(loop), memory_order_acq_rel); /* P1 */
+    JZX__SIM_POINT("park: host set");
     ops->host_sleep(loop->backend, jzx__deadlines_next_ns(&loop->deadlines));
     atomic_thread_fence(memory_order_seq_cst); /* the notification is on before the last look */
     if (jzx__loop_incoming(loop) || !jzx__runs_empty(&loop->runs) || loop->owed_count > 0 ||

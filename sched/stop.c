@@ -23,6 +23,7 @@ enum { ENDS_PER_TURN = 256 };
 void jzx__stop_begin(jzx_runtime *runtime)
 {
     atomic_store_explicit(&runtime->stop, 1, memory_order_release);
+    JZX__SIM_POINT("stop: begun");
     /* One running loop is enough: it opens the first phase and rings the others. One that a host drives may never. */
     jzx_loop *chosen = NULL;
     for (uint32_t i = 0; i < runtime->loop_count; i++) {
@@ -80,6 +81,7 @@ static void open_phase(jzx_loop *loop, uint32_t phase)
         if (phase == JZX__PHASE_REFUSE) {
             close_loops_unrun(loop->runtime);
         }
+        JZX__SIM_POINT("stop: phase opened");
         wake_others(loop);
     }
 }
@@ -115,6 +117,7 @@ static bool weigh(jzx_loop *loop)
     if (round > 1 && atomic_load(&runtime->round_sent) == total) {
         return true;
     }
+    JZX__SIM_POINT("stop: weighed");
     atomic_store(&runtime->round_sent, total);
     atomic_store(&runtime->round, round + 1);
     wake_others(loop);
@@ -155,6 +158,7 @@ static void publish_totals(jzx_loop *loop, uint32_t round)
         }
     }
     atomic_store_explicit(&loop->drain_sent, sent, memory_order_relaxed);
+    JZX__SIM_POINT("stop: totals half written");
     atomic_store_explicit(&loop->drain_received, received, memory_order_relaxed);
     atomic_store_explicit(&loop->drain_round, round, memory_order_release);
 }

@@ -111,9 +111,11 @@ static jzx_err post_to(jzx_loop *target, jzx__inbox *inbox, jzx_actor_id to, con
     cell.token = 0;
     cell.target = to;
     cell.sender = 0;
+    JZX__SIM_POINT("post: before write");
     if (!jzx__inbox_post(inbox, &cell)) {
         return JZX_ERR_WOULD_BLOCK;
     }
+    JZX__SIM_POINT("post: written");
     jzx__wake(target);
     return JZX_OK;
 }

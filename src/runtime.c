@@ -291,6 +291,11 @@ jzx_err jzx_runtime_request_stop(jzx_runtime *runtime)
 
 static uint64_t clock_ns(void)
 {
+#ifdef JZX__SIM
+    if (jzx__sim_thread() != 0) {
+        return jzx__sim_now_ns();
+    }
+#endif
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
@@ -310,6 +315,12 @@ static bool some_loop_runs(const jzx_runtime *runtime, uint32_t *which)
 /* Sleeps until a loop leaves (jzx__stop_left()) or the deadline. */
 static void wait_left(jzx_runtime *runtime, uint32_t left, uint64_t deadline_ns)
 {
+#ifdef JZX__SIM
+    if (jzx__sim_thread() != 0) {
+        jzx__sim_wait(&runtime->left, left, deadline_ns);
+        return;
+    }
+#endif
     struct timespec until = {(time_t)(deadline_ns / 1000000000u), (long)(deadline_ns % 1000000000u)};
     syscall(SYS_futex, &runtime->left, FUTEX_WAIT_BITSET_PRIVATE, left, deadline_ns == JZX_FOREVER ? NULL : &until,
             NULL, FUTEX_BITSET_MATCH_ANY);

@@ -1,0 +1,360 @@
+/* books: what must come of all that players do; see cast.h. */
+#include "tests/sim/play.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- mail ---- */
+
+static void dropped(void *context, void *data, size_t size)
+{
+    sim_play *play = context;
+    (void)size;
+    uint32_t number = (uint32_t)(uintptr_t)data - 1;
+    world_check(play->world, number < play->mail_count);
+    sim_mail *mail = &play->mails[number];
+    bool by_timer = mail->alarm && mail->fate == FATE_OUT;
+    bool left_over = play->destroying && mail->fate == FATE_OUT; /* posted when its loop had left already */
+    bool refused = mail->refused && mail->fate == FATE_HANDLED;
+    bool due = mail->fate == FATE_DEAD || by_timer || left_over || refused;
+    if (!due) {
+        world_fail(play->world, "mail %u from %u to %u: its destructor ran with fate %u", number, mail->from, mail->to,
+                   mail->fate);
+    }
+    if (mail->fate == FATE_OUT) {
+        play->mail_open--;
+        play->pair_open[mail->from][mail->to]--;
+    }
+    mail->fate = FATE_DROPPED;
+}
+
+uint32_t books_offer(sim_play *play, uint32_t from, uint32_t to, uint32_t tag, bool pointer, jzx_message *message)
+{
+    if (play->mail_count == play->mail_room) {
+        play->mail_room = play->mail_room == 0 ? 256 : play->mail_room * 2;
+        play->mails = realloc(play->mails, play->mail_room * sizeof *play->mails);
+        if (play->mails == NULL) {
+            abort();
+        }
+    }
+    uint32_t number = play->mail_count++;
+    sim_mail *mail = &play->mails[number];
+    *mail = (struct sim_mail){.from = (uint16_t)from, .to = (uint16_t)to, .fate = FATE_OUT, .pointer = pointer};
+    mail->alarm = tag == TAG_ALARM;
+    mail->sequence = mail->alarm ? 0 : play->next_out[from][to]++;
+    play->mail_open++; /* before the call: its receiver may be quicker than the return */
+    play->pair_open[from][to]++;
+    if (pointer) {
+        void *data = (void *)(uintptr_t)(number + 1); /* nobody looks behind it */
+        *message = jzx_message_pointer(tag, data, world_between(play->world, 1, 16), dropped, play);
+    } else {
+        uint64_t words[2] = {number, ~(uint64_t)number};
+        *message = jzx_message_value(tag, words, sizeof words);
+    }
+    return number;
+}
+
+void books_refused(sim_play *play, uint32_t number)
+{
+    sim_mail *mail = &play->mails[number];
+    world_check(play->world, mail->fate == FATE_OUT);
+    mail->fate = FATE_NONE;
+    play->mail_open--;
+    play->pair_open[mail->from][mail->to]--;
+    if (!mail->alarm) {
+        play->next_out[mail->from][mail->to]--;
+    }
+}
+
+uint32_t books_number(const jzx_message *message)
+{
+    return (message->flags & JZX_MESSAGE_POINTER) != 0 ? (uint32_t)(uintptr_t)message->pointer.data - 1
+                                                       : (uint32_t)message->words[0];
+}
+
+static sim_mail *open_mail(sim_play *play, const jzx_message *message)
+{
+    uint32_t number = books_number(message);
+    world_check(play->world, number < play->mail_count);
+    bool whole = (message->flags & JZX_MESSAGE_POINTER) != 0 || message->words[1] == ~(uint64_t)number;
+    world_check(play->world, whole);
+    sim_mail *mail = &play->mails[number];
+    if (mail->fate != FATE_OUT) {
+        world_fail(play->world, "mail %u from %u to %u comes a second time, fate %u", number, mail->from, mail->to,
+                   mail->fate);
+    }
+    return mail;
+}
+
+void books_handled(sim_play *play, sim_player *receiver, const jzx_message *message)
+{
+    sim_mail *mail = open_mail(play, message);
+    world_check(play->world, mail->to == receiver->index);
+    if (mail->from < PLAYERS) {
+        world_check(play->world, message->sender == play->players[mail->from].id || mail->alarm);
+    } else {
+        world_check(play->world, message->sender == 0);
+    }
+    if (!mail->alarm) {
+        uint32_t *next = &play->next_in[mail->from][mail->to];
+        if (mail->sequence < *next) {
+            world_fail(play->world, "mail %u from %u to %u out of order: %u after %u", books_number(message),
+                       mail->from, mail->to, mail->sequence, *next - 1);
+        }
+        *next = mail->sequence + 1;
+    }
+    mail->fate = FATE_HANDLED;
+    play->mail_open--;
+    play->pair_open[mail->from][mail->to]--;
+}
+
+void books_dead(void *context, jzx_context *host, jzx_actor_id target, const jzx_message *message,
+                jzx_drop_reason reason)
+{
+    (void)host;
+    (void)target;
+    (void)reason;
+    sim_play *play = context;
+    if (message->tag < TAG_SAY || message->tag > TAG_REPLY) {
+        return; /* the runtime's own: no answer, spawned, a report */
+    }
+    sim_mail *mail = open_mail(play, message);
+    mail->fate = mail->pointer ? FATE_DEAD : FATE_DROPPED;
+    play->mail_open--;
+    play->pair_open[mail->from][mail->to]--;
+}
+
+/* ---- ends ---- */
+
+static bool reason_given(const sim_player *player, const jzx_exit_info *info)
+{
+    const sim_play *play = player->play;
+    if (info->kind == JZX_EXIT_SHUTDOWN && (play->stopping || play->alone[player->loop])) {
+        return true;
+    }
+    return (player->asked & 1u << info->kind) != 0;
+}
+
+void books_ended(sim_player *player, const jzx_exit_info *info)
+{
+    sim_play *play = player->play;
+    if (info != NULL) {
+        world_check(play->world, player->life == LIFE_ALIVE); /* one fini for each init */
+        world_check(play->world, info->id == player->id);
+        if (!reason_given(player, info)) {
+            world_fail(play->world, "player %u ended for a reason nobody gave: %u", player->index, info->kind);
+        }
+        player->exit = *info;
+    }
+    player->life = info != NULL ? LIFE_ENDED : LIFE_STILLBORN;
+    for (uint32_t i = 0; i < OPEN_MAX; i++) {
+        player->monitors[i].number = 0;
+        player->requests[i].ref = 0;
+    }
+    memset(player->waiting, 0, sizeof player->waiting);
+}
+
+/* The exit info that a DOWN must carry is the one the fini of the target saw. */
+static bool exit_true(const sim_player *target, const jzx_exit_info *exit)
+{
+    const sim_play *play = target->play;
+    switch ((jzx_exit_kind)exit->kind) {
+    case JZX_EXIT_NO_ACTOR:
+        return target->life == LIFE_ENDED || target->life == LIFE_STILLBORN;
+    case JZX_EXIT_LOOP_CLOSED:
+        return play->stopping || play->alone[target->loop];
+    case JZX_EXIT_LIMIT:
+        return play->knobs->monitors_max != 0;
+    case JZX_EXIT_INIT:
+        return target->life == LIFE_STILLBORN;
+    default:
+        return target->life == LIFE_ENDED && memcmp(exit, &target->exit, sizeof *exit) == 0;
+    }
+}
+
+void books_down(sim_player *watcher, const jzx_down *down)
+{
+    sim_play *play = watcher->play;
+    open_monitor *found = NULL;
+    for (uint32_t i = 0; i < OPEN_MAX; i++) {
+        if (watcher->monitors[i].number == down->monitor) {
+            found = &watcher->monitors[i];
+        }
+    }
+    if (found == NULL || down->monitor == 0) {
+        world_fail(play->world, "player %u got a DOWN of a monitor it has not", watcher->index);
+        return;
+    }
+    const sim_player *target = &play->players[found->target];
+    world_check(play->world, down->exit.id == target->id);
+    if (!exit_true(target, &down->exit)) {
+        world_fail(play->world, "DOWN of player %u says kind %u, its fini saw %u", target->index, down->exit.kind,
+                   target->exit.kind);
+    }
+    if (down->exit.kind != JZX_EXIT_LIMIT && play->pair_open[target->index][watcher->index] != 0) {
+        world_fail(play->world, "DOWN (kind %u) of player %u came to %u before %u messages that it had sent",
+                   down->exit.kind, target->index, watcher->index, play->pair_open[target->index][watcher->index]);
+    }
+    found->number = 0;
+}
+
+/* ---- what is still to come ---- */
+
+static const char *player_open(const sim_player *player)
+{
+    const sim_play *play = player->play;
+    if (player->life == LIFE_ASKED) {
+        bool told = player->asker < PLAYERS && play->players[player->asker].life == LIFE_ALIVE;
+        return told ? "a spawn" : NULL; /* else nobody hears whether it was refused */
+    }
+    if (player->life != LIFE_ALIVE) {
+        return NULL;
+    }
+    if (player->ticks > 0) {
+        return "a timer";
+    }
+    for (uint32_t i = 0; i < OPEN_MAX; i++) {
+        uint8_t target = play->players[player->monitors[i].target].life;
+        if (player->monitors[i].number != 0 && (target == LIFE_ENDED || target == LIFE_STILLBORN)) {
+            return "a DOWN";
+        }
+        if (player->requests[i].ref != 0) {
+            return "an answer";
+        }
+    }
+    for (uint32_t i = 0; i < PLAYERS; i++) {
+        if (player->waiting[i]) {
+            return "a resume notice";
+        }
+    }
+    if (player->watch >= 0 && play->written[player->watch] != play->read[player->watch]) {
+        return "readiness";
+    }
+    return NULL;
+}
+
+const char *books_open(sim_play *play)
+{
+    static char text[64];
+    for (uint32_t i = 0; i < play->stranger_count; i++) {
+        if (!play->strangers[i].done) {
+            return "a stranger";
+        }
+    }
+    for (uint32_t i = 0; i < play->player_count; i++) {
+        const char *what = player_open(&play->players[i]);
+        if (what != NULL) {
+            (void)snprintf(text, sizeof text, "%s of player %u", what, i);
+            return text;
+        }
+    }
+    if (play->mail_open != 0) {
+        (void)snprintf(text, sizeof text, "%u messages", play->mail_open);
+        return text;
+    }
+    return NULL;
+}
+
+/* ---- while nobody runs ---- */
+
+static bool sleeps(const sim_play *play, const sim_driven *driven)
+{
+    return fake_ring_asleep(play->kernel, driven->index) || fake_host_asleep(play->kernel, driven->index);
+}
+
+/* A host that calls run_once when it likes: a stop waits for it. */
+static bool host_is_away(const sim_play *play)
+{
+    for (uint32_t i = 0; i < play->loop_count; i++) {
+        const sim_driven *driven = &play->loops[i];
+        if (driven->drive == DRIVE_ONCE && !driven->ended && !fake_ring_asleep(play->kernel, i)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A loop that sleeps with something to do has lost its wake-up. */
+static const char *slept_on(const sim_play *play, const sim_driven *driven)
+{
+    const jzx_loop *loop = driven->loop;
+    if (!fake_ring_quiet(play->kernel, driven->index)) {
+        return "its ring holds something";
+    }
+    if (jzx__loop_incoming_mail(loop)) {
+        return "mail waits";
+    }
+    bool stop = jzx__stop_pending(loop);
+    if (stop && !host_is_away(play)) {
+        return "a stop waits";
+    }
+    if (!stop && jzx__loop_incoming(loop)) {
+        return "lane room waits";
+    }
+    if (!jzx__runs_empty(&loop->runs)) {
+        return "an actor is to run";
+    }
+    if (loop->owed_count > 0) {
+        return "it owes a doorbell";
+    }
+    for (uint32_t i = 0; i < play->loop_count; i++) {
+        if (i != driven->index && loop->lanes_out[i]->open_count > 0) {
+            return "cells are not published";
+        }
+    }
+    return jzx__deadlines_next_ns(&loop->deadlines) < world_now_ns(play->world) ? "a deadline has passed" : NULL;
+}
+
+void books_idle(void *context)
+{
+    sim_play *play = context;
+    for (uint32_t i = 0; i < play->loop_count; i++) {
+        if (!sleeps(play, &play->loops[i]) && play->loops[i].loop->owed_count > 0) {
+            return; /* it looks again with a doorbell on its mind */
+        }
+    }
+    for (uint32_t i = 0; i < play->loop_count; i++) {
+        const sim_driven *driven = &play->loops[i];
+        const char *what = sleeps(play, driven) ? slept_on(play, driven) : NULL;
+        if (what != NULL) {
+            world_fail(play->world, "loop %u sleeps and %s, at %llu ns", i, what,
+                       (unsigned long long)world_now_ns(play->world));
+            return;
+        }
+    }
+}
+
+/* ---- at the very end ---- */
+
+static bool by_loop_that_never_ran(const sim_play *play, const sim_mail *mail)
+{
+    bool from_ran = mail->from >= PLAYERS || play->loops[play->players[mail->from].loop].turned;
+    return !from_ran || !play->loops[play->players[mail->to].loop].turned;
+}
+
+void books_close(sim_play *play)
+{
+    for (uint32_t i = 0; i < play->player_count; i++) {
+        const sim_player *player = &play->players[i];
+        if (player->life == LIFE_ALIVE) {
+            world_fail(play->world, "player %u never had its fini", i);
+        }
+    }
+    for (uint32_t i = 0; i < play->mail_count; i++) {
+        const sim_mail *mail = &play->mails[i];
+        if (mail->fate == FATE_OUT && !mail->pointer && by_loop_that_never_ran(play, mail)) {
+            continue; /* left in a lane, and there is nothing to destroy */
+        }
+        if (mail->fate == FATE_OUT || mail->fate == FATE_DEAD) {
+            world_fail(play->world, "mail %u from %u to %u met no fate: %u", i, mail->from, mail->to, mail->fate);
+        }
+    }
+    if (play->starts != play->stops) {
+        world_fail(play->world, "observers saw %llu starts and %llu stops", (unsigned long long)play->starts,
+                   (unsigned long long)play->stops);
+    }
+    if (play->memory_live != 0 || play->memory_blocks != 0) {
+        world_fail(play->world, "%llu bytes in %llu blocks were not given back", (unsigned long long)play->memory_live,
+                   (unsigned long long)play->memory_blocks);
+    }
+}

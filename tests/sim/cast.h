@@ -1,0 +1,49 @@
+/*
+ * cast: a runtime in a simulated world with actors (players) that do by lot all that actors may do to one another, and
+ * the books that say what must have come of it. The tests of this folder differ in their knobs.
+ *
+ * What the books hold, each independent of the library's code:
+ *   mail      every accepted message is handled once or reported dead once (and dropped once, if by pointer), and what
+ *             one sender sent to one receiver is handled in the order it was sent
+ *   monitors  one DOWN each, behind all mail of the one that ended, unless removed or the watcher ended first
+ *   requests  one answer each, also for spawns, unless the asker ended first
+ *   resumes   one notice for each that was asked for
+ *   lives     one fini for each init, with a reason that somebody gave
+ *   watches   what was written to a descriptor is read
+ */
+#ifndef TESTS_CAST_H
+#define TESTS_CAST_H
+
+#include "src/internal.h"
+#include "tests/support/fake.h"
+#include "tests/support/world.h"
+
+enum { LOOPS = 4, PLAYERS = 40, STRANGERS = 3, SENDERS = PLAYERS + STRANGERS + LOOPS, WATCHES = 3, KEPT = 2 };
+
+/* What a seed may draw from. All chances are of 1,024. */
+typedef struct cast_knobs {
+    uint32_t loops_least, loops_most;
+    uint32_t players_least, players_most; /* to begin with, on all loops together */
+    uint32_t ticks_most;                  /* moments at which a player acts */
+    uint32_t actions_most;                /* what it does in one */
+    uint64_t pause_max_ns;                /* between two */
+    uint32_t strangers_most;              /* threads that post */
+    uint32_t posts_most;
+    uint32_t cap_most;                    /* of a mailbox */
+    uint32_t monitors_max;                /* of the config; 0: plenty */
+    uint32_t resumes_max;
+    uint32_t hosts;                       /* that a loop is driven by a host */
+    uint32_t lingers;                     /* that it lingers */
+    uint32_t watches;                     /* that descriptors are watched */
+    uint32_t stop_alone;                  /* that single loops are stopped */
+    uint32_t loses;                       /* that the kernel loses a completion of some loop */
+    uint32_t spare_cells;                 /* beyond what the config must have, for requests that stay open */
+    bool stop_anytime;                    /* the stop comes at any moment, not at the end */
+    /* Weights of what a player does. */
+    uint32_t say, ask, spawn, monitor, demonitor, end_other, end_self, timer;
+} cast_knobs;
+
+/* Draws a whole run from the seed, runs it and looks at the books. NULL, or what was wrong. */
+const char *cast_play(uint64_t seed, const cast_knobs *knobs, uint64_t *digest);
+
+#endif

@@ -1,0 +1,144 @@
+/* play: what cast.c (the run), player.c (the actors) and books.c (what must come of it) share. */
+#ifndef TESTS_PLAY_H
+#define TESTS_PLAY_H
+
+#include "tests/sim/cast.h"
+
+enum { OPEN_MAX = 12 }; /* monitors, and requests, that one player has open at a time */
+
+enum { TAG_SAY = 1, TAG_ASK, TAG_REPLY, TAG_TICK, TAG_ALARM };
+
+/* Why a player may have ended, as bits of player.asked: 1 << jzx_exit_kind. */
+
+typedef enum sim_fate {
+    FATE_NONE = 0, /* offered and refused, or not yet offered */
+    FATE_OUT,      /* accepted */
+    FATE_HANDLED,
+    FATE_DEAD,     /* reported dead; its destructor comes now */
+    FATE_DROPPED,
+} sim_fate;
+
+/* One message: what its payload names. */
+typedef struct sim_mail {
+    uint16_t from;
+    uint16_t to;
+    uint32_t sequence; /* of those from `from` to `to` */
+    uint8_t fate;
+    bool pointer;
+    bool alarm;   /* a timer's: its destructor runs without a report, and it keeps no order */
+    bool yielded; /* its handler has put it back once */
+    bool refused; /* its handler returned UNHANDLED: the destructor is the runtime's to call */
+} sim_mail;
+
+typedef enum sim_life { LIFE_NONE = 0, LIFE_ASKED, LIFE_ALIVE, LIFE_STILLBORN, LIFE_ENDED } life;
+
+typedef struct open_monitor {
+    uint64_t number; /* 0: free */
+    uint16_t target;
+} open_monitor;
+
+typedef struct open_request {
+    uint64_t ref; /* 0: free */
+    uint16_t about; /* a spawn: the player; else PLAYERS */
+} open_request;
+
+typedef struct sim_play sim_play;
+
+typedef struct sim_player {
+    sim_play *play;
+    uint16_t index;
+    uint8_t life;
+    bool fails; /* its init */
+    uint16_t asker; /* who waits for its spawn; PLAYERS: nobody */
+    uint32_t loop;
+    jzx_actor_id id;
+    uint32_t ticks;
+    uint32_t asked;
+    jzx_exit_info exit;
+    open_monitor monitors[OPEN_MAX];
+    open_request requests[OPEN_MAX];
+    bool waiting[PLAYERS]; /* for a resume notice */
+    uint64_t kept[KEPT];   /* requests to answer later; 0: free */
+    jzx_timer_id alarm;
+    uint64_t alarm_due_ns;
+    uint32_t alarm_mail;
+    int watch; /* a descriptor, or -1 */
+} sim_player;
+
+typedef struct sim_stranger {
+    sim_play *play;
+    uint16_t index; /* among the senders */
+    uint32_t posts;
+    bool done;
+} sim_stranger;
+
+typedef enum sim_drive { DRIVE_RUN, DRIVE_ONCE, DRIVE_LEVEL, DRIVE_EDGE } drive;
+
+typedef struct sim_driven {
+    sim_play *play;
+    uint32_t index;
+    uint8_t drive;
+    bool never;       /* nobody runs it */
+    bool turned;      /* it did run */
+    uint64_t late_ns; /* when it begins to run */
+    jzx_loop *loop;
+    jzx_err result;
+    bool ended;
+} sim_driven;
+
+struct sim_play {
+    sim_world *world;
+    fake_kernel *kernel;
+    const cast_knobs *knobs;
+    jzx_config config;
+    jzx_runtime *runtime;
+    sim_driven loops[LOOPS];
+    uint32_t loop_count;
+    sim_player players[PLAYERS];
+    uint32_t player_count; /* those that ever were */
+    sim_stranger strangers[STRANGERS];
+    uint32_t stranger_count;
+    int descriptors[WATCHES];
+    uint64_t written[WATCHES];
+    uint64_t read[WATCHES];
+
+    sim_mail *mails;
+    uint32_t mail_count;
+    uint32_t mail_room;
+    uint32_t mail_open;
+    uint16_t pair_open[SENDERS][PLAYERS];
+    uint32_t next_out[SENDERS][PLAYERS];
+    uint32_t next_in[SENDERS][PLAYERS];
+
+    uint64_t signals;   /* handled */
+    uint64_t starts;    /* told to observers */
+    uint64_t stops;
+    bool stopping;      /* the stop was asked for */
+    bool alone[LOOPS];  /* a stop of this loop was */
+    uint32_t lost;      /* the loop whose kernel loses a completion, or LOOPS */
+    bool destroying;
+    uint64_t memory_live;
+    uint64_t memory_blocks;
+};
+
+/* player.c */
+void player_cast(sim_play *play, jzx_context *context, uint32_t loop); /* one more, through a host's context */
+void player_options(sim_player *player, jzx_spawn_options *options);
+sim_player *player_new(sim_play *play); /* NULL: all parts are given */
+void stranger_main(void *stranger);
+void host_says(sim_driven *driven); /* from outside of a turn, on the loop's own thread */
+
+/* books.c */
+uint32_t books_offer(sim_play *play, uint32_t from, uint32_t to, uint32_t tag, bool pointer, jzx_message *message);
+void books_refused(sim_play *play, uint32_t number);
+uint32_t books_number(const jzx_message *message);
+void books_handled(sim_play *play, sim_player *receiver, const jzx_message *message);
+void books_dead(void *play, jzx_context *context, jzx_actor_id target, const jzx_message *message,
+                jzx_drop_reason reason);
+void books_down(sim_player *watcher, const jzx_down *down);
+void books_ended(sim_player *player, const jzx_exit_info *info);
+const char *books_open(sim_play *play); /* what is still to come, or NULL */
+void books_idle(void *play);        /* nobody sleeps on work */
+void books_close(sim_play *play);       /* all at the very end */
+
+#endif

@@ -1,0 +1,641 @@
+/* player: an actor that does by lot what actors may do, and the strangers that post to them. */
+#include "tests/sim/play.h"
+
+#include <unistd.h>
+
+#include <jzx/jzx.h>
+
+/* Any that ever was; ended ones too, for stale ids. NULL when there is none. */
+static sim_player *somebody(sim_play *play)
+{
+    sim_player *player = &play->players[world_below(play->world, play->player_count)];
+    return player->id == 0 ? NULL : player;
+}
+
+static bool over(const sim_player *player)
+{
+    return player->life == LIFE_ENDED || player->life == LIFE_STILLBORN;
+}
+
+/* What a call to another may answer, whatever it asked. */
+static void check_refusal(sim_play *play, const sim_player *target, jzx_err err)
+{
+    switch (err) {
+    case JZX_ERR_NO_SUCH_ACTOR:
+        world_check(play->world, over(target));
+        break;
+    case JZX_ERR_LOOP_CLOSED:
+        world_check(play->world, play->stopping || play->alone[target->loop]);
+        break;
+    case JZX_ERR_MAILBOX_FULL:
+    case JZX_ERR_WOULD_BLOCK:
+    case JZX_ERR_STOPPING:
+    case JZX_ERR_LIMIT:
+        break;
+    default:
+        world_fail(play->world, "unexpected: %s", jzx_strerror(err));
+    }
+}
+
+static open_request *free_request(sim_player *self)
+{
+    for (uint32_t i = 0; i < OPEN_MAX; i++) {
+        if (self->requests[i].ref == 0) {
+            return &self->requests[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- what players do ---- */
+
+static void say(sim_player *self, jzx_context *context, bool ask)
+{
+    sim_play *play = self->play;
+    sim_player *target = somebody(play);
+    open_request *request = ask ? free_request(self) : NULL;
+    if (target == NULL || (ask && request == NULL)) {
+        return;
+    }
+    if (self->waiting[target->index]) {
+        bool again = self->life == LIFE_ALIVE && world_chance(play->world, 200);
+        world_check(play->world, !again || jzx_resume(context, target->id) == JZX_OK); /* changes nothing */
+        return;
+    }
+    jzx_message message;
+    bool pointer = world_chance(play->world, 400);
+    uint32_t number = books_offer(play, self->index, target->index, ask ? TAG_ASK : TAG_SAY, pointer, &message);
+    jzx_err err;
+    if (ask) {
+        uint64_t timeout_ns = world_chance(play->world, 300) ? world_below(play->world, 100000) : JZX_FOREVER;
+        uint64_t ref = 0;
+        err = jzx_request(context, target->id, &message, timeout_ns, &ref);
+        *request = (open_request){err == JZX_OK ? ref : 0, PLAYERS};
+    } else {
+        err = jzx_send_with(context, target->id, &message, world_chance(play->world, 100) ? JZX_SEND_REPORT : 0);
+    }
+    if (err == JZX_OK) {
+        return;
+    }
+    books_refused(play, number);
+    check_refusal(play, target, err);
+    if ((err == JZX_ERR_MAILBOX_FULL || err == JZX_ERR_WOULD_BLOCK) && self->life == LIFE_ALIVE) {
+        jzx_err asked = jzx_resume(context, target->id);
+        self->waiting[target->index] = asked == JZX_OK;
+        world_check(play->world, asked == JZX_OK || (asked == JZX_ERR_LIMIT && play->knobs->resumes_max != 0));
+    }
+}
+
+static void answer(sim_player *self, jzx_context *context, uint64_t ref, sim_player *asker)
+{
+    sim_play *play = self->play;
+    jzx_message message;
+    (void)books_offer(play, self->index, asker->index, TAG_REPLY, world_chance(play->world, 400), &message);
+    jzx_err err = jzx_answer(context, ref, &message);
+    world_check(play->world, err == JZX_OK); /* never refused */
+}
+
+static void answer_kept(sim_player *self, jzx_context *context)
+{
+    for (uint32_t i = 0; i < KEPT; i++) {
+        if (self->kept[i] != 0) {
+            sim_player *asker = &self->play->players[self->kept[i] >> 56];
+            uint64_t ref = self->kept[i] & 0x00FFFFFFFFFFFFFFull;
+            self->kept[i] = 0;
+            /* The asker is kept in the top byte: a ref is a cell's index of 24 bits and a count of 40. */
+            answer(self, context, ref, asker);
+        }
+    }
+}
+
+static void monitor(sim_player *self, jzx_context *context)
+{
+    sim_play *play = self->play;
+    sim_player *target = somebody(play);
+    for (uint32_t i = 0; target != NULL && i < OPEN_MAX; i++) {
+        if (self->monitors[i].number == 0) {
+            uint64_t number;
+            jzx_err err = jzx_monitor(context, target->id, &number);
+            if (err == JZX_OK) {
+                self->monitors[i] = (open_monitor){number, target->index};
+            } else {
+                world_check(play->world, err == JZX_ERR_LIMIT && play->knobs->monitors_max != 0);
+            }
+            return;
+        }
+    }
+}
+
+static void demonitor(sim_player *self, jzx_context *context)
+{
+    open_monitor *monitor = &self->monitors[world_below(self->play->world, OPEN_MAX)];
+    if (monitor->number == 0) {
+        world_check(self->play->world, jzx_demonitor(context, 0) == JZX_ERR_NO_SUCH_MONITOR);
+        return;
+    }
+    world_check(self->play->world, jzx_demonitor(context, monitor->number) == JZX_OK);
+    world_check(self->play->world, jzx_demonitor(context, monitor->number) == JZX_ERR_NO_SUCH_MONITOR);
+    monitor->number = 0;
+}
+
+static void end_other(sim_player *self, jzx_context *context)
+{
+    sim_play *play = self->play;
+    sim_player *target = somebody(play);
+    if (target == NULL) {
+        return;
+    }
+    jzx_err err;
+    uint32_t before = target->asked; /* it may end before the call returns */
+    switch (world_below(play->world, 4)) {
+    case 0:
+        target->asked |= 1u << JZX_EXIT_SHUTDOWN;
+        err = jzx_stop(context, target->id);
+        break;
+    case 1:
+        target->asked |= 1u << JZX_EXIT_SHUTDOWN;
+        err = jzx_drain(context, target->id);
+        break;
+    case 2:
+        target->asked |= 1u << JZX_EXIT_KILLED;
+        err = jzx_kill(context, target->id);
+        break;
+    default:
+        target->asked |= 1u << JZX_EXIT_FAIL;
+        err = jzx_fail(context, target->id, (int32_t)self->index, "because another said so, in many words");
+        break;
+    }
+    if (err != JZX_OK) {
+        target->asked = before;
+        check_refusal(play, target, err);
+    }
+}
+
+static void spawn(sim_player *self, jzx_context *context)
+{
+    sim_play *play = self->play;
+    open_request *request = free_request(self);
+    sim_player *child = request == NULL ? NULL : player_new(play);
+    if (child == NULL) {
+        return;
+    }
+    jzx_spawn_options options;
+    player_options(child, &options);
+    child->fails = world_chance(play->world, 150);
+    child->loop = world_below(play->world, play->loop_count);
+    if (child->loop == context->loop->index && world_chance(play->world, 512)) {
+        jzx_actor_id id = 0;
+        jzx_err err = jzx_spawn(context, &options, &id);
+        if (err == JZX_OK) {
+            world_check(play->world, id == child->id);
+        } else if (err != JZX_ERR_INIT) {
+            child->life = LIFE_STILLBORN;
+            world_check(play->world, err == JZX_ERR_LOOP_CLOSED || err == JZX_ERR_LIMIT || err == JZX_ERR_STOPPING);
+        }
+        return;
+    }
+    options.placement = JZX_PLACE_LOOP;
+    options.place_loop = child->loop;
+    uint64_t ref = 0;
+    jzx_err err = jzx_spawn_request(context, &options, &ref);
+    *request = (open_request){err == JZX_OK ? ref : 0, child->index};
+    child->asker = self->index;
+    if (err != JZX_OK) {
+        child->life = LIFE_STILLBORN;
+        check_refusal(play, child, err);
+    }
+}
+
+/* A timer with a payload; the one before is cancelled, and gives its payload back if it was not too late. */
+static void alarm_set(sim_player *self, jzx_context *context)
+{
+    sim_play *play = self->play;
+    jzx_message message;
+    if (self->alarm != 0) {
+        jzx_err err = jzx_timer_cancel(context, self->alarm, &message);
+        world_check(play->world, err == JZX_OK); /* handled ones clear `alarm` */
+        world_check(play->world, books_number(&message) == self->alarm_mail);
+        books_refused(play, self->alarm_mail);
+        self->alarm = 0;
+    }
+    uint64_t delay_ns = world_below(play->world, 200000);
+    uint32_t number = books_offer(play, self->index, self->index, TAG_ALARM, true, &message);
+    self->alarm_due_ns = jzx_clock_ns(context) + delay_ns;
+    self->alarm_mail = number;
+    if (jzx_timer_after(context, delay_ns, &message, &self->alarm) != JZX_OK) {
+        self->alarm = 0;
+        books_refused(play, number);
+    }
+}
+
+/* Its own end: a result to return, or a call that takes effect when the handler returns. */
+static jzx_behavior_result end_self(sim_player *self, jzx_context *context)
+{
+    switch (world_below(self->play->world, 6)) {
+    case 0:
+        self->asked |= 1u << JZX_EXIT_NORMAL;
+        return JZX_BEHAVIOR_STOP;
+    case 1:
+        self->asked |= 1u << JZX_EXIT_FAIL;
+        return JZX_BEHAVIOR_FAIL;
+    case 2:
+        self->asked |= 1u << JZX_EXIT_FAIL;
+        return (jzx_behavior_result)77;
+    case 3:
+        self->asked |= 1u << JZX_EXIT_SHUTDOWN;
+        world_check(self->play->world, jzx_stop(context, self->id) == JZX_OK);
+        return JZX_BEHAVIOR_OK;
+    case 4:
+        self->asked |= 1u << JZX_EXIT_SHUTDOWN;
+        world_check(self->play->world, jzx_drain(context, self->id) == JZX_OK);
+        return JZX_BEHAVIOR_OK;
+    default:
+        self->asked |= 1u << JZX_EXIT_KILLED;
+        world_check(self->play->world, jzx_kill(context, self->id) == JZX_OK);
+        return JZX_BEHAVIOR_OK;
+    }
+}
+
+static jzx_behavior_result act(sim_player *self, jzx_context *context)
+{
+    sim_play *play = self->play;
+    const cast_knobs *knobs = play->knobs;
+    const uint32_t weights[] = {knobs->say, knobs->ask, knobs->spawn, knobs->monitor,
+                                knobs->demonitor, knobs->end_other, knobs->end_self, knobs->timer};
+    uint32_t sum = 0;
+    for (uint32_t i = 0; i < JZX__COUNT(weights); i++) {
+        sum += weights[i];
+    }
+    uint32_t lot = world_below(play->world, sum);
+    uint32_t what = 0;
+    while (lot >= weights[what]) {
+        lot -= weights[what++];
+    }
+    switch (what) {
+    case 0:
+        say(self, context, false);
+        break;
+    case 1:
+        say(self, context, true);
+        break;
+    case 2:
+        spawn(self, context);
+        break;
+    case 3:
+        monitor(self, context);
+        break;
+    case 4:
+        demonitor(self, context);
+        break;
+    case 5:
+        end_other(self, context);
+        break;
+    case 6:
+        return end_self(self, context);
+    default:
+        alarm_set(self, context);
+        break;
+    }
+    return JZX_BEHAVIOR_OK;
+}
+
+static void next_tick(sim_player *self, jzx_context *context)
+{
+    if (self->ticks == 0) {
+        return;
+    }
+    uint64_t pause_ns = world_random(self->play->world) % (self->play->knobs->pause_max_ns + 1);
+    jzx_message message = jzx_message_empty(TAG_TICK);
+    if (jzx_timer_after(context, pause_ns, &message, NULL) != JZX_OK) {
+        self->ticks = 0;
+    }
+}
+
+static jzx_behavior_result tick(sim_player *self, jzx_context *context)
+{
+    world_check(self->play->world, self->ticks > 0);
+    self->ticks--;
+    answer_kept(self, context);
+    uint32_t actions = 1 + world_below(self->play->world, self->play->knobs->actions_most);
+    jzx_behavior_result result = JZX_BEHAVIOR_OK;
+    while (actions-- > 0 && result == JZX_BEHAVIOR_OK) {
+        result = act(self, context);
+    }
+    next_tick(self, context);
+    return result;
+}
+
+/* ---- what players get ---- */
+
+static void close_request(sim_player *self, uint64_t ref, const jzx_spawned *spawned)
+{
+    sim_play *play = self->play;
+    for (uint32_t i = 0; i < OPEN_MAX; i++) {
+        if (self->requests[i].ref != ref || ref == 0) {
+            continue;
+        }
+        bool spawn = self->requests[i].about < PLAYERS;
+        self->requests[i].ref = 0;
+        world_check(play->world, spawn == (spawned != NULL));
+        if (spawned == NULL) {
+            return;
+        }
+        sim_player *child = &play->players[self->requests[i].about];
+        if (spawned->err == JZX_OK) {
+            world_check(play->world, spawned->id == child->id && child->id != 0);
+        } else if (spawned->err == JZX_ERR_INIT) {
+            world_check(play->world, child->life == LIFE_STILLBORN && spawned->code == JZX_ERR_UNKNOWN);
+        } else {
+            world_check(play->world, child->life == LIFE_ASKED);
+            child->life = LIFE_STILLBORN;
+            check_refusal(play, child, (jzx_err)spawned->err);
+        }
+        return;
+    }
+    world_fail(play->world, "player %u got an answer to nothing it asks", self->index);
+}
+
+static jzx_behavior_result asked(sim_player *self, jzx_context *context, const jzx_message *message)
+{
+    sim_play *play = self->play;
+    sim_player *asker = &play->players[play->mails[books_number(message)].from];
+    for (uint32_t i = 0; i < KEPT && self->ticks > 0; i++) {
+        if (self->kept[i] == 0 && world_chance(play->world, 512) && message->ref >> 56 == 0) {
+            self->kept[i] = message->ref | (uint64_t)asker->index << 56;
+            return JZX_BEHAVIOR_OK;
+        }
+    }
+    answer(self, context, message->ref, asker);
+    return JZX_BEHAVIOR_OK;
+}
+
+static jzx_behavior_result mail_came(sim_player *self, jzx_context *context, const jzx_message *message)
+{
+    sim_play *play = self->play;
+    sim_mail *mail = &play->mails[books_number(message)];
+    if (!mail->yielded && world_chance(play->world, 30)) {
+        mail->yielded = true;
+        return JZX_BEHAVIOR_YIELD;
+    }
+    books_handled(play, self, message);
+    if (message->tag == TAG_SAY && play->knobs->end_self != 0 && world_chance(play->world, 3)) {
+        mail->refused = mail->pointer; /* it puts back what it will not live to see */
+        self->asked |= 1u << JZX_EXIT_SHUTDOWN;
+        world_check(play->world, jzx_stop(context, self->id) == JZX_OK);
+        return JZX_BEHAVIOR_YIELD;
+    }
+    if (message->tag == TAG_ASK) {
+        return asked(self, context, message);
+    }
+    if (message->tag == TAG_REPLY) {
+        close_request(self, message->ref, NULL);
+    }
+    if (world_chance(play->world, 20)) {
+        mail->refused = mail->pointer;
+        return JZX_BEHAVIOR_UNHANDLED;
+    }
+    return JZX_BEHAVIOR_OK;
+}
+
+static void resumed(sim_player *self, const jzx_resumed *what)
+{
+    for (uint32_t i = 0; i < self->play->player_count; i++) {
+        if (self->play->players[i].id == what->target) {
+            world_check(self->play->world, self->waiting[i]); /* one notice for each asked for */
+            self->waiting[i] = false;
+            return;
+        }
+    }
+    world_fail(self->play->world, "a resume notice about nobody");
+}
+
+static void readable(sim_player *self)
+{
+    uint64_t count = 0;
+    sim_play *play = self->play;
+    if (read(play->descriptors[self->watch], &count, sizeof count) == (ssize_t)sizeof count) {
+        play->read[self->watch] += count;
+    }
+}
+
+static jzx_behavior_result behavior(jzx_context *context, void *state, const jzx_message *message)
+{
+    sim_player *self = state;
+    sim_play *play = self->play;
+    world_point("player: handles");
+    world_check(play->world, self->life == LIFE_ALIVE);
+    world_check(play->world, jzx_self(context) == self->id);
+    switch (message->tag) {
+    case TAG_TICK:
+        play->signals++;
+        return tick(self, context);
+    case TAG_ALARM:
+        play->signals++;
+        world_check(play->world, jzx_now_ns(context) >= self->alarm_due_ns); /* never early */
+        world_check(play->world, message->ref == self->alarm && books_number(message) == self->alarm_mail);
+        books_handled(play, self, message);
+        self->alarm = 0;
+        return JZX_BEHAVIOR_OK;
+    case JZX_TAG_SYS_DOWN:
+        play->signals++;
+        books_down(self, jzx_message_data(message));
+        return JZX_BEHAVIOR_OK;
+    case JZX_TAG_SYS_RESUME:
+        play->signals++;
+        resumed(self, jzx_message_data(message));
+        return world_chance(play->world, 700) ? act(self, context) : JZX_BEHAVIOR_OK;
+    case JZX_TAG_SYS_SPAWNED:
+        close_request(self, message->ref, jzx_message_data(message));
+        return JZX_BEHAVIOR_OK;
+    case JZX_TAG_SYS_NO_ANSWER:
+        close_request(self, message->ref, NULL);
+        return JZX_BEHAVIOR_OK;
+    case JZX_TAG_SYS_IO:
+        play->signals++;
+        readable(self);
+        return JZX_BEHAVIOR_OK;
+    case JZX_TAG_SYS_DEAD_LETTER:
+        return JZX_BEHAVIOR_OK;
+    default:
+        return mail_came(self, context, message);
+    }
+}
+
+/* ---- life ---- */
+
+static void watch_begin(sim_player *self, jzx_context *context)
+{
+    sim_play *play = self->play;
+    jzx_watch_id id;
+    if (self->index >= WATCHES || play->descriptors[self->index] < 0) {
+        return;
+    }
+    world_check(play->world, jzx_watch(context, play->descriptors[self->index], JZX_IO_READ, &id) == JZX_OK);
+    self->watch = self->index;
+}
+
+static jzx_err init(jzx_context *context, void *argument, void **state)
+{
+    sim_player *self = argument;
+    sim_play *play = self->play;
+    world_check(play->world, self->life == LIFE_ASKED);
+    *state = self;
+    self->id = jzx_self(context);
+    self->loop = jzx_actor_loop(self->id);
+    self->life = LIFE_ALIVE;
+    world_point("player: init");
+    next_tick(self, context);
+    watch_begin(self, context);
+    if (world_chance(play->world, 200)) {
+        say(self, context, world_chance(play->world, 300));
+    }
+    if (world_chance(play->world, 200)) {
+        monitor(self, context);
+    }
+    if (play->knobs->end_other != 0 && world_chance(play->world, 60)) {
+        end_other(self, context); /* it may be the one in whose handler this init runs */
+    }
+    if (play->knobs->end_self != 0 && world_chance(play->world, 20)) {
+        self->asked |= 1u << JZX_EXIT_SHUTDOWN;
+        jzx_err err = world_chance(play->world, 512) ? jzx_stop(context, self->id) : jzx_drain(context, self->id);
+        world_check(play->world, err == JZX_OK);
+    }
+    if (self->fails) {
+        books_ended(self, NULL);
+        return JZX_ERR_UNKNOWN;
+    }
+    return JZX_OK;
+}
+
+static void fini(jzx_context *context, void *state, const jzx_exit_info *info)
+{
+    sim_player *self = state;
+    world_point("player: fini");
+    books_ended(self, info);
+    if (world_chance(self->play->world, 300)) {
+        say(self, context, false); /* a last word */
+    }
+    if (world_chance(self->play->world, 300)) {
+        answer_kept(self, context);
+    }
+}
+
+sim_player *player_new(sim_play *play)
+{
+    if (play->player_count == PLAYERS) {
+        return NULL;
+    }
+    sim_player *player = &play->players[play->player_count];
+    *player = (struct sim_player){.play = play, .index = (uint16_t)play->player_count, .life = LIFE_ASKED, .watch = -1};
+    player->asker = PLAYERS;
+    player->ticks = world_below(play->world, play->knobs->ticks_most + 1);
+    play->player_count++;
+    return player;
+}
+
+void player_options(sim_player *player, jzx_spawn_options *options)
+{
+    sim_world *world = player->play->world;
+    jzx_spawn_options_init(options);
+    options->behavior = behavior;
+    options->init = init;
+    options->fini = fini;
+    options->argument = player;
+    options->mailbox_cap = 1 + world_below(world, player->play->knobs->cap_most);
+    options->mailbox_bytes = 16 + world_below(world, 200);
+    options->messages_per_turn = (uint16_t)(1 + world_below(world, 8));
+    options->mailbox_policy = (uint8_t)(world_chance(world, 200) ? world_below(world, 3) : JZX_MAILBOX_REFUSE);
+    options->name = "player";
+}
+
+void player_cast(sim_play *play, jzx_context *context, uint32_t loop)
+{
+    sim_player *player = player_new(play);
+    jzx_spawn_options options;
+    if (player == NULL) {
+        return;
+    }
+    player_options(player, &options);
+    player->loop = loop;
+    jzx_actor_id id = 0;
+    jzx_err err = jzx_spawn(context, &options, &id);
+    world_check(play->world, err == JZX_OK && id == player->id);
+}
+
+/* ---- hosts and strangers ---- */
+
+void host_says(sim_driven *driven)
+{
+    sim_play *play = driven->play;
+    sim_player *target = somebody(play);
+    if (target == NULL || !world_chance(play->world, 200)) {
+        return;
+    }
+    jzx_message message;
+    uint32_t number = books_offer(play, PLAYERS + STRANGERS + driven->index, target->index, TAG_SAY,
+                                  world_chance(play->world, 400), &message);
+    jzx_err err = jzx_send(jzx_loop_context(driven->loop), target->id, &message);
+    if (err != JZX_OK) {
+        books_refused(play, number);
+        check_refusal(play, target, err);
+    }
+}
+
+static jzx_err post(sim_play *play, jzx_poster *poster, const sim_player *target, const jzx_message *message)
+{
+    return poster != NULL ? jzx_poster_post(poster, target->id, message)
+                          : jzx_post(play->runtime, target->id, message);
+}
+
+static void post_one(sim_stranger *self, jzx_poster *poster)
+{
+    sim_play *play = self->play;
+    sim_player *target = somebody(play);
+    if (target == NULL) {
+        return;
+    }
+    jzx_message message;
+    uint32_t number = books_offer(play, self->index, target->index, TAG_SAY, true, &message);
+    jzx_err err = post(play, poster, target, &message);
+    if (err != JZX_OK) {
+        books_refused(play, number);
+        world_check(play->world, err == JZX_ERR_WOULD_BLOCK || err == JZX_ERR_MAILBOX_FULL ||
+                                     err == JZX_ERR_LOOP_CLOSED);
+    }
+}
+
+static void write_one(sim_play *play)
+{
+    uint32_t which = world_below(play->world, WATCHES);
+    uint64_t one = 1;
+    if (play->descriptors[which] < 0) {
+        return;
+    }
+    play->written[which]++;
+    if (write(play->descriptors[which], &one, sizeof one) != (ssize_t)sizeof one) {
+        world_fail(play->world, "an eventfd is full");
+    }
+    fake_touch(play->kernel, play->descriptors[which]);
+}
+
+void stranger_main(void *argument)
+{
+    sim_stranger *self = argument;
+    sim_play *play = self->play;
+    jzx_poster *poster = NULL;
+    while (self->posts-- > 0) {
+        if (world_chance(play->world, 700)) {
+            world_sleep(play->world, world_random(play->world) % (play->knobs->pause_max_ns + 1));
+        }
+        if (poster == NULL && world_chance(play->world, 100)) {
+            jzx_err err = jzx_poster_create(play->runtime, 4u << world_below(play->world, 4), &poster);
+            world_check(play->world, err == JZX_OK || err == JZX_ERR_LOOP_CLOSED);
+        }
+        if (world_chance(play->world, 250)) {
+            write_one(play);
+        } else {
+            post_one(self, poster);
+        }
+    }
+    self->done = true;
+}

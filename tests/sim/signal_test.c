@@ -1,0 +1,34 @@
+/*
+ * signal: monitors, requests, resume notices and spawns between loops, racing with ends of every kind. Each monitor
+ * gives one DOWN, behind all mail of the actor that ended; each request and spawn one answer; each resume one notice.
+ */
+#include <criterion/criterion.h>
+
+#include "tests/sim/cast.h"
+#include "tests/sim/seeds.h"
+
+static const char *ends(uint64_t seed)
+{
+    static const cast_knobs plenty = {
+        .loops_least = 1, .loops_most = 4, .players_least = 3, .players_most = 12,
+        .ticks_most = 8, .actions_most = 10, .pause_max_ns = 50000,
+        .spare_cells = 600,
+        .strangers_most = 1, .posts_most = 8, .cap_most = 6, .hosts = 100, .lingers = 100, .stop_alone = 100,
+        .say = 300, .ask = 150, .spawn = 60, .monitor = 200, .demonitor = 80, .end_other = 50, .end_self = 10,
+        .timer = 50,
+    };
+    static const cast_knobs few = {
+        .loops_least = 2, .loops_most = 3, .players_least = 4, .players_most = 12,
+        .ticks_most = 8, .actions_most = 10, .pause_max_ns = 20000, .monitors_max = 6, .resumes_max = 4,
+        .spare_cells = 600,
+        .strangers_most = 1, .posts_most = 8, .cap_most = 3, .lingers = 100,
+        .say = 300, .ask = 100, .spawn = 40, .monitor = 300, .demonitor = 100, .end_other = 40, .end_self = 5,
+        .timer = 20,
+    };
+    return cast_play(seed, seed % 4 == 0 ? &few : &plenty, NULL);
+}
+
+Test(signal, one_DOWN_one_answer_one_notice_whatever_races, .timeout = 600)
+{
+    seeds_play("signal", ends);
+}
