@@ -1049,6 +1049,23 @@ void jzx__socket_close(jzx__net *net, jzx__socket *socket, bool abort)
     settle(net, socket);
 }
 
+void jzx__socket_abandon(jzx__net *net, jzx__socket *socket)
+{
+    socket->in_flight = 0; /* so nothing is kept for it */
+    socket->closing = true;
+    jzx__list_remove(&socket->want);
+    jzx__list_remove(&socket->starve);
+    jzx__list_remove(&socket->chunkless);
+    send_drop(net, socket);
+    while (socket->accepted_count > 0) {
+        close(accepted_take(net, socket));
+    }
+    if (socket->fd >= 0) {
+        close(socket->fd);
+        socket->fd = -1;
+    }
+}
+
 static void complete_close(jzx__net *net, jzx__socket *socket)
 {
     JZX_ASSERT(socket->in_flight == 0 && socket->send_first == NULL && socket->received_count == 0);

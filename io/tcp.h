@@ -203,6 +203,8 @@ int jzx__socket_send_owned(jzx__net *net, jzx__socket *socket, void *data, size_
                            void *context);
 /* No event follows. Queued sends get linger_ns to leave, or none with `abort`. Upcall `closed` comes later. */
 void jzx__socket_close(jzx__net *net, jzx__socket *socket, bool abort);
+/* Ends a socket without the kernel, whose completions will not come: drops, closes, tells nobody. The ring works no more. */
+void jzx__socket_abandon(jzx__net *net, jzx__socket *socket);
 /* The next event; false when there is none. */
 bool jzx__socket_next(jzx__net *net, jzx__socket *socket, jzx__socket_event *event);
 bool jzx__socket_has_event(const jzx__socket *socket);

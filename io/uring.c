@@ -61,6 +61,7 @@ typedef struct uring {
     /* owner thread */
     bool enabled;
     bool closing;
+    bool lost;             /* the kernel has dropped a completion; it says so once, this file from then on */
     bool wake_poll_wanted; /* the poll of wake_fd is not armed and shall be */
     bool wake_poll_armed;
     bool timeout_armed;
@@ -155,6 +156,10 @@ static jzx_err enter(uring *u, uint32_t wait_for, uint32_t flags, void *argument
     jzx__count_add(u->base.enters, 1);
     int result = io_uring_enter2((unsigned)u->ring.enter_ring_fd, queued(u), wait_for,
                                  IORING_ENTER_GETEVENTS | u->enter_flags | flags, argument, size);
+    u->lost = u->lost || result == -EBADR;
+    if (jzx__unlikely(u->lost)) {
+        return JZX_ERR_KERNEL_LOST;
+    }
     if (jzx__likely(result >= 0)) {
         return JZX_OK;
     }
@@ -165,8 +170,6 @@ static jzx_err enter(uring *u, uint32_t wait_for, uint32_t flags, void *argument
     case EAGAIN:
     case EBUSY:
         return JZX_OK; /* no memory, or completions must be reaped first: the caller reaps and comes again */
-    case EBADR:
-        return JZX_ERR_KERNEL_LOST;
     default:
         return JZX_ERR_OS;
     }

@@ -280,11 +280,12 @@ jzx_err jzx__loop_make(jzx_runtime *runtime, const jzx_loop_config *config, jzx_
 
 void jzx__loop_free(jzx_loop *loop)
 {
-    if (loop->net_ready) {
-        jzx__net_deinit(&loop->net);
-    }
+    jzx__socket_abandon_all(loop);
     if (loop->backend != NULL) {
         loop->backend->ops->destroy(loop->backend);
+    }
+    if (loop->net_ready) {
+        jzx__net_deinit(&loop->net);
     }
     free_lanes(loop);
     jzx__table *tables[] = {&loop->timers,       &loop->monitors, &loop->suffered, &loop->resumes,

@@ -333,6 +333,7 @@ jzx_err jzx__socket_start(jzx_context *context, jzx__socket_begin begin, int fd,
                           jzx_socket_id *id);
 jzx__socket_record *jzx__socket_find(jzx_context *context, jzx_socket_id id); /* of this actor, or NULL */
 void jzx__socket_give_away(jzx_loop *loop, jzx__socket_record *record, uint32_t to);
+void jzx__socket_abandon_all(jzx_loop *loop); /* when the kernel has lost completions: before the memory goes */
 void jzx__socket_let_go(jzx_loop *loop, jzx__socket_record *record);
 bool jzx__socket_event_message(jzx_context *context, jzx__socket_record *record, jzx_message *message, void *event);
 void jzx__socket_event_done(jzx_context *context, uint64_t number);

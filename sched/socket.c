@@ -401,6 +401,17 @@ void jzx__socket_let_go(jzx_loop *loop, jzx__socket_record *record)
     jzx__socket_close(&loop->net, &record->socket, false);
 }
 
+void jzx__socket_abandon_all(jzx_loop *loop)
+{
+    for (uint32_t index = 0; loop->sockets.used > 0 && index < loop->sockets.fresh; index++) {
+        jzx__socket_record *record = jzx__table_at(&loop->sockets, index);
+        bool used = jzx__number_index(record->resource.number) == index; /* that of a free one is a link to another */
+        if (used && !record->closed) {
+            jzx__socket_abandon(&loop->net, &record->socket);
+        }
+    }
+}
+
 /* Takes a cell out of an urgent list, which is linked one way only. */
 static void unlist(jzx__hot *hot, jzx__resource *resource)
 {
