@@ -61,6 +61,7 @@ typedef struct jzx__lane {
 
     /* Reader. */
     _Alignas(JZX__CACHE_LINE) uint64_t cells_taken;
+    bool gave; /* room has been given back that the writer may wait for */
 } jzx__lane;
 
 jzx_err jzx__lane_init(jzx__lane *lane, uint32_t from, uint32_t to, uint32_t block_count,

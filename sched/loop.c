@@ -430,21 +430,18 @@ static void drain_lane(jzx_loop *loop, jzx__lane *lane)
     jzx__cell single;
     jzx__cell *cells;
     jzx__block *block;
-    bool took = false;
-    for (uint32_t i = 0; i < TAKES_PER_LANE; i++) {
+    for (uint32_t i = 0; i < TAKES_PER_LANE && (i == 0 || !jzx__lane_empty(lane)); i++) {
         uint32_t count = jzx__lane_take(lane, &single, &cells, &block);
         if (count == 0) {
             break;
         }
-        took = true;
+        lane->gave = true;
         deliver_run(loop, cells, count);
         if (block != NULL) {
             jzx__lane_block_done(lane, block);
         }
     }
-    if (took) {
-        jzx__park_peer_gave(loop, lane->from);
-    }
+    loop->gave = true;
 }
 
 static void drain_inbox(jzx_loop *loop, jzx__inbox *inbox)
@@ -524,7 +521,7 @@ static void judge_window(jzx_loop *loop, uint64_t now_ns)
     loop->window_began_ns = 0;
 }
 
-static uint64_t read_clock(jzx_loop *loop)
+uint64_t jzx__loop_clock(jzx_loop *loop)
 {
     uint64_t now_ns = loop->backend->ops->now_ns(loop->backend);
     JZX_ASSERT(now_ns >= loop->now_ns);
@@ -547,7 +544,7 @@ static void adapt_check(jzx_loop *loop, uint64_t window_ns)
 void jzx__loop_check(jzx_loop *loop)
 {
     uint64_t began_ns = loop->now_ns;
-    uint64_t now_ns = read_clock(loop);
+    uint64_t now_ns = jzx__loop_clock(loop);
     adapt_check(loop, now_ns - began_ns);
     loop->window_began_ns = now_ns;
     if (now_ns >= loop->turn_end_ns) {
@@ -610,7 +607,8 @@ void jzx__loop_count(jzx_loop *loop)
 
 static void begin_turn(jzx_loop *loop)
 {
-    uint64_t now_ns = read_clock(loop);
+    uint64_t now_ns = loop->clock_read ? loop->now_ns : jzx__loop_clock(loop);
+    loop->clock_read = false;
     loop->net.now_ns = now_ns;
     loop->turn_end_ns = jzx__add_saturating(now_ns, loop->config->turn_ns);
     jzx__count_set(&loop->segment->turn_began_ns, now_ns);
@@ -641,8 +639,9 @@ bool jzx__loop_turn(jzx_loop *loop)
     drain(loop);
     fire(loop);
     run_actors(loop);
-    jzx__net_flush(&loop->net);
     jzx__route_flush(loop); /* O2 */
+    jzx__net_flush(&loop->net);
+    jzx__park_gave(loop);
     loop->leave = jzx__stop_step(loop);
     jzx__loop_count(loop);
     loop->in_turn = false;
@@ -687,6 +686,7 @@ void jzx__loop_teardown(jzx_loop *loop)
         jzx__life_end_all(loop, UINT32_MAX);
         run_actors(loop);
         jzx__route_flush(loop);
+        jzx__park_gave(loop);
     } while (!jzx__runs_empty(&loop->runs) || jzx__loop_incoming_mail(loop));
     if (loop->enabled) {
         (void)jzx__park_pay(loop); /* others hear of what went to them */

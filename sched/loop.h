@@ -96,6 +96,8 @@ struct jzx_loop {
     bool in_turn;
     bool turn_over;          /* its time is used up */
     bool doorbells;          /* queued in mid-turn: they wait for an enter */
+    bool gave;               /* a lane in has its `gave` */
+    bool clock_read;         /* while lingering, not long ago: the turn goes by it */
     jzx__list dirty_lanes;   /* lanes with cells to publish, or an overflow */
     bool measure;            /* the config's measure_handlers */
     jzx__cell *cell_waiters; /* others that wait until cells are plenty here */
@@ -226,6 +228,7 @@ bool jzx__loop_turn(jzx_loop *loop);     /* true when more is to be done at once
 void jzx__loop_check(jzx_loop *loop);    /* every few messages: the clock, aged lanes, slow handlers */
 bool jzx__loop_incoming(const jzx_loop *loop);      /* anything to wake up for, completions aside */
 bool jzx__loop_incoming_mail(const jzx_loop *loop); /* of that, lanes and inboxes */
+uint64_t jzx__loop_clock(jzx_loop *loop); /* reads the clock; what ran since the last reading is judged */
 void jzx__loop_touch(jzx_loop *loop);    /* work has come from outside a turn: a sleeping host must run it */
 void jzx__loop_count(jzx_loop *loop);    /* brings the counters up to date */
 uint64_t jzx__loop_random(jzx_loop *loop);
@@ -365,7 +368,7 @@ void jzx__park_ring_failed(jzx_loop *loop); /* once `result` says so: no doorbel
 jzx_err jzx__park_pay(jzx_loop *loop); /* sends every doorbell, before a loop leaves */
 void jzx__park_host(jzx_loop *loop);  /* leaves a turn of a hosted loop */
 void jzx__wake(jzx_loop *loop);       /* from any thread, after a post or a stop */
-void jzx__park_peer_gave(jzx_loop *loop, uint32_t peer); /* room was given back to a peer */
+void jzx__park_gave(jzx_loop *loop); /* once a turn: rings those that wait for room given back in it */
 
 /* stop.c */
 bool jzx__stop_step(jzx_loop *loop);  /* one step of a stop, at the end of a turn; true when the loop may leave */

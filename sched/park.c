@@ -1,15 +1,15 @@
 /*
  * park: when a loop sleeps and who wakes it.
  *
- *   owner         jzx__park(), jzx__park_host(); jzx__ring_peer(), jzx__park_peer_gave() for other loops
+ *   owner         jzx__park(), jzx__park_host(); jzx__ring_peer(), jzx__park_gave() for other loops
  *   any thread    jzx__wake()
  *
  * Invariants
  *   P1  No wake-up is lost. A sender publishes, then takes the reader's `parked` by exchange; the reader sets `parked` by
  *       exchange, then looks one last time at everything that could have come. Both are read-modify-writes on one word,
  *       so one of the two sees the other.
- *   P2  The same holds for room that a reader gives back: the writer parks with 2, and the reader's fence stands between
- *       giving back and reading `parked`.
+ *   P2  The same holds for room that a reader gives back: the writer parks with 2, and the reader's fence, one a turn,
+ *       stands between giving back and reading `parked`.
  *   P3  A doorbell that could not be queued, or failed, is owed; a loop that owes one does not sleep.
  */
 #include "sched/loop.h"
@@ -40,14 +40,28 @@ void jzx__ring_peer(jzx_loop *loop, uint32_t peer)
     }
 }
 
-void jzx__park_peer_gave(jzx_loop *loop, uint32_t peer)
+static void ring_if_wants_room(jzx_loop *loop, uint32_t peer)
 {
     jzx_loop *target = loop->runtime->loops[peer];
-    atomic_thread_fence(memory_order_seq_cst); /* P2: partner is the exchange in sleep_for() */
-    JZX__SIM_POINT("park: gave back");
     if (atomic_load_explicit(&target->parked, memory_order_relaxed) == 2 &&
         atomic_exchange_explicit(&target->parked, 0, memory_order_acq_rel) != 0) {
         doorbell(loop, peer);
+    }
+}
+
+void jzx__park_gave(jzx_loop *loop)
+{
+    if (!loop->gave) {
+        return;
+    }
+    loop->gave = false;
+    atomic_thread_fence(memory_order_seq_cst); /* P2: partner is the exchange in jzx__park() */
+    JZX__SIM_POINT("park: gave back");
+    for (uint32_t i = 0; i < loop->runtime->loop_count; i++) {
+        if (i != loop->index && loop->lanes_in[i]->gave) {
+            loop->lanes_in[i]->gave = false;
+            ring_if_wants_room(loop, i);
+        }
     }
 }
 
@@ -102,14 +116,15 @@ static uint32_t parked_word(const jzx_loop *loop)
 static bool linger(jzx_loop *loop, uint64_t deadline_ns)
 {
     const jzx__backend_ops *ops = loop->backend->ops;
-    uint64_t until_ns = jzx__add_saturating(loop->now_ns, loop->linger_ns);
+    uint64_t until_ns = jzx__add_saturating(jzx__loop_clock(loop), loop->linger_ns);
     for (uint32_t round = 1;; round++) {
         if (jzx__loop_incoming(loop) || ops->busy(loop->backend)) {
+            loop->clock_read = true;
             return true;
         }
         /* The clock costs more than a look at the lanes, and nothing here needs it to the nanosecond. */
         if (round % 16 == 0) {
-            uint64_t now_ns = ops->now_ns(loop->backend);
+            uint64_t now_ns = jzx__loop_clock(loop);
             if (now_ns >= deadline_ns) {
                 return true;
             }
@@ -130,6 +145,7 @@ jzx_err jzx__park(jzx_loop *loop, uint64_t deadline_ns)
     if (loop->owed_count > 0) {
         return loop->backend->ops->submit(loop->backend); /* P3 */
     }
+    (void)jzx__loop_clock(loop); /* what comes after is sleep, not the work of a handler */
     jzx_err err = JZX_OK;
     JZX__SIM_POINT("park: before set");
     atomic_exchange_explicit(&loop->parked, parked_word(loop), memory_order_acq_rel); /* P1 */

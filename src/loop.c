@@ -147,6 +147,7 @@ jzx_err jzx_loop_run_once(jzx_loop *loop, uint64_t timeout_ns)
     }
     bool more;
     bool here = turn(loop, &more);
+    (void)jzx__loop_clock(loop); /* what comes after is the caller's time, not a handler's */
     if (here && loop->hosted) {
         jzx__park_host(loop);
     } else if (here && loop->failed == JZX_OK) {

@@ -295,6 +295,33 @@ Test(observe, a_slow_handler_is_reported_with_its_time, .timeout = 30)
     }
 }
 
+/* What lies between two handlers is nobody's time: the loop asleep, or the host's own work. */
+Test(observe, sleep_is_not_slowness, .timeout = 30)
+{
+    enum { SLOW_NS = 50000000 };
+    jzx_config config;
+    test_config(&config);
+    config.slow_handler_ns = SLOW_NS;
+    test_world world;
+    test_observer observer = {0};
+    test_world_open(&world, 1, &config);
+    test_observe(&world, 0, &observer);
+    test_actor actor = {.on = take_long};
+    test_spawn(&world, 0, &actor);
+    test_send(&world, &actor, 7);
+    test_until(&world, actor.received == 1);
+    cr_assert_eq(jzx_loop_run_once(world.loops[0], SLOW_NS + 10000000), JZX_OK); /* sleeps */
+    test_send(&world, &actor, 7);
+    test_until(&world, actor.received == 2);
+    for (uint64_t until = test_now_ns() + SLOW_NS; test_now_ns() < until;) {
+    }
+    test_send(&world, &actor, 7);
+    test_until(&world, actor.received == 3);
+    test_world_settle(&world);
+    cr_assert_eq(observer.slow, 0);
+    test_world_close(&world);
+}
+
 Test(observe, slow_handlers_are_not_reported_when_that_is_off, .timeout = 30)
 {
     for (int measure = 0; measure < 2; measure++) {
