@@ -149,8 +149,8 @@ JZX_API jzx_err jzx_spawn_request(jzx_context *context, const jzx_spawn_options 
  *
  * Thread:  the loop's.
  * Returns: JZX_OK, also when it is ending already; JZX_ERR_NO_SUCH_ACTOR (it lived here and has ended, or never was);
- *          JZX_ERR_WOULD_BLOCK (it lives elsewhere and no cell is free); JZX_ERR_LOOP_CLOSED; JZX_ERR_WRONG_THREAD;
- *          JZX_ERR_INVALID_ARG
+ *          JZX_ERR_WOULD_BLOCK (no cell is free here, to carry the request; an actor needs none to end itself);
+ *          JZX_ERR_LOOP_CLOSED; JZX_ERR_WRONG_THREAD; JZX_ERR_INVALID_ARG
  */
 JZX_API jzx_err jzx_stop(jzx_context *context, jzx_actor_id id);
 JZX_API jzx_err jzx_drain(jzx_context *context, jzx_actor_id id);
