@@ -1,6 +1,7 @@
 /*
  * tcp_echo [port]: sends back what it receives, and copies nothing: the buffer that the kernel received into is kept, sent,
- * and given back when it has left. One actor owns the listener and every connection.
+ * and given back when it has left. One actor owns the listener and every connection. When a peer does not read, the loop's
+ * receive buffers run out and nothing more is read: right for an echo; jzx-kv pauses each client for itself.
  */
 #include <jzx/jzx.h>
 #include <signal.h>
@@ -21,6 +22,7 @@ static jzx_err echo_init(jzx_context *context, void *argument, void **state)
     jzx_tcp_options options;
     jzx_tcp_options_init(&options);
     options.port = *(const uint16_t *)argument;
+    options.send_max = 16 << 20; /* more than all receive buffers hold, so no send is refused */
     jzx_socket_id listener;
     uint16_t port;
     jzx_err err = jzx_tcp_listen(context, &options, &listener);
@@ -41,7 +43,6 @@ static void echo(jzx_context *context, const jzx_tcp_event *event)
     void *data = (void *)(uintptr_t)event->data; /* kept: it is ours now, the const was for lent data */
     jzx_err err = jzx_tcp_send_owned(context, event->socket, data, event->size, drop, drop_context);
     if (err != JZX_OK) {
-        /* The peer does not read what it asked for. A server with something to lose would pause reading instead. */
         drop(drop_context, data, event->size);
         jzx_tcp_close(context, event->socket);
     }
