@@ -72,7 +72,9 @@ static jzx_err begin_run(jzx_loop *loop, bool *unrun)
 static void leave(jzx_loop *loop)
 {
     jzx__observe_loop(loop, false);
-    (void)jzx__park_pay(loop); /* the last phase was perhaps opened here: the others must hear of it */
+    if (jzx__park_pay(loop) != JZX_OK) { /* the last phase was perhaps opened here: the others must hear of it */
+        jzx__park_ring_failed(loop);
+    }
     jzx__count_set(&loop->segment->state, JZX__LOOP_LEFT);
     jzx__stop_left(loop);
 }
