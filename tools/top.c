@@ -10,8 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { RUNTIMES_MAX = 16 };                   /* of one process */
-static const uint64_t STUCK_NS = 1000000000u; /* in one turn: from then on a loop is called stuck */
+enum { RUNTIMES_MAX = 16 };                  /* of one process */
+static const uint64_t STUCK_NS = 100000000u; /* in one turn: from then on a loop is called stuck */
 
 /* What is shown of one actor. */
 struct actor {

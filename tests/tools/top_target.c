@@ -4,31 +4,43 @@
  * input.
  *
  *   top_target [SEGMENT-FILE]
+ *   top_target --stuck         the first actor is in a handler that does not return before that
  */
 #include <jzx/jzx.h>
 
 #include <sched.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
-enum { LOOPS = 2 };
+enum { LOOPS = 2, TAG_COUNT = 0x42, TAG_STICK = 0x43 };
 
 static const unsigned messages[LOOPS] = {1000, 500};
 static const char *const names[LOOPS] = {"alpha", "ome\033ga"};
+
+static void wait_for_end_of_input(void)
+{
+    char byte;
+    while (read(STDIN_FILENO, &byte, 1) > 0) {
+    }
+}
 
 static jzx_behavior_result behave(jzx_context *context, void *state, const jzx_message *message)
 {
     (void)context;
     (void)state;
-    return message->tag == 0x42 ? JZX_BEHAVIOR_OK : JZX_BEHAVIOR_UNHANDLED;
+    if (message->tag == TAG_STICK) {
+        wait_for_end_of_input();
+    }
+    return message->tag == TAG_COUNT || message->tag == TAG_STICK ? JZX_BEHAVIOR_OK : JZX_BEHAVIOR_UNHANDLED;
 }
 
-static jzx_err make_loop(jzx_runtime *runtime, unsigned index)
+static jzx_err make_loop(jzx_runtime *runtime, unsigned index, jzx_actor_id *made)
 {
     jzx_loop *loop;
     jzx_actor_id id = 0;
     jzx_spawn_options options;
-    jzx_message message = jzx_message_empty(0x42);
+    jzx_message message = jzx_message_empty(TAG_COUNT);
     jzx_spawn_options_init(&options);
     options.behavior = behave;
     options.name = names[index];
@@ -39,6 +51,7 @@ static jzx_err make_loop(jzx_runtime *runtime, unsigned index)
     for (unsigned i = 0; i < messages[index] && err == JZX_OK; i++) {
         err = jzx_send(jzx_loop_context(loop), id, &message);
     }
+    *made = id;
     return err;
 }
 
@@ -52,11 +65,12 @@ static void wait_handled(jzx_runtime *runtime)
     }
 }
 
-static jzx_err run(jzx_runtime *runtime)
+static jzx_err run(jzx_runtime *runtime, bool stuck)
 {
+    jzx_actor_id ids[LOOPS];
     jzx_err err = JZX_OK;
     for (unsigned i = 0; i < LOOPS && err == JZX_OK; i++) {
-        err = make_loop(runtime, i);
+        err = make_loop(runtime, i, &ids[i]);
     }
     for (unsigned i = 0; i < LOOPS && err == JZX_OK; i++) {
         err = jzx_loop_start(jzx_runtime_loop(runtime, i));
@@ -65,12 +79,15 @@ static jzx_err run(jzx_runtime *runtime)
         return err;
     }
     wait_handled(runtime);
+    if (stuck) {
+        jzx_message stick = jzx_message_empty(TAG_STICK);
+        err = jzx_post(runtime, ids[0], &stick);
+    }
     puts("ready");
     fflush(stdout);
-    char byte;
-    while (read(STDIN_FILENO, &byte, 1) > 0) {
-    }
-    return jzx_runtime_shutdown(runtime, 10u * 1000000000ull, NULL);
+    wait_for_end_of_input();
+    jzx_err stopped = jzx_runtime_shutdown(runtime, 10u * 1000000000ull, NULL);
+    return err == JZX_OK ? stopped : err;
 }
 
 int main(int argc, char **argv)
@@ -79,10 +96,11 @@ int main(int argc, char **argv)
     jzx_runtime *runtime;
     jzx_config_init(&config);
     config.loops_max = LOOPS;
-    config.segment_path = argc > 1 ? argv[1] : NULL;
+    bool stuck = argc > 1 && strcmp(argv[1], "--stuck") == 0;
+    config.segment_path = argc > 1 && !stuck ? argv[1] : NULL;
     jzx_err err = jzx_runtime_create(&config, &runtime);
     if (err == JZX_OK) {
-        err = run(runtime);
+        err = run(runtime, stuck);
         jzx_err destroyed = jzx_runtime_destroy(runtime);
         err = err == JZX_OK ? destroyed : err;
     }

@@ -92,6 +92,15 @@ end_target
 refuse 1 "no process $gone" "$jzx" top --once "$gone"
 refuse 1 "process $$ has no libjzx runtime" "$jzx" top --once $$
 
+# ---- a handler that does not return ----
+start_target --stuck
+for try in $(seq 2000); do
+    look "$pid"
+    ! grep -q 'in one turn' "$dir/shown" || break
+done
+grep -q 'loop 0 has been in one turn for .* handler is <0\.0\.1>$' "$dir/shown" || fail "after $try looks it shows no stuck loop"
+end_target
+
 # ---- in a file: while it runs, and after ----
 segment=$dir/segment
 start_target "$segment"
