@@ -171,7 +171,7 @@ void jzx__park_host(jzx_loop *loop)
     JZX__SIM_POINT("park: host set");
     ops->host_sleep(loop->backend, jzx__deadlines_next_ns(&loop->deadlines));
     atomic_thread_fence(memory_order_seq_cst); /* the notification is on before the last look */
-    if (jzx__loop_incoming(loop) || !jzx__runs_empty(&loop->runs) || loop->owed_count > 0 ||
+    if (jzx__loop_incoming(loop) || jzx__stop_more(loop) || !jzx__runs_empty(&loop->runs) || loop->owed_count > 0 ||
         ops->busy(loop->backend) || jzx__deadlines_next_ns(&loop->deadlines) <= ops->now_ns(loop->backend)) {
         atomic_exchange_explicit(&loop->parked, 0, memory_order_acq_rel);
         jzx__loop_touch(loop);

@@ -124,7 +124,7 @@ jzx_err jzx_loop_run(jzx_loop *loop)
 static bool idle(jzx_loop *loop)
 {
     return !loop->unseen && jzx__runs_empty(&loop->runs) && !jzx__loop_incoming(loop) &&
-           !loop->backend->ops->busy(loop->backend) && jzx__list_empty(&loop->dirty_lanes);
+           !loop->backend->ops->busy(loop->backend) && jzx__list_empty(&loop->dirty_lanes) && !jzx__stop_more(loop);
 }
 
 jzx_err jzx_loop_run_once(jzx_loop *loop, uint64_t timeout_ns)
@@ -216,8 +216,11 @@ jzx_err jzx_loop_start(jzx_loop *loop)
     if (__atomic_exchange_n(&loop->entered, true, __ATOMIC_ACQ_REL)) {
         return JZX_ERR_ALREADY_RUNNING;
     }
+    /* Nor use it: from here on it is the new thread's (O1), which may begin at once. */
+    uintptr_t maker = atomic_exchange_explicit(&loop->owner, 0, memory_order_relaxed);
     int error = pthread_create(&loop->thread, NULL, thread_main, loop);
     if (error != 0) {
+        atomic_store_explicit(&loop->owner, maker, memory_order_relaxed);
         __atomic_store_n(&loop->entered, false, __ATOMIC_RELEASE);
         atomic_store_explicit(&loop->runtime->os_error, error, memory_order_relaxed);
         return JZX_ERR_OS;

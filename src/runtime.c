@@ -218,6 +218,19 @@ static bool in_use(const jzx_runtime *runtime)
     return false;
 }
 
+/* Some thread of jzx_loop_start() is on its way to its first turn: only a stop makes it end. */
+static bool on_the_way(const jzx_runtime *runtime)
+{
+    for (uint32_t i = 0; i < runtime->loop_count; i++) {
+        const jzx_loop *loop = runtime->loops[i];
+        if (loop->has_thread && loop_state(loop) == JZX__LOOP_CREATED &&
+            __atomic_load_n(&loop->entered, __ATOMIC_ACQUIRE)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Some loop has yet to be driven out by its host: threads of other loops cannot end before. */
 static bool awaits_host(const jzx_runtime *runtime)
 {
@@ -227,6 +240,18 @@ static bool awaits_host(const jzx_runtime *runtime)
         }
     }
     return false;
+}
+
+/* Tears down the loops that never ran, each once. */
+static void end_unrun(jzx_runtime *runtime)
+{
+    for (uint32_t i = 0; i < runtime->loop_count; i++) {
+        jzx_loop *loop = runtime->loops[i];
+        if (!__atomic_exchange_n(&loop->entered, true, __ATOMIC_ACQ_REL)) {
+            atomic_store_explicit(&loop->state, JZX__LOOP_LEFT, memory_order_release);
+            jzx__loop_teardown(loop);
+        }
+    }
 }
 
 static void join_threads(jzx_runtime *runtime)
@@ -244,7 +269,7 @@ jzx_err jzx_runtime_destroy(jzx_runtime *runtime)
     if (runtime->pid != (int)getpid()) {
         return JZX_ERR_FORKED;
     }
-    if (in_use(runtime) && atomic_load_explicit(&runtime->stop, memory_order_acquire) == 0) {
+    if ((on_the_way(runtime) || in_use(runtime)) && atomic_load_explicit(&runtime->stop, memory_order_acquire) == 0) {
         return JZX_ERR_BUSY;
     }
     for (uint32_t i = 0; i < runtime->loop_count; i++) {
@@ -260,11 +285,7 @@ jzx_err jzx_runtime_destroy(jzx_runtime *runtime)
         return JZX_ERR_BUSY;
     }
     atomic_store_explicit(&runtime->stop, 1, memory_order_release);
-    for (uint32_t i = 0; i < runtime->loop_count; i++) {
-        if (!runtime->loops[i]->entered) {
-            jzx__loop_teardown(runtime->loops[i]);
-        }
-    }
+    end_unrun(runtime);
     for (uint32_t i = 0; i < runtime->loop_count; i++) {
         drop_leftovers(runtime, runtime->loops[i]);
     }
@@ -301,15 +322,29 @@ static uint64_t clock_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+/* *which is then the one that is furthest behind: the others wait for it. */
 static bool some_loop_runs(const jzx_runtime *runtime, uint32_t *which)
+{
+    uint32_t least = UINT32_MAX;
+    for (uint32_t i = 0; i < runtime->loop_count; i++) {
+        const jzx_loop *loop = runtime->loops[i];
+        uint32_t reached = atomic_load(&loop->phase_reached);
+        if (loop_state(loop) == JZX__LOOP_RUNNING && reached < least) {
+            least = reached;
+            *which = i;
+        }
+    }
+    return least != UINT32_MAX;
+}
+
+/* So that each goes as far as it can: request_stop() wakes only one, and a host may not come to drive that. */
+static void wake_all(jzx_runtime *runtime)
 {
     for (uint32_t i = 0; i < runtime->loop_count; i++) {
         if (loop_state(runtime->loops[i]) == JZX__LOOP_RUNNING) {
-            *which = i;
-            return true;
+            jzx__wake(runtime->loops[i]);
         }
     }
-    return false;
 }
 
 /* Sleeps until a loop leaves (jzx__stop_left()) or the deadline. */
@@ -342,10 +377,12 @@ jzx_err jzx_runtime_shutdown(jzx_runtime *runtime, uint64_t timeout_ns, uint32_t
     }
     uint64_t deadline_ns = jzx__add_saturating(clock_ns(), timeout_ns);
     jzx_runtime_request_stop(runtime);
+    wake_all(runtime);
     for (;;) {
         uint32_t left = atomic_load_explicit(&runtime->left, memory_order_acquire);
         if (!some_loop_runs(runtime, &which)) {
             join_threads(runtime);
+            end_unrun(runtime);
             return JZX_OK;
         }
         if (clock_ns() >= deadline_ns) {
