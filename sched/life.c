@@ -110,12 +110,12 @@ static void stillborn(jzx_loop *loop, uint32_t index, int32_t code)
     jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
     hot->flags |= JZX__SLOT_STILLBORN;
     if ((hot->flags & JZX__SLOT_QUEUED) != 0) {
-        if (jzx__public(loop, index)->state == JZX__STOPPING) {
+        if (jzx__public(loop, index)->state == JZX__STOPPING && hot->end != NULL) {
             jzx__cell_free(loop, hot->end);
         }
         jzx__public(loop, index)->state = JZX__STOPPING;
         hot->end = NULL;
-        hot->bytes_cap = (uint32_t)code;
+        hot->end_code = code;
         return;
     }
     jzx__life_exit(loop, index, JZX_EXIT_INIT, code, NULL, 0);
@@ -163,11 +163,12 @@ jzx_err jzx__life_spawn(jzx_loop *loop, const jzx_spawn_options *options, jzx_ac
     return JZX_OK;
 }
 
-void jzx__life_spawn_request(jzx_loop *loop, const jzx_spawn_options *options, jzx_actor_id asker, uint64_t token)
+void jzx__life_spawn_request(jzx_loop *loop, const jzx_spawn_options *options, jzx_actor_id asker, uint32_t depth,
+                             uint64_t token)
 {
     jzx_spawned result = {.id = 0};
     result.err = jzx__loop_refuses(loop) ? JZX_ERR_LOOP_CLOSED
-                                         : jzx__life_spawn(loop, options, asker, 1, &result.id, &result.code);
+                                         : jzx__life_spawn(loop, options, asker, depth, &result.id, &result.code);
     jzx_message message = jzx_message_value(JZX_TAG_SYS_SPAWNED, &result, sizeof result);
     jzx__cell *answer = jzx__pool_take_inbound(&loop->pool);
     jzx__cell_from_message(answer, &message, JZX__CELL_ANSWER);
@@ -224,21 +225,27 @@ void jzx__life_spawn_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__c
                         .argument = second.argument, .state_size = first.state_size,
                         .mailbox_cap = second.mailbox_cap, .mailbox_bytes = first.mailbox_bytes,
                         .messages_per_turn = second.messages_per_turn, .mailbox_policy = second.mailbox_policy, .name = first.name};
-    jzx__life_spawn_request(loop, &options, cell->sender, first.token);
+    jzx__life_spawn_request(loop, &options, cell->sender, 1, first.token);
 }
 
 /* ---- ends ---- */
 
-static jzx_exit_kind exit_kind_of(uint8_t end)
+static jzx_exit_kind exit_kind_of(uint32_t end)
 {
     return end == JZX__END_KILL ? JZX_EXIT_KILLED : end == JZX__END_FAIL ? JZX_EXIT_FAIL : JZX_EXIT_SHUTDOWN;
 }
 
-/* Makes a live slot stopping, for the reason in `cell`, which is then the slot's (E2, E4). */
-static void set_stopping(jzx_loop *loop, uint32_t index, jzx__cell *cell)
+/*
+ * Makes a live slot stopping (E2, E4). The text of a failure is in `cell`, which is then the slot's; NULL when there is none.
+ * Everything else is in the slot, so that no end waits for a cell.
+ */
+static void set_stopping(jzx_loop *loop, uint32_t index, jzx__end end, int32_t code, jzx__cell *cell)
 {
+    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
     jzx__public(loop, index)->state = JZX__STOPPING;
-    jzx__slot_hot(&loop->slots, index)->end = cell;
+    hot->end = cell;
+    hot->end_kind = (uint16_t)end;
+    hot->end_code = code;
     loop->turn.special = true; /* it may be the one that runs */
     jzx__schedule(loop, index);
 }
@@ -302,12 +309,11 @@ jzx_err jzx__life_end(jzx_loop *loop, jzx_actor_id id, jzx__end end, int32_t cod
         drain(loop, index);
         return JZX_OK;
     }
-    jzx__cell *cell = jzx__pool_take(&loop->pool, 1);
-    if (cell == NULL) {
-        return JZX_ERR_WOULD_BLOCK;
+    jzx__cell *cell = text != NULL && *text != 0 ? jzx__pool_take(&loop->pool, 1) : NULL;
+    if (cell != NULL) {
+        fill_end(cell, id, end, code, text);
     }
-    fill_end(cell, id, end, code, text);
-    set_stopping(loop, index, cell);
+    set_stopping(loop, index, end, code, cell);
     return JZX_OK;
 }
 
@@ -322,9 +328,11 @@ void jzx__life_end_arrived(jzx_loop *loop, const jzx__cell *from)
         drain(loop, index);
         return;
     }
-    jzx__cell *cell = jzx__pool_take_inbound(&loop->pool);
-    memcpy(cell, ending, sizeof *ending);
-    set_stopping(loop, index, cell);
+    jzx__cell *cell = ending->text_head[0] != 0 ? jzx__pool_take(&loop->pool, 1) : NULL;
+    if (cell != NULL) {
+        memcpy(cell, ending, sizeof *ending);
+    }
+    set_stopping(loop, index, (jzx__end)ending->end, ending->code, cell);
 }
 
 void jzx__life_end_all(jzx_loop *loop, uint32_t max)
@@ -333,13 +341,7 @@ void jzx__life_end_all(jzx_loop *loop, uint32_t max)
         uint32_t index = loop->end_cursor++;
         uint8_t state = jzx__public(loop, index)->state;
         if (state == JZX__RUNNING || state == JZX__DRAINING) {
-            jzx__cell *cell = jzx__pool_take(&loop->pool, 1);
-            if (cell == NULL) {
-                loop->end_cursor--; /* those that end now give theirs back */
-                return;
-            }
-            fill_end(cell, jzx__public(loop, index)->id, JZX__END_STOP, 0, NULL);
-            set_stopping(loop, index, cell);
+            set_stopping(loop, index, JZX__END_STOP, 0, NULL);
         }
     }
 }
@@ -481,18 +483,16 @@ void jzx__life_notice_left(jzx_loop *loop, uint32_t index)
 
 static __attribute__((noinline)) void finish_stopping(jzx_loop *loop, uint32_t index)
 {
-    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
-    if (hot->end == NULL) { /* stillborn */
-        jzx__life_exit(loop, index, JZX_EXIT_INIT, (int32_t)hot->bytes_cap, NULL, 0);
-        return;
+    const jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
+    jzx_exit_kind kind = (hot->flags & JZX__SLOT_STILLBORN) != 0 ? JZX_EXIT_INIT : exit_kind_of(hot->end_kind);
+    char text[JZX_EXIT_TEXT_MAX] = "";
+    if (hot->end != NULL) {
+        const jzx__end_cell *ending = (const jzx__end_cell *)(const void *)hot->end;
+        memcpy(text, ending->text_head, sizeof ending->text_head);
+        memcpy(text + sizeof ending->text_head, ending->text_tail, sizeof ending->text_tail);
+        jzx__cell_free(loop, hot->end);
     }
-    jzx__end_cell ending;
-    memcpy(&ending, hot->end, sizeof ending);
-    jzx__cell_free(loop, hot->end);
-    char text[JZX_EXIT_TEXT_MAX];
-    memcpy(text, ending.text_head, sizeof ending.text_head);
-    memcpy(text + sizeof ending.text_head, ending.text_tail, sizeof ending.text_tail);
-    jzx__life_exit(loop, index, exit_kind_of(ending.end), ending.code, text, 0);
+    jzx__life_exit(loop, index, kind, hot->end_code, text, 0);
 }
 
 /* What the handler asked for itself comes first, then what it returned. True: the actor has ended. */
@@ -737,7 +737,8 @@ static step run_socket(jzx_context *context, jzx__cell *cell)
     jzx_message message;
     uint64_t event[8]; /* room for a jzx_tcp_event */
     if (!jzx__socket_event_message(context, record, &message, event)) {
-        return STEP_ON;
+        /* An observer, told of an accept that failed, may have ended it. */
+        return jzx__public(context->loop, context->slot)->state == JZX__STOPPING ? STEP_YIELDED : STEP_ON;
     }
     jzx_behavior_result result = call_signal(context, &message);
     jzx__socket_event_done(context, number);
@@ -781,12 +782,14 @@ static inline void done(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_segme
     }
 }
 
-/* One look at the clock in a while. */
-static inline void check_now_and_then(jzx_loop *loop)
+/* One look at the clock in a while. True when there was one: observers may have ended any actor meanwhile. */
+static inline bool check_now_and_then(jzx_loop *loop)
 {
     if (jzx__unlikely(--loop->check_in == 0)) {
         jzx__loop_check(loop);
+        return true;
     }
+    return false;
 }
 
 /* Urgent ones and mail take turns, so neither starves the other (P22). */
@@ -826,10 +829,13 @@ static inline bool run_batch(jzx_loop *loop, jzx__hot *hot, jzx_segment_slot *pu
         } else {
             next = run_first(loop, hot, public, handled);
         }
-        check_now_and_then(loop);
+        bool checked = check_now_and_then(loop);
         if (jzx__unlikely(next != STEP_ON)) {
             loop->turn.end = 0;
             return next != STEP_ENDED;
+        }
+        if (jzx__unlikely(checked) && public->state == JZX__STOPPING) {
+            return true;
         }
         if (--budget == 0 || loop->turn_over) {
             break;
@@ -847,6 +853,7 @@ static inline void run_actor(jzx_loop *loop)
     if (jzx__unlikely(public->state == JZX__STOPPING)) {
         hot->flags &= (uint8_t)~JZX__SLOT_QUEUED;
         finish_stopping(loop, index);
+        (void)check_now_and_then(loop); /* an end takes its part of the turn too */
         return;
     }
     loop->turn.self = public->id;

@@ -271,7 +271,8 @@ static inline void jzx__cell_free(jzx_loop *loop, jzx__cell *cell)
 /* life.c: from spawn to exit */
 jzx_err jzx__life_spawn(jzx_loop *loop, const jzx_spawn_options *options, jzx_actor_id parent, uint32_t depth,
                         jzx_actor_id *id, int32_t *code);
-void jzx__life_spawn_request(jzx_loop *loop, const jzx_spawn_options *options, jzx_actor_id asker, uint64_t token);
+void jzx__life_spawn_request(jzx_loop *loop, const jzx_spawn_options *options, jzx_actor_id asker, uint32_t depth,
+                             uint64_t token);
 void jzx__life_spawn_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *second);
 void jzx__life_spawn_pack(const jzx_spawn_options *options, uint64_t token, jzx__cell cells[2]);
 jzx_err jzx__life_end(jzx_loop *loop, jzx_actor_id id, jzx__end end, int32_t code, const char *text);

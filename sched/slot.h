@@ -55,7 +55,7 @@ typedef struct jzx__suffered jzx__suffered;
 typedef struct jzx__hot {
     union {
         jzx_behavior_fn behavior;
-        jzx__cell *end; /* stopping: why, a jzx__end_cell; NULL when stillborn */
+        jzx__cell *end; /* stopping: the text of why, in a jzx__end_cell, or NULL */
     };
     void *state;            /* with OWN_STATE, JZX__STATE_PREFIX bytes before it hold its size */
     jzx__queue mail;
@@ -66,8 +66,14 @@ typedef struct jzx__hot {
     };
     uint32_t cap;
     uint64_t bytes;         /* of payloads by pointer in the mailbox */
-    uint32_t bytes_cap;
-    uint16_t per_turn;
+    union {
+        uint32_t bytes_cap;
+        int32_t end_code;   /* stopping */
+    };
+    union {
+        uint16_t per_turn;
+        uint16_t end_kind;  /* stopping: jzx__end */
+    };
     uint8_t policy;
     uint8_t flags;          /* JZX__SLOT_* */
 } jzx__hot;

@@ -142,7 +142,7 @@ jzx_err jzx_spawn_request(jzx_context *context, const jzx_spawn_options *options
     }
     uint64_t token = reserved->target;
     if (loop_index == context->loop->index) {
-        jzx__life_spawn_request(context->loop, options, context->self, token);
+        jzx__life_spawn_request(context->loop, options, context->self, context->depth + 1, token);
     } else {
         err = request_remote(context, options, loop_index, token);
     }

@@ -145,11 +145,12 @@ JZX_API jzx_err jzx_spawn_request(jzx_context *context, const jzx_spawn_options 
  *   jzx_stop    after the message it is handling; what is queued is destroyed
  *   jzx_drain   after what is queued now is handled; new mail is refused
  *   jzx_kill    as stop, with kind KILLED
- *   jzx_fail    as stop, with kind FAIL, `code` and `text` (NULL, or cut to JZX_EXIT_TEXT_MAX - 1 bytes)
+ *   jzx_fail    as stop, with kind FAIL, `code` and `text` (NULL, or cut to JZX_EXIT_TEXT_MAX - 1 bytes; lost when the
+ *               loop is out of cells)
  *
  * Thread:  the loop's.
  * Returns: JZX_OK, also when it is ending already; JZX_ERR_NO_SUCH_ACTOR (it lived here and has ended, or never was);
- *          JZX_ERR_WOULD_BLOCK (no cell is free here, to carry the request; an actor needs none to end itself);
+ *          JZX_ERR_WOULD_BLOCK (it lives elsewhere and no cell is free here to carry the request);
  *          JZX_ERR_LOOP_CLOSED; JZX_ERR_WRONG_THREAD; JZX_ERR_INVALID_ARG
  */
 JZX_API jzx_err jzx_stop(jzx_context *context, jzx_actor_id id);

@@ -3,6 +3,49 @@
 
 #include "tests/support/support.h"
 
+/* ---- what ends an actor while it has mail left ---- */
+
+static void kill_slow(void *user, jzx_context *context, jzx_actor_id id, uint32_t tag, uint64_t took_ns)
+{
+    (void)tag;
+    (void)took_ns;
+    jzx_err *result = user;
+    *result = jzx_kill(context, id);
+}
+
+static jzx_behavior_result be_slow(jzx_context *context, test_actor *actor, const jzx_message *message)
+{
+    (void)actor;
+    (void)message;
+    uint64_t until_ns = jzx_clock_ns(context) + 2000000;
+    while (jzx_clock_ns(context) < until_ns) {
+    }
+    return JZX_BEHAVIOR_OK;
+}
+
+Test(review, an_observer_may_kill_a_slow_actor_that_has_more_mail, .timeout = 30)
+{
+    test_world world;
+    jzx_config config;
+    test_config(&config);
+    config.slow_handler_ns = 1000000;
+    config.turn_ns = 1000000000;
+    test_world_open(&world, 1, &config);
+    jzx_err killed = JZX_ERR_UNKNOWN;
+    jzx_observer observer = {.struct_size = sizeof observer, .slow_handler = kill_slow};
+    cr_assert_eq(jzx_observer_add(world.loops[0], &observer, &killed), JZX_OK);
+    test_actor slow = {.on = be_slow};
+    test_spawn(&world, 0, &slow);
+    for (uint32_t i = 0; i < 200; i++) {
+        test_send(&world, &slow, i);
+    }
+    test_until(&world, slow.finis == 1);
+    cr_assert_eq(killed, JZX_OK);
+    cr_assert_eq(slow.exit.kind, JZX_EXIT_KILLED);
+    cr_assert_lt(slow.received, 100);
+    test_world_close(&world);
+}
+
 /* ---- a stop that has nothing to end for a while ---- */
 
 /* Ends all but the last of `count` actors, so that the stop walks over empty slots. */
@@ -53,6 +96,117 @@ Test(review, a_stop_of_a_loop_run_once_walks_over_empty_slots, .timeout = 30)
     cr_assert_eq(err, JZX_ERR_LOOP_CLOSED);
     world.closed[0] = true;
     cr_assert_eq(actors[MANY - 1].finis, 1);
+    test_world_close(&world);
+}
+
+/* ---- no cell is left ---- */
+
+enum { PAIRS = 8, TAG_ASK = 9 };
+
+/* Asks its lazy partner, which never answers, for as long as that takes requests. */
+static jzx_behavior_result ask_lazy(jzx_context *context, test_actor *actor, const jzx_message *message)
+{
+    const test_actor *lazy = actor->data;
+    jzx_message request = jzx_message_empty(5);
+    while (message->tag == TAG_ASK && jzx_request(context, lazy->id, &request, JZX_FOREVER, NULL) == JZX_OK) {
+    }
+    return JZX_BEHAVIOR_OK;
+}
+
+/* Askers and lazy answerers that together hold all the cells that loop 0 gives out. */
+static void exhaust_cells(test_world *world, test_actor askers[PAIRS], test_actor lazy[PAIRS])
+{
+    for (uint32_t i = 0; i < PAIRS; i++) {
+        askers[i].on = ask_lazy;
+        askers[i].data = &lazy[i];
+        test_spawn(world, 0, &askers[i]);
+        test_spawn(world, 0, &lazy[i]);
+    }
+    jzx_counters counters;
+    uint32_t turn = 0;
+    do {
+        test_send(world, &askers[turn++ % PAIRS], TAG_ASK);
+        test_world_settle(world);
+        cr_assert_eq(jzx_loop_stats(world->loops[0], &counters), JZX_OK);
+        cr_assert_lt(turn, 1000);
+    } while (counters.cells_free > world->config.inbox_size + 2);
+}
+
+Test(review, actors_end_although_all_cells_are_kept, .timeout = 30)
+{
+    static test_actor askers[PAIRS];
+    static test_actor lazy[PAIRS];
+    test_world world;
+    test_world_open(&world, 1, NULL);
+    exhaust_cells(&world, askers, lazy);
+    jzx_message message = jzx_message_empty(6);
+    jzx_context *host = jzx_loop_context(world.loops[0]);
+    while (jzx_send(host, lazy[0].id, &message) == JZX_OK) {
+    }
+    cr_assert_eq(jzx_send(host, lazy[0].id, &message), JZX_ERR_WOULD_BLOCK);
+    cr_assert_eq(jzx_stop(host, lazy[0].id), JZX_OK);
+    cr_assert_eq(jzx_kill(host, lazy[1].id), JZX_OK);
+    cr_assert_eq(jzx_fail(host, lazy[2].id, 42, "why"), JZX_OK);
+    test_until(&world, lazy[0].finis + lazy[1].finis + lazy[2].finis == 3);
+    cr_assert_eq(lazy[0].exit.kind, JZX_EXIT_SHUTDOWN);
+    cr_assert_eq(lazy[1].exit.kind, JZX_EXIT_KILLED);
+    cr_assert_eq(lazy[2].exit.kind, JZX_EXIT_FAIL);
+    cr_assert_eq(lazy[2].exit.code, 42);
+    test_world_close(&world);
+}
+
+Test(review, a_stop_ends_although_all_cells_are_kept, .timeout = 30)
+{
+    static test_actor askers[PAIRS];
+    static test_actor lazy[PAIRS];
+    test_world world;
+    test_world_open(&world, 1, NULL);
+    exhaust_cells(&world, askers, lazy);
+    test_world_close(&world);
+    for (uint32_t i = 0; i < PAIRS; i++) {
+        cr_assert_eq(lazy[i].finis, 1);
+        cr_assert_eq(askers[i].finis, 1);
+    }
+}
+
+/* ---- a nested spawn ---- */
+
+static jzx_behavior_result rest(jzx_context *context, void *state, const jzx_message *message)
+{
+    (void)context;
+    (void)state;
+    (void)message;
+    return JZX_BEHAVIOR_OK;
+}
+
+static jzx_err request_own_kind(jzx_context *context, void *argument, void **state)
+{
+    uint32_t *inits = argument;
+    *state = NULL;
+    if (++*inits == 100) {
+        return JZX_OK; /* deep enough to show it */
+    }
+    jzx_spawn_options options;
+    jzx_spawn_options_init(&options);
+    options.behavior = rest;
+    options.init = request_own_kind;
+    options.argument = inits;
+    return jzx_spawn_request(context, &options, NULL);
+}
+
+Test(review, inits_that_request_spawns_nest_no_deeper_than_those_that_spawn, .timeout = 30)
+{
+    test_world world;
+    test_world_open(&world, 1, NULL);
+    uint32_t inits = 0;
+    jzx_spawn_options options;
+    jzx_spawn_options_init(&options);
+    options.behavior = rest;
+    options.init = request_own_kind;
+    options.argument = &inits;
+    cr_assert_eq(jzx_spawn(jzx_loop_context(world.loops[0]), &options, NULL), JZX_OK);
+    cr_assert_eq(inits, 16);
+    test_world_settle(&world);
     test_world_close(&world);
 }
 
