@@ -575,6 +575,9 @@ static void unhandle(jzx_loop *loop, jzx_context *context, jzx__cell *cell, uint
     }
     jzx__queue_push_front(&hot->mail, cell);
     public->mailbox_length++;
+    if (public->mailbox_length >= jzx__slot_high_mark(hot->cap) && (hot->flags & JZX__SLOT_MARKED) == 0) {
+        jzx__mailbox_mark(loop, context->slot, hot); /* it fell to the low mark only while this was being handled */
+    }
     if ((cell->flags & JZX__FLAG_POINTER) != 0) {
         hot->bytes += cell->pointer.size;
     }

@@ -52,11 +52,12 @@ void jzx__mailbox_unmark(jzx_loop *loop, uint32_t index, jzx__hot *hot)
 
 static inline bool is_full(const jzx__hot *hot, const jzx_segment_slot *public, bool pointer, size_t size)
 {
-    return public->mailbox_length >= hot->cap || (jzx__unlikely(pointer) && hot->bytes + size > hot->bytes_cap);
+    return public->mailbox_length >= hot->cap ||
+           (jzx__unlikely(pointer) && (size > hot->bytes_cap || hot->bytes + size > hot->bytes_cap));
 }
 
-/* Makes room by ending the oldest mail; signals and answers keep their place. */
-static void drop_oldest(jzx_loop *loop, uint32_t index, jzx__hot *hot)
+/* Makes room by ending the oldest mail; signals and answers keep their place. False when there is none. */
+static bool drop_oldest(jzx_loop *loop, uint32_t index, jzx__hot *hot)
 {
     jzx__cell *before = NULL;
     jzx__cell *cell = hot->mail.first;
@@ -65,7 +66,7 @@ static void drop_oldest(jzx_loop *loop, uint32_t index, jzx__hot *hot)
         cell = cell->next;
     }
     if (cell == NULL) {
-        return;
+        return false;
     }
     if (before == NULL) {
         hot->mail.first = cell->next;
@@ -77,17 +78,21 @@ static void drop_oldest(jzx_loop *loop, uint32_t index, jzx__hot *hot)
     }
     jzx__mail_left(loop, index, cell);
     dispose(loop, cell, jzx__public(loop, index)->id, JZX_DROP_OLDEST);
+    return true;
 }
 
 /* A message whose mailbox is full, with a policy to drop. The cell is consumed or queued. */
 static void push_by_policy(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx__cell *cell)
 {
     jzx__observe_full(loop, index);
-    if (hot->policy == JZX_MAILBOX_DROP_NEWEST) {
-        dispose(loop, cell, jzx__public(loop, index)->id, JZX_DROP_NEWEST);
+    bool pointer = (cell->flags & JZX__FLAG_POINTER) != 0;
+    size_t size = pointer ? cell->pointer.size : 0;
+    if (hot->policy == JZX_MAILBOX_DROP_NEWEST || size > hot->bytes_cap) {
+        dispose(loop, cell, jzx__public(loop, index)->id, JZX_DROP_NEWEST); /* or it can never fit */
         return;
     }
-    drop_oldest(loop, index, hot);
+    while (is_full(hot, jzx__public(loop, index), pointer, size) && drop_oldest(loop, index, hot)) {
+    }
     jzx__mail_push(loop, index, cell);
 }
 

@@ -42,17 +42,29 @@ static inline jzx_err jzx__check_living(const jzx_context *context)
     return err == JZX_OK && jzx__unlikely(context->ending) ? JZX_ERR_STOPPING : err;
 }
 
+/* The same of a message with flags: its own, or those of one that is passed on. */
+static inline jzx_err jzx__check_flags(const jzx_message *message)
+{
+    enum { KNOWN = JZX_MESSAGE_POINTER | JZX_MESSAGE_REQUEST | JZX_MESSAGE_ANSWER | JZX_MESSAGE_TIMER };
+    bool valid = (message->flags & ~(uint32_t)KNOWN) == 0; /* what was lent cannot be given */
+    if ((message->flags & JZX_MESSAGE_POINTER) != 0) {
+        valid &= message->size == 0 || message->pointer.data != NULL;
+    } else {
+        valid &= message->size <= JZX_INLINE_MAX;
+    }
+    return valid ? JZX_OK : JZX_ERR_INVALID_ARG;
+}
+
 /* What a user may send. */
 static inline jzx_err jzx__check_message(const jzx_message *message)
 {
     if (jzx__unlikely(message == NULL || message->tag >= JZX_TAG_RESERVED)) {
         return JZX_ERR_INVALID_ARG;
     }
-    if (jzx__likely((message->flags & JZX_MESSAGE_POINTER) == 0)) {
+    if (jzx__likely(message->flags == 0)) {
         return jzx__likely(message->size <= JZX_INLINE_MAX) ? JZX_OK : JZX_ERR_INVALID_ARG;
     }
-    bool valid = (message->flags & JZX_MESSAGE_LENT) == 0 && (message->size == 0 || message->pointer.data != NULL);
-    return valid ? JZX_OK : JZX_ERR_INVALID_ARG;
+    return jzx__check_flags(message);
 }
 
 #endif

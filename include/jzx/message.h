@@ -167,6 +167,7 @@ typedef struct jzx_resumed {
  *          JZX_ERR_NO_SUCH_ACTOR  `to` never existed, or lived here and has ended
  *          JZX_ERR_STOPPING       `to` lives here and is ending
  *          JZX_ERR_MAILBOX_FULL   the target's mailbox refuses, or is marked full by its loop
+ *          JZX_ERR_TOO_BIG        the payload alone is over the byte cap of the target, which lives here
  *          JZX_ERR_WOULD_BLOCK    no free cell here, or no room in the lane to the target's loop
  *          JZX_ERR_LOOP_CLOSED    the target's loop has stopped
  *          JZX_ERR_INVALID_ARG    NULL, a reserved tag, unknown flags, or a size over the limit

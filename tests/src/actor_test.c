@@ -578,7 +578,7 @@ Test(actor, yield_gives_the_others_their_turn_and_comes_back_to_the_message, .ti
 static jzx_behavior_result yield_for_ever(jzx_context *context, test_actor *actor, const jzx_message *message)
 {
     (void)message;
-    if (actor->data != NULL && actor->received > 3) {
+    if (actor->data != NULL && actor->yields > 3) {
         (void)jzx_stop(context, jzx_self(context));
     }
     return JZX_BEHAVIOR_YIELD;
@@ -594,7 +594,7 @@ Test(actor, one_that_yields_can_be_ended_and_its_message_is_destroyed, .timeout 
         test_spawn(&world, 0, &actor);
         jzx_message message = test_payload(&ledger, 1, 40);
         cr_assert_eq(jzx_send(host_of(&world, 0), actor.id, &message), JZX_OK);
-        test_until(&world, actor.received > 3);
+        test_until(&world, actor.yields > 3);
         if (!by_itself) {
             cr_assert_eq(ledger.dropped, 0);
             cr_assert_eq(jzx_kill(host_of(&world, 0), actor.id), JZX_OK);

@@ -385,7 +385,11 @@ static jzx_behavior_result actor_behavior(jzx_context *context, void *state, con
     }
     bool owned = (message->flags & (JZX_MESSAGE_POINTER | JZX_MESSAGE_LENT)) == JZX_MESSAGE_POINTER;
     jzx_behavior_result result = actor->on != NULL ? actor->on(context, actor, message) : JZX_BEHAVIOR_OK;
-    if (owned && actor->ledger != NULL && result != JZX_BEHAVIOR_YIELD && result != JZX_BEHAVIOR_UNHANDLED) {
+    if (result == JZX_BEHAVIOR_YIELD) {
+        atomic_fetch_add(&actor->yields, 1);
+        return result;
+    }
+    if (owned && actor->ledger != NULL && result != JZX_BEHAVIOR_UNHANDLED) {
         (void)test_payload_take(actor->ledger, message);
     }
     atomic_store(&actor->received, number + 1);
