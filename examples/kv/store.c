@@ -192,7 +192,7 @@ static struct store_entry *make(struct store *store, uint64_t hash, struct kv_by
     entry->heap_index = 0;
     memcpy(entry->bytes, key.data, key.size);
     *bucket = entry;
-    if (++store->count > store->now.mask) {
+    if (++store->count > store->now.mask / 2) {
         grow(store);
     }
     return entry;
