@@ -24,12 +24,13 @@ struct match {
     uint64_t ended_ns;
     uint64_t trips;
     uint64_t sum;
-};
+} __attribute__((aligned(128)));
 
+/* On lines of its own, like what each side of the raw one reads: the server's count is not the other's business. */
 struct player {
     jzx_actor_id peer;
     struct match *match; /* the server's alone */
-};
+} __attribute__((aligned(128)));
 
 /* Counts a ball that came back to the server. The first ones bring caches and pages up and are not timed. */
 static bool match_over(struct match *match, uint64_t value)

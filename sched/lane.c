@@ -184,13 +184,3 @@ void jzx__lane_block_done(jzx__lane *lane, jzx__block *block)
     bool fits = ck_ring_enqueue_spsc(&lane->back, lane->returns, block);
     JZX_ASSERT(fits); /* L2: the way back has room for all */
 }
-
-bool jzx__lane_empty(const jzx__lane *lane)
-{
-    return ck_ring_size(&lane->ring) == 0;
-}
-
-bool jzx__lane_returned(const jzx__lane *lane)
-{
-    return ck_ring_size(&lane->back) != 0;
-}

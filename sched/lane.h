@@ -101,8 +101,14 @@ static inline bool jzx__lane_blocked(const jzx__lane *lane)
  */
 uint32_t jzx__lane_take(jzx__lane *lane, jzx__cell *single, jzx__cell **cells, jzx__block **block);
 void jzx__lane_block_done(jzx__lane *lane, jzx__block *block);
-bool jzx__lane_empty(const jzx__lane *lane);
+static inline bool jzx__lane_empty(const jzx__lane *lane)
+{
+    return ck_ring_size(&lane->ring) == 0;
+}
 /* Writer: has the reader given something back that was not looked at yet? */
-bool jzx__lane_returned(const jzx__lane *lane);
+static inline bool jzx__lane_returned(const jzx__lane *lane)
+{
+    return ck_ring_size(&lane->back) != 0;
+}
 
 #endif

@@ -476,9 +476,11 @@ static void drain_posters(jzx_loop *loop)
 
 static void drain(jzx_loop *loop)
 {
-    for (uint32_t i = 0; i < loop->runtime->loop_count; i++) {
-        if (loop->lanes_in[i] != NULL && !jzx__lane_empty(loop->lanes_in[i])) {
-            drain_lane(loop, loop->lanes_in[i]);
+    uint32_t lanes = loop->runtime->loop_count;
+    for (uint32_t i = 0; i < lanes; i++) {
+        jzx__lane *lane = loop->lanes_in[i];
+        if (lane != NULL && !jzx__lane_empty(lane)) {
+            drain_lane(loop, lane);
         }
     }
     if (!jzx__inbox_empty(&loop->inbox)) {
@@ -637,7 +639,9 @@ bool jzx__loop_turn(jzx_loop *loop)
     begin_turn(loop);
     bring_in(loop);
     drain(loop);
-    fire(loop);
+    if (jzx__deadlines_next_ns(&loop->deadlines) <= loop->now_ns) {
+        fire(loop);
+    }
     run_actors(loop);
     jzx__route_flush(loop); /* O2 */
     jzx__net_flush(&loop->net);

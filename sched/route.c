@@ -191,8 +191,8 @@ static inline jzx__cell *write_lane(jzx_loop *loop, jzx__lane *lane, uint32_t co
     return cell;
 }
 
-static jzx_err send_remote(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint32_t flags,
-                           uint64_t token)
+jzx_err jzx__send_remote(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint32_t flags,
+                         uint64_t token)
 {
     jzx_loop *loop = context->loop;
     uint32_t to_loop = jzx__id_loop(to);
@@ -227,7 +227,7 @@ jzx_err jzx__send(jzx_context *context, jzx_actor_id to, const jzx_message *mess
     if (jzx__id_loop(to) == context->loop->index) {
         return send_local(context, to, message, flags, token);
     }
-    return send_remote(context, to, message, flags, token);
+    return jzx__send_remote(context, to, message, flags, token);
 }
 
 /* An overflow's or caller's node has been copied out. */

@@ -25,6 +25,9 @@ jzx_err jzx_send(jzx_context *context, jzx_actor_id to, const jzx_message *messa
     if (jzx__unlikely(context->slot == JZX__SLOT_NONE)) {
         return send_from_host(context, to, message);
     }
+    if (jzx__id_loop(to) != context->loop->index) {
+        return jzx__send_remote(context, to, message, 0, 0);
+    }
     return jzx__send_plain(context, to, message);
 }
 
