@@ -91,7 +91,9 @@ static void push_by_policy(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx__c
         dispose(loop, cell, jzx__public(loop, index)->id, JZX_DROP_NEWEST); /* or it can never fit */
         return;
     }
-    while (is_full(hot, jzx__public(loop, index), pointer, size) && drop_oldest(loop, index, hot)) {
+    /* Not more often than there was mail: an observer may write each dead letter back into this very mailbox. */
+    uint32_t left = jzx__public(loop, index)->mailbox_length;
+    while (left-- > 0 && is_full(hot, jzx__public(loop, index), pointer, size) && drop_oldest(loop, index, hot)) {
     }
     jzx__mail_push(loop, index, cell);
 }
