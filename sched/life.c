@@ -854,8 +854,7 @@ static inline void run_actor(jzx_loop *loop)
     jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
     jzx_segment_slot *public = jzx__public(loop, index);
     if (jzx__unlikely(public->state == JZX__STOPPING)) {
-        hot->flags &= (uint8_t)~JZX__SLOT_QUEUED;
-        finish_stopping(loop, index);
+        finish_stopping(loop, index); /* still QUEUED: a cell it frees may bring it a notice, which must not schedule it */
         (void)check_now_and_then(loop); /* an end takes its part of the turn too */
         return;
     }
