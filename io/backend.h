@@ -28,6 +28,7 @@ typedef enum jzx__op {
     JZX__OP_CONNECT,  /* fd, addr = struct sockaddr that stays valid, len */
     JZX__OP_RECV,     /* multishot receive on fd into the backend's receive buffers */
     JZX__OP_SEND,     /* fd, addr, len; MSG_NOSIGNAL | MSG_WAITALL */
+    JZX__OP_SEND_PARTS, /* fd, addr = struct msghdr: it and its vector are read before the next submission ends */
     JZX__OP_CANCEL,   /* cancels the operations whose user_data is `target`; completes itself with no meaning */
     JZX__OP_CLOSE,    /* closes fd */
     JZX__OP_COUNT

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 enum {
     RECEIVED_MAX = 8,  /* buffers that wait on one socket before reading pauses */
     ACCEPTED_MAX = 16, /* connections that wait on one listener before accepting pauses */
+    PARTS_MAX = 8,     /* pieces of one send: as many as the kernel takes without memory of its own */
 };
 static const uint64_t ACCEPT_RETRY_NS = 100000000; /* out of descriptors or memory: rest for 100 ms */
 static const uint32_t SEND_OP_MAX = 1u << 30;      /* bytes of one operation */
@@ -47,6 +49,11 @@ struct jzx__segment {
     jzx_drop_fn drop;
     void *context;
     bool owned;
+};
+
+struct jzx__gather {
+    struct msghdr header;
+    struct iovec parts[PARTS_MAX];
 };
 
 struct jzx__accepted {
@@ -195,6 +202,7 @@ size_t jzx__net_metadata_size(const jzx_config *config)
     size_t size = (size_t)config->recv_buffers * 2 * sizeof(uint32_t);
     size += jzx__page_round((size_t)config->recv_buffers * 16); /* the kernel's ring of them */
     size += (size_t)config->send_chunks * 2 * sizeof(jzx__segment);
+    size += ((size_t)config->ring_entries + 1) * sizeof(jzx__gather);
     size += (size_t)config->sockets_max * sizeof(jzx__accepted);
     return size;
 }
@@ -220,6 +228,7 @@ void jzx__net_init(jzx__net *net, jzx__backend *backend, const jzx__net_upcalls 
     net->buffer_bytes = config->recv_buffer_size;
     net->chunk_count = config->send_chunks;
     net->chunk_bytes = config->send_chunk_size;
+    net->gather_count = config->ring_entries + 1; /* N10 */
     net->accepted_count = config->sockets_max;
     net->accepted_free = NONE;
     net->reserve_fd = -1;
@@ -244,6 +253,10 @@ static size_t segments_size(const jzx__net *net)
 {
     return (size_t)segments_max(net) * sizeof(jzx__segment);
 }
+static size_t gathers_size(const jzx__net *net)
+{
+    return (size_t)net->gather_count * sizeof(jzx__gather);
+}
 static size_t accepted_size(const jzx__net *net)
 {
     return (size_t)net->accepted_count * sizeof(jzx__accepted);
@@ -252,12 +265,14 @@ static size_t accepted_size(const jzx__net *net)
 static void free_memory(jzx__net *net)
 {
     jzx__memory_give(&net->metadata, net->accepted, accepted_size(net), JZX__CACHE_LINE);
+    jzx__memory_give(&net->metadata, net->gathers, gathers_size(net), JZX__CACHE_LINE);
     jzx__memory_give(&net->metadata, net->segments, segments_size(net), JZX__CACHE_LINE);
     jzx__memory_give(&net->metadata, net->buffer_size, links_size(net), JZX__CACHE_LINE);
     jzx__memory_give(&net->metadata, net->buffer_next, links_size(net), JZX__CACHE_LINE);
     jzx__memory_give(&net->buffer_allocator, net->chunks, chunks_size(net), JZX__CACHE_LINE);
     jzx__memory_give(&net->buffer_allocator, net->buffers, buffers_size(net), JZX__PAGE);
     net->accepted = NULL;
+    net->gathers = NULL;
     net->segments = NULL;
     net->buffer_size = NULL;
     net->buffer_next = NULL;
@@ -273,11 +288,12 @@ jzx_err jzx__net_prepare(jzx__net *net, int *os_error)
     net->buffer_next = jzx__memory_take(&net->metadata, links_size(net), JZX__CACHE_LINE);
     net->buffer_size = jzx__memory_take(&net->metadata, links_size(net), JZX__CACHE_LINE);
     net->segments = jzx__memory_take(&net->metadata, segments_size(net), JZX__CACHE_LINE);
+    net->gathers = jzx__memory_take(&net->metadata, gathers_size(net), JZX__CACHE_LINE);
     net->accepted = jzx__memory_take(&net->metadata, accepted_size(net), JZX__CACHE_LINE);
     jzx_err err = JZX_ERR_NO_MEMORY;
     int error = ENOMEM;
     if (net->buffers != NULL && net->chunks != NULL && net->buffer_next != NULL && net->buffer_size != NULL &&
-        net->segments != NULL && net->accepted != NULL) {
+        net->segments != NULL && net->gathers != NULL && net->accepted != NULL) {
         err = net->backend->ops->buffers_register(net->backend, net->buffers, net->buffer_count, net->buffer_bytes,
                                                   &error);
     }
@@ -363,6 +379,29 @@ static void settle(jzx__net *net, jzx__socket *socket)
     }
 }
 
+/* The head of the queue, or as much of it as one operation takes. Returns how many segments that is. */
+static uint32_t describe_send(const jzx__net *net, const jzx__socket *socket, jzx__sqe *sqe)
+{
+    const jzx__segment *segment = socket->send_first;
+    if (segment->next == NULL || segment->size >= SEND_OP_MAX) {
+        sqe->addr = segment->data;
+        sqe->len = segment->size < SEND_OP_MAX ? (uint32_t)segment->size : SEND_OP_MAX;
+        return 1;
+    }
+    jzx__gather *gather = &net->gathers[net->gather_next];
+    uint32_t count = 0;
+    size_t total = 0;
+    for (; segment != NULL && count < PARTS_MAX && segment->size <= SEND_OP_MAX - total; segment = segment->next) {
+        gather->parts[count++] = (struct iovec){.iov_base = segment->data, .iov_len = segment->size};
+        total += segment->size;
+    }
+    gather->header = (struct msghdr){.msg_iov = gather->parts, .msg_iovlen = count};
+    sqe->op = JZX__OP_SEND_PARTS;
+    sqe->addr = &gather->header;
+    sqe->len = (uint32_t)total;
+    return count;
+}
+
 static void describe(jzx__net *net, jzx__socket *socket, jzx__socket_op op, jzx__sqe *sqe)
 {
     static const jzx__op OPS[] = {
@@ -372,9 +411,7 @@ static void describe(jzx__net *net, jzx__socket *socket, jzx__socket_op op, jzx_
     };
     *sqe = (jzx__sqe){.op = OPS[op], .fd = socket->fd, .user_data = net->upcalls->user_data(socket, op)};
     if (op == JZX__SOCKET_SEND) {
-        const jzx__segment *segment = socket->send_first;
-        sqe->addr = segment->data;
-        sqe->len = segment->size < SEND_OP_MAX ? (uint32_t)segment->size : SEND_OP_MAX;
+        socket->send_parts = describe_send(net, socket, sqe);
     } else if (op == JZX__SOCKET_CONNECT) {
         sqe->addr = &socket->address;
         sqe->len = socket->address_size;
@@ -396,6 +433,9 @@ static bool queue(jzx__net *net, jzx__socket *socket, jzx__socket_op op)
     socket->in_flight |= bit(op);
     if (op == JZX__SOCKET_CANCEL) {
         socket->cancelled |= bit(target);
+    }
+    if (sqe.op == JZX__OP_SEND_PARTS) {
+        net->gather_next = net->gather_next + 1 < net->gather_count ? net->gather_next + 1 : 0; /* N10 */
     }
     return true;
 }
@@ -517,23 +557,27 @@ static void send_pop(jzx__net *net, jzx__socket *socket)
     segment_end(net, segment);
 }
 
-/* Drops what has not left. The head stays while the kernel reads it (N1), and goes when its operation ends. */
+/* Drops what has not left. What the kernel reads stays (N1), and goes when its operation ends. */
 static void send_drop(jzx__net *net, jzx__socket *socket)
 {
-    jzx__segment *kept = NULL;
-    if ((socket->in_flight & bit(JZX__SOCKET_SEND)) != 0) {
-        kept = socket->send_first;
-        socket->send_first = kept->next;
+    uint32_t keep = (socket->in_flight & bit(JZX__SOCKET_SEND)) != 0 ? socket->send_parts : 0;
+    jzx__segment **end = &socket->send_first;
+    jzx__segment *last = NULL;
+    size_t kept = 0;
+    for (; keep > 0; keep--) {
+        last = *end;
+        kept += last->size;
+        end = &last->next;
     }
-    while (socket->send_first != NULL) {
-        send_pop(net, socket);
+    jzx__segment *rest = *end;
+    *end = NULL;
+    socket->send_last = last;
+    socket->send_queued = kept;
+    while (rest != NULL) {
+        jzx__segment *next = rest->next;
+        segment_end(net, rest);
+        rest = next;
     }
-    if (kept != NULL) {
-        kept->next = NULL;
-    }
-    socket->send_first = kept;
-    socket->send_last = kept;
-    socket->send_queued = kept != NULL ? kept->size : 0;
     pool_freed(net);
 }
 
@@ -970,17 +1014,22 @@ int jzx__socket_send_owned(jzx__net *net, jzx__socket *socket, void *data, size_
 
 static void sent(jzx__net *net, jzx__socket *socket, size_t size)
 {
-    jzx__segment *head = socket->send_first;
-    JZX_ASSERT(head != NULL && size <= head->size && size <= socket->send_queued);
-    head->data += size;
-    head->size -= size;
+    JZX_ASSERT(size <= socket->send_queued);
     socket->send_queued -= size;
     socket->active_ns = net->now_ns;
     jzx__count_add(&net->counters->bytes_out, size);
-    if (head->size == 0) {
-        send_pop(net, socket);
-        pool_freed(net);
+    while (size > 0) {
+        jzx__segment *head = socket->send_first;
+        JZX_ASSERT(head != NULL);
+        size_t part = size < head->size ? size : head->size;
+        head->data += part;
+        head->size -= part;
+        size -= part;
+        if (head->size == 0) {
+            send_pop(net, socket);
+        }
     }
+    pool_freed(net);
 }
 
 static void complete_send(jzx__net *net, jzx__socket *socket, const jzx__cqe *cqe)

@@ -21,6 +21,8 @@
  *       pause wait in the net, at most sockets_max of them.
  *   N9  A send that was refused for room is followed by DRAINED: when half of send_max is free and, if chunks were
  *       short, as many have come back.
+ *   N10 A gather is not filled again before the kernel has read it: it has when its submission entry is free. There is one
+ *       gather more than entries, for it is filled before an entry is found.
  */
 #ifndef JZX__TCP_H
 #define JZX__TCP_H
@@ -87,6 +89,7 @@ typedef struct jzx__net_upcalls {
 
 typedef struct jzx__chunk jzx__chunk;       /* one copied send's memory */
 typedef struct jzx__segment jzx__segment;   /* one piece of a send queue */
+typedef struct jzx__gather jzx__gather;     /* some pieces of a send queue that leave together */
 typedef struct jzx__accepted jzx__accepted; /* a connection that waits to be taken from its listener */
 
 /* The I/O of one loop. */
@@ -119,6 +122,10 @@ struct jzx__net {
     uint32_t segments_touched;
     uint32_t segments_out;
 
+    jzx__gather *gathers; /* used in turn (N10) */
+    uint32_t gather_count;
+    uint32_t gather_next;
+
     jzx__accepted *accepted; /* sockets_max of them */
     uint32_t accepted_count;
     uint32_t accepted_free;
@@ -149,6 +156,7 @@ struct jzx__socket {
     uint32_t received_first, received_last, received_count, received_max; /* buffers waiting, oldest first */
     jzx__segment *send_first;
     jzx__segment *send_last;
+    uint32_t send_parts;   /* of the queue, from its head: named by the send in flight */
     size_t send_queued;
     size_t send_max;
     uint64_t active_ns;    /* last receive or send */

@@ -86,6 +86,7 @@ typedef struct uring {
  */
 static const uint8_t OPCODES[] = {
     IORING_OP_POLL_ADD, IORING_OP_ACCEPT,       IORING_OP_CONNECT, IORING_OP_RECV,    IORING_OP_SEND,
+    IORING_OP_SENDMSG,
     IORING_OP_CLOSE,    IORING_OP_ASYNC_CANCEL, IORING_OP_TIMEOUT, IORING_OP_TIMEOUT_REMOVE, IORING_OP_MSG_RING,
 };
 static const uint8_t SQE_FLAGS = IOSQE_CQE_SKIP_SUCCESS | IOSQE_BUFFER_SELECT;
@@ -275,6 +276,12 @@ static void prepare(struct io_uring_sqe *to, const jzx__sqe *from)
         to->opcode = IORING_OP_SEND;
         to->addr = (uint64_t)(uintptr_t)from->addr;
         to->len = from->len;
+        to->msg_flags = MSG_NOSIGNAL | MSG_WAITALL;
+        return;
+    case JZX__OP_SEND_PARTS:
+        to->opcode = IORING_OP_SENDMSG;
+        to->addr = (uint64_t)(uintptr_t)from->addr;
+        to->len = 1;
         to->msg_flags = MSG_NOSIGNAL | MSG_WAITALL;
         return;
     case JZX__OP_CANCEL:

@@ -421,6 +421,20 @@ Test(uring, every_listed_operation_runs_on_a_restricted_ring, .timeout = 20)
     own->ops->buffer_give(own, got.buffer);
     cr_assert((run_op(own, (jzx__sqe){.op = JZX__OP_POLL, .fd = client, .arg = POLLOUT}).res & POLLOUT) != 0);
 
+    struct iovec parts[2] = {{.iov_base = (char[]){"two"}, .iov_len = 3}, {.iov_base = (char[]){" parts"}, .iov_len = 6}};
+    struct msghdr header = {.msg_iov = parts, .msg_iovlen = 2};
+    jzx__sqe gathered = {.op = JZX__OP_SEND_PARTS, .fd = client, .addr = &header, .len = 9, .user_data = 4};
+    memset(&s, 0, sizeof s);
+    cr_assert(own->ops->queue(own, &gathered));
+    cr_assert_eq(own->ops->submit(own), JZX_OK);
+    memset(&header, 0x5A, sizeof header); /* read by now, and so is the vector */
+    memset(parts, 0x5A, sizeof parts);
+    drive(own, &s, 2); /* the send's, and one more of the receive */
+    int at_send = s.all[0].user_data == 4 ? 0 : 1;
+    cr_assert_eq(s.all[at_send].res, 9, "%d", s.all[at_send].res);
+    cr_assert_arr_eq(memory[s.all[1 - at_send].buffer], "two parts", 9);
+    own->ops->buffer_give(own, s.all[1 - at_send].buffer);
+
     memset(&s, 0, sizeof s);
     jzx__sqe cancel = {.op = JZX__OP_CANCEL, .target = 1, .user_data = 3};
     cr_assert(own->ops->queue(own, &cancel));
