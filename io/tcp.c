@@ -16,6 +16,8 @@ enum {
     RECEIVED_MAX = 8,  /* buffers that wait on one socket before reading pauses */
     ACCEPTED_MAX = 16, /* connections that wait on one listener before accepting pauses */
     PARTS_MAX = 8,     /* pieces of one send: as many as the kernel takes without memory of its own */
+    DISCARDS_MAX = 16, /* pieces of unread input that are thrown away before a close */
+    DISCARD_SIZE = 1 << 20,
 };
 static const uint64_t ACCEPT_RETRY_NS = 100000000; /* out of descriptors or memory: rest for 100 ms */
 static const uint32_t SEND_OP_MAX = 1u << 30;      /* bytes of one operation */
@@ -418,8 +420,19 @@ static void describe(jzx__net *net, jzx__socket *socket, jzx__socket_op op, jzx_
     }
 }
 
+/* With input unread the kernel resets a connection when it is closed, and forgets what it has still to send. */
+static void discard_unread(const jzx__socket *socket)
+{
+    for (int i = 0; i < DISCARDS_MAX && recv(socket->fd, NULL, DISCARD_SIZE, MSG_TRUNC | MSG_DONTWAIT) > 0; i++) {
+    }
+}
+
 static bool queue(jzx__net *net, jzx__socket *socket, jzx__socket_op op)
 {
+    if (op == JZX__SOCKET_CLOSE && socket->graceful) {
+        discard_unread(socket);
+        socket->graceful = false;
+    }
     jzx__sqe sqe;
     describe(net, socket, op, &sqe);
     jzx__socket_op target = JZX__SOCKET_OPS;
@@ -1079,6 +1092,7 @@ void jzx__socket_close(jzx__net *net, jzx__socket *socket, bool abort)
     }
     bool first = !socket->closing;
     socket->closing = true;
+    socket->graceful = !abort && socket->kind == JZX__SOCKET_CONNECTION && !socket->eof && !socket->dead;
     socket->events = 0;
     while (socket->received_count > 0) {
         jzx__net_buffer_give(net, received_take(net, socket));
@@ -1158,6 +1172,7 @@ void jzx__socket_due(jzx__net *net, jzx__socket *socket)
     uint64_t now_ns = net->now_ns > socket->due_ns ? net->now_ns : socket->due_ns;
     socket->due_ns = JZX_FOREVER;
     if (socket->closing) {
+        socket->graceful = false;
         die(net, socket); /* the time to linger is over */
     } else if (socket->kind == JZX__SOCKET_LISTENER) {
         socket->retry_ns = 0;

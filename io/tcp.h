@@ -150,6 +150,7 @@ struct jzx__socket {
     bool eof;
     bool closing;          /* no more events; flush, then close */
     bool dead;             /* error or close: no more sends */
+    bool graceful;         /* closed in order: what the kernel has still to send shall arrive */
     bool drain_wanted;     /* a send was refused */
     uint32_t chunks_needed; /* by the send that was refused for want of them */
     uint16_t events;       /* bits of jzx__socket_event_kind waiting */

@@ -1110,6 +1110,35 @@ Test(net, what_is_queued_leaves_after_close_and_after_the_actors_end, .timeout =
     }
 }
 
+/* With input unread the kernel would reset the connection at its close, and forget what it still has to send. */
+Test(net, what_is_queued_leaves_also_when_input_is_left_unread, .timeout = 60)
+{
+    static uint8_t data[250000];
+    static uint8_t chatter[1 << 20];
+    fill(data, sizeof data);
+    for (int how = 0; how < 2; how++) {
+        test_world w;
+        player *p = player_make(LISTEN_ONLY); /* reads nothing */
+        p->payload = data;
+        p->payload_size = sizeof data;
+        open_world(&w, p);
+        int fd = dial(p);
+        test_until(&w, count_events(p, JZX_TCP_ACCEPTED) == 1);
+        cr_assert_gt(write_some(fd, chatter, sizeof chatter), 100000);
+        errand(&w, p, do_send);
+        if (how == 0) {
+            errand(&w, p, do_close);
+        } else {
+            test_do(&w, &p->actor, do_fail, NULL);
+        }
+        test_world_settle(&w);
+        expect(&w, fd, 0, sizeof data);
+        cr_assert_eq(stream_end(&w, fd), 0);
+        close(fd);
+        close_world(&w, p);
+    }
+}
+
 Test(net, E1_a_reset_at_any_point_ends_a_connection_once, .timeout = 60)
 {
     static uint8_t data[60000];
