@@ -309,8 +309,9 @@ void books_idle(void *context)
 {
     sim_play *play = context;
     for (uint32_t i = 0; i < play->loop_count; i++) {
-        if (!sleeps(play, &play->loops[i]) && play->loops[i].loop->owed_count > 0) {
-            return; /* it looks again with a doorbell on its mind */
+        const jzx_loop *loop = play->loops[i].loop;
+        if (!sleeps(play, &play->loops[i]) && (loop->owed_count > 0 || loop->failed != JZX_OK)) {
+            return; /* it looks again, with a doorbell or an error on its mind */
         }
     }
     for (uint32_t i = 0; i < play->loop_count; i++) {

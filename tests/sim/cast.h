@@ -29,7 +29,7 @@ typedef struct cast_knobs {
     uint64_t pause_max_ns;                /* between two */
     uint32_t strangers_most;              /* threads that post */
     uint32_t posts_most;
-    uint32_t cap_most;                    /* of a mailbox */
+    uint32_t cap_least, cap_most;         /* of a mailbox; 0: 1 */
     uint32_t monitors_max;                /* of the config; 0: plenty */
     uint32_t resumes_max;
     uint32_t hosts;                       /* that a loop is driven by a host */

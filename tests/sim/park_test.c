@@ -6,6 +6,7 @@
 
 #include "tests/sim/cast.h"
 #include "tests/sim/seeds.h"
+#include "tests/sim/two.h"
 
 static const char *sleepers(uint64_t seed)
 {
@@ -45,5 +46,74 @@ Test(park, a_seed_gives_the_same_run_each_time, .timeout = 60)
         uint64_t digest = digest_of(seed);
         cr_assert_eq(digest_of(seed), digest, "seed %llu", (unsigned long long)seed);
         cr_assert_neq(digest, other);
+    }
+}
+
+/* ---- a doorbell that failed, and a loop that never sleeps ---- */
+
+typedef struct busy_case {
+    sim_two two;
+    jzx_actor_id sleeper;
+    bool told;
+    bool heard;
+    bool enough;
+} busy_case;
+
+/* Always has mail from itself; tells the sleeper once. */
+static jzx_behavior_result never_rests(jzx_context *context, void *state, const jzx_message *message)
+{
+    busy_case *busy = state;
+    jzx_message next = jzx_message_empty(1);
+    (void)message;
+    world_point("never rests");
+    if (!busy->told) {
+        busy->told = true;
+        world_check(busy->two.world, jzx_send(context, busy->sleeper, &next) == JZX_OK);
+    }
+    if (!busy->enough) {
+        world_check(busy->two.world, jzx_send(context, jzx_self(context), &next) == JZX_OK);
+    }
+    return JZX_BEHAVIOR_OK;
+}
+
+static jzx_behavior_result hears(jzx_context *context, void *state, const jzx_message *message)
+{
+    (void)context;
+    (void)message;
+    ((busy_case *)state)->heard = true;
+    return JZX_BEHAVIOR_OK;
+}
+
+static bool has_heard(void *context)
+{
+    return ((const busy_case *)context)->heard;
+}
+
+static void heals(void *argument)
+{
+    busy_case *busy = argument;
+    world_sleep(busy->two.world, 200000);
+    world_check(busy->two.world, busy->told && !busy->heard); /* each doorbell failed so far */
+    fake_faults_of(busy->two.kernel)->doorbell_fails = 0;
+    world_check(busy->two.world,
+                world_wait(busy->two.world, has_heard, busy, world_now_ns(busy->two.world) + 200000));
+    busy->enough = true;
+    world_check(busy->two.world, jzx_runtime_request_stop(busy->two.runtime) == JZX_OK);
+}
+
+Test(park, a_doorbell_that_failed_is_repeated_by_a_loop_that_never_sleeps, .timeout = 60)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        busy_case busy = {.told = false};
+        two_open(&busy.two, seed);
+        fake_faults_of(busy.two.kernel)->doorbell_fails = 1024;
+        jzx_actor_id busy_id = two_spawn(&busy.two, 0, never_rests, &busy);
+        busy.sleeper = two_spawn(&busy.two, 1, hears, &busy);
+        jzx_message first = jzx_message_empty(1);
+        cr_assert_eq(jzx_send(jzx_loop_context(busy.two.loops[0]), busy_id, &first), JZX_OK);
+        two_run(&busy.two, 0);
+        two_run(&busy.two, 1);
+        world_start(busy.two.world, "healer", heals, &busy);
+        two_close(&busy.two);
     }
 }

@@ -541,7 +541,7 @@ void player_options(sim_player *player, jzx_spawn_options *options)
     options->init = init;
     options->fini = fini;
     options->argument = player;
-    options->mailbox_cap = 1 + world_below(world, player->play->knobs->cap_most);
+    options->mailbox_cap = world_between(world, player->play->knobs->cap_least | 1, player->play->knobs->cap_most);
     options->mailbox_bytes = 16 + world_below(world, 200);
     options->messages_per_turn = (uint16_t)(1 + world_below(world, 8));
     options->mailbox_policy = (uint8_t)(world_chance(world, 200) ? world_below(world, 3) : JZX_MAILBOX_REFUSE);

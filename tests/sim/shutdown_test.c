@@ -6,6 +6,7 @@
 
 #include "tests/sim/cast.h"
 #include "tests/sim/seeds.h"
+#include "tests/sim/two.h"
 
 static const char *stops(uint64_t seed)
 {
@@ -18,10 +19,60 @@ static const char *stops(uint64_t seed)
         .say = 300, .ask = 100, .spawn = 50, .monitor = 80, .demonitor = 30, .end_other = 20, .end_self = 5,
         .timer = 60,
     };
-    return cast_play(seed, &knobs, NULL);
+    static const cast_knobs poor = { /* in cells */
+        .loops_least = 2, .loops_most = 3, .players_least = 8, .players_most = 20,
+        .ticks_most = 12, .actions_most = 150, .pause_max_ns = 20000, .spare_cells = 0,
+        .strangers_most = 2, .posts_most = 30, .cap_least = 33, .cap_most = 47, .hosts = 100, .lingers = 100,
+        .stop_alone = 200, .loses = 60, .stop_anytime = true,
+        .say = 800, .ask = 60, .spawn = 10, .monitor = 60, .demonitor = 10, .end_other = 20, .end_self = 2, .timer = 10,
+    };
+    return cast_play(seed, seed % 4 == 0 ? &poor : &knobs, NULL);
 }
 
 Test(shutdown, P23_every_fini_runs_and_nothing_is_left_whenever_the_stop_comes, .timeout = 600)
 {
     seeds_play("shutdown", stops);
+}
+
+/* ---- a loop whose host does not drive it ---- */
+
+/* Drives loop 1 once, leaves it alone until a shutdown has named it, then drives it to its end. */
+static void careless_host(void *argument)
+{
+    sim_two *two = argument;
+    int fd;
+    uint32_t stuck = 99;
+    world_check(two->world, jzx_loop_poll_fd(two->loops[1], &fd) == JZX_OK);
+    world_check(two->world, jzx_loop_run_once(two->loops[1], 0) == JZX_OK);
+    world_sleep(two->world, 5000000);
+    world_check(two->world, jzx_runtime_shutdown(two->runtime, 1000, &stuck) == JZX_ERR_WRONG_THREAD);
+    world_check(two->world, stuck == 99);
+    while (jzx_loop_run_once(two->loops[1], 0) == JZX_OK) {
+        (void)fake_host_wait(two->kernel, fd, false, JZX_FOREVER);
+    }
+}
+
+static void impatient(void *argument)
+{
+    sim_two *two = argument;
+    uint32_t stuck = 99;
+    world_sleep(two->world, 1000000);
+    uint64_t began_ns = world_now_ns(two->world);
+    world_check(two->world, jzx_runtime_shutdown(two->runtime, 1000000, &stuck) == JZX_ERR_TIMEOUT);
+    world_check(two->world, stuck == 1);
+    world_check(two->world, world_now_ns(two->world) - began_ns >= 1000000);
+    world_check(two->world, jzx_runtime_destroy(two->runtime) == JZX_ERR_BUSY); /* nothing of it is freed */
+    world_check(two->world, jzx_runtime_shutdown(two->runtime, JZX_FOREVER, &stuck) == JZX_OK);
+}
+
+Test(shutdown, a_loop_that_its_host_does_not_drive_is_named, .timeout = 60)
+{
+    for (uint64_t seed = 1; seed <= 100; seed++) {
+        sim_two two;
+        two_open(&two, seed);
+        two_run(&two, 0);
+        world_start(two.world, "careless host", careless_host, &two);
+        world_start(two.world, "impatient", impatient, &two);
+        two_close(&two);
+    }
 }

@@ -25,7 +25,14 @@ static const char *ends(uint64_t seed)
         .say = 300, .ask = 100, .spawn = 40, .monitor = 300, .demonitor = 100, .end_other = 40, .end_self = 5,
         .timer = 20,
     };
-    return cast_play(seed, seed % 4 == 0 ? &few : &plenty, NULL);
+    static const cast_knobs poor = { /* in cells */
+        .loops_least = 2, .loops_most = 3, .players_least = 8, .players_most = 20,
+        .ticks_most = 8, .actions_most = 150, .pause_max_ns = 20000, .spare_cells = 0,
+        .strangers_most = 2, .posts_most = 30, .cap_least = 33, .cap_most = 47, .lingers = 100,
+        .say = 800, .ask = 30, .spawn = 10, .monitor = 60, .demonitor = 10, .end_other = 25, .end_self = 2, .timer = 10,
+    };
+    static const cast_knobs *const all[] = {&plenty, &plenty, &few, &poor};
+    return cast_play(seed, all[seed % 4], NULL);
 }
 
 Test(signal, one_DOWN_one_answer_one_notice_whatever_races, .timeout = 600)
