@@ -552,13 +552,12 @@ Test(kv_server, clients_that_do_not_read_hold_bounded_memory, .timeout = 120)
 
 /* ---- a shard that refuses ---- */
 
-Test(kv_server, a_refused_client_waits_and_loses_nothing, .timeout = 120)
+/* Clients that all send at once to shards whose mailbox takes one request. */
+static void load_refusing(struct server *server)
 {
     enum { CLIENTS = 100, ROUNDS = 20, INCREMENTS = 64 };
-    struct server server;
     int fds[CLIENTS];
-    start(&server, "--mailbox", "1", NULL);
-    int count = connect_many(&server, fds, CLIENTS);
+    int count = connect_many(server, fds, CLIENTS);
     char command[64];
     char wanted[1024];
     for (int round = 0; round < ROUNDS; round++) {
@@ -582,11 +581,35 @@ Test(kv_server, a_refused_client_waits_and_loses_nothing, .timeout = 120)
     cr_expect_gt(info(fds[0], "refused_requests:"), 0);
     cr_expect_gt(info(fds[0], "resume_notices:"), 0);
     close_many(fds, count);
-    stop(&server);
-    cr_expect_gt(counter(&server, "refused requests "), 0);
-    cr_expect_gt(counter(&server, "pauses "), 0);
-    cr_expect_gt(counter(&server, "resume notices "), 0);
-    cr_assert_eq(counter(&server, "dead letters "), 0);
+    stop(server);
+    cr_expect_gt(counter(server, "refused requests "), 0);
+    cr_expect_gt(counter(server, "pauses "), 0);
+    cr_expect_gt(counter(server, "resume notices "), 0);
+    cr_assert_eq(counter(server, "dead letters "), 0);
+}
+
+Test(kv_server, a_refused_client_waits_and_loses_nothing, .timeout = 120)
+{
+    struct server server;
+    start(&server, "--mailbox", "1", NULL);
+    int fd = connect_to(&server);
+    cr_expect_eq(info(fd, "loops:"), 2);
+    cr_expect_eq(info(fd, "shards:"), 2);
+    close(fd);
+    load_refusing(&server);
+}
+
+/* That a mailbox refuses at all shows that requests go by message there too. */
+Test(kv_server, one_loop_asks_its_shard_by_message_as_well, .timeout = 120)
+{
+    struct server server;
+    char cpu[32];
+    snprintf(cpu, sizeof cpu, "%.*s", (int)strcspn(two_cpus(), ","), two_cpus());
+    start(&server, "--mailbox", "1", "--cpus", cpu, NULL);
+    int fd = connect_to(&server);
+    cr_expect_eq(info(fd, "loops:"), 1);
+    close(fd);
+    load_refusing(&server);
 }
 
 /* ---- the end ---- */
