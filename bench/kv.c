@@ -201,8 +201,8 @@ static void run_client(const struct load *load, uint16_t port)
     snprintf(keys, sizeof keys, "%u", load->keys);
     snprintf(size, sizeof size, "%d", VALUE_BYTES);
     const char *const arguments[ARGUMENTS_MAX] = {
-        "redis-benchmark", "-p", port_text, "-c", "50",           "-d", size,      "-n",    requests,
-        "-r",              keys, "-P",      load->pipeline, "-t", "set,get", "--csv", NULL};
+        "redis-benchmark", "-p", port_text, "-c",    "50", "-d", size, "-n", requests, "-r", keys, "-P",
+        load->pipeline,    "-t", "set,get", "--csv", NULL};
     int ends[2];
     BENCH_CHECK(pipe2(ends, O_CLOEXEC) == 0, "pipe: %s", strerror(errno));
     pid_t pid = start(arguments, load->client_pinned ? CLIENT_CPU : -1, ends[1]);

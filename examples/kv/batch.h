@@ -32,8 +32,8 @@ enum kv_operation {
     KV_SET,
     KV_DELETE,
     KV_EXISTS,
-    KV_ADD,           /* `argument` to the integer */
-    KV_EXPIRE,        /* `argument` ms from now */
+    KV_ADD,    /* `argument` to the integer */
+    KV_EXPIRE, /* `argument` ms from now */
     KV_TTL,
     KV_PTTL,
     KV_PERSIST,

@@ -137,7 +137,7 @@ enum { MS_PER_SECOND = 1000, NS_PER_MS = 1000000 };
 /* What SET was told besides key and value. */
 struct set_options {
     uint8_t flags;
-    int64_t unit_ms; /* 0: no time to live is given */
+    int64_t unit_ms;  /* 0: no time to live is given */
     uint32_t time_at; /* the argument with it */
 };
 
@@ -321,8 +321,7 @@ static void expire(struct call *call, int64_t unit_ms, const char *name)
         return;
     }
     int64_t now_ms = (int64_t)(call->session->now_ns / NS_PER_MS);
-    if (__builtin_mul_overflow(request.argument, unit_ms, &request.argument) ||
-        request.argument > INT64_MAX - now_ms) {
+    if (__builtin_mul_overflow(request.argument, unit_ms, &request.argument) || request.argument > INT64_MAX - now_ms) {
         char text[TEXT_MAX];
         snprintf(text, sizeof text, "ERR invalid expire time in '%s' command", name);
         reply_error(call, text);
@@ -369,8 +368,8 @@ static void run_dbsize(struct call *call)
 
 static void run_flushall(struct call *call)
 {
-    if (call->count > 2 || (call->count == 2 && !equals(argument(call, 1), "ASYNC") &&
-                            !equals(argument(call, 1), "SYNC"))) {
+    if (call->count > 2 ||
+        (call->count == 2 && !equals(argument(call, 1), "ASYNC") && !equals(argument(call, 1), "SYNC"))) {
         reply_error(call, "ERR syntax error");
         return;
     }
@@ -550,7 +549,10 @@ struct parameter {
 static uint32_t fill_parameters(const struct kv_server *server, struct parameter *parameters)
 {
     static const struct parameter fixed[] = {
-        {"save", ""}, {"appendonly", "no"}, {"maxmemory", "0"}, {"databases", "1"},
+        {"save", ""},
+        {"appendonly", "no"},
+        {"maxmemory", "0"},
+        {"databases", "1"},
     };
     memcpy(parameters, fixed, sizeof fixed);
     uint32_t count = sizeof fixed / sizeof fixed[0];
@@ -650,7 +652,8 @@ static void run_second(struct call *call, const struct command *commands, const 
         }
     }
     char text[TEXT_MAX];
-    snprintf(text, sizeof text, "ERR unknown subcommand '%.*s'. Try %s HELP.", printed_size(word, 128), word.data, name);
+    snprintf(text, sizeof text, "ERR unknown subcommand '%.*s'. Try %s HELP.", printed_size(word, 128), word.data,
+             name);
     reply_error(call, text);
 }
 
@@ -733,13 +736,14 @@ static void reply_unknown(struct call *call)
 {
     struct kv_bytes name = argument(call, 0);
     char text[TEXT_MAX * 2];
-    size_t size = (size_t)snprintf(text, sizeof text, "ERR unknown command '%.*s', with args beginning with: ",
-                                   printed_size(name, 128), name.data);
+    size_t size = (size_t)snprintf(text, sizeof text,
+                                   "ERR unknown command '%.*s', with args beginning with: ", printed_size(name, 128),
+                                   name.data);
     size_t start = size;
     for (uint32_t at = 1; at < call->count && size - start < 128; at++) {
         struct kv_bytes word = argument(call, at);
-        size += (size_t)snprintf(text + size, sizeof text - size, "'%.*s' ",
-                                 printed_size(word, 128 - (size - start)), word.data);
+        size += (size_t)snprintf(text + size, sizeof text - size, "'%.*s' ", printed_size(word, 128 - (size - start)),
+                                 word.data);
     }
     reply_error(call, text);
 }

@@ -267,8 +267,8 @@ static size_t fill_round(struct connection *connection, struct resp_parser *pars
     size_t used = 0;
     uint64_t commands = 0;
     while (used < size && !connection->last && !kv_round_full(connection->round)) {
-        enum resp_result result =
-            resp_parse(parser, data + used, size - used, session->loop->server->options.value_max);
+        enum resp_result result = resp_parse(parser, data + used, size - used,
+                                             session->loop->server->options.value_max);
         if (result == RESP_MORE) {
             *more = true;
             break;

@@ -128,7 +128,7 @@ static bool persist(struct store *store, struct store_entry *entry)
     return entry != NULL && entry->heap_index != 0 && store_set_deadline(store, entry, STORE_NEVER);
 }
 
-static bool delete(struct store *store, struct store_entry *entry)
+static bool delete_entry(struct store *store, struct store_entry *entry)
 {
     if (entry == NULL) {
         return false;
@@ -143,7 +143,7 @@ static int64_t number_of(struct store *store, struct store_entry *entry, const s
 {
     switch (request->code) {
     case KV_DELETE:
-        return delete(store, entry);
+        return delete_entry(store, entry);
     case KV_EXISTS:
         return entry != NULL;
     case KV_EXPIRE:

@@ -22,19 +22,18 @@ static const struct kv_options defaults = {
     .value_max = (size_t)1 << 20,
 };
 
-static const char usage[] =
-    "usage: jzx-kv [options]\n"
-    "  --port P             listen on this port (6379; 0 takes a free one)\n"
-    "  --bind ADDRESS       numeric address to listen on (127.0.0.1)\n"
-    "  --cpus 0,1           one loop pinned to each of these CPUs (one loop, not pinned)\n"
-    "  --linger-us N        poll so long before a loop sleeps (0)\n"
-    "  --timeout S          close a client that is silent for so many seconds (0: never)\n"
-    "  --mailbox N          requests that wait at one shard (1024)\n"
-    "  --max-value BYTES    largest key or value (1048576)\n"
-    "  --max-clients N      clients at one time (10000)\n"
-    "  --shards-per-loop N  parts of the keys on each loop (1)\n"
-    "  --help               this text\n"
-    "It ends on SIGTERM or SIGINT, once its clients have their replies.\n";
+static const char usage[] = "usage: jzx-kv [options]\n"
+                            "  --port P             listen on this port (6379; 0 takes a free one)\n"
+                            "  --bind ADDRESS       numeric address to listen on (127.0.0.1)\n"
+                            "  --cpus 0,1           one loop pinned to each of these CPUs (one loop, not pinned)\n"
+                            "  --linger-us N        poll so long before a loop sleeps (0)\n"
+                            "  --timeout S          close a client that is silent for so many seconds (0: never)\n"
+                            "  --mailbox N          requests that wait at one shard (1024)\n"
+                            "  --max-value BYTES    largest key or value (1048576)\n"
+                            "  --max-clients N      clients at one time (10000)\n"
+                            "  --shards-per-loop N  parts of the keys on each loop (1)\n"
+                            "  --help               this text\n"
+                            "It ends on SIGTERM or SIGINT, once its clients have their replies.\n";
 
 static const struct option option_names[] = {
     {"port", required_argument, NULL, 'p'},
@@ -245,8 +244,10 @@ static jzx_err spawn_actors(struct kv_server *server)
     }
     for (uint32_t i = 0; i < loop_count; i++) {
         jzx_context *context = jzx_loop_context(jzx_runtime_loop(server->runtime, i));
-        jzx_err err = i == 0 && port_taken(&server->options) ? JZX_ERR_ADDRESS_IN_USE
-                                                              : kv_listener_spawn(&server->loops[i], context);
+        jzx_err err = JZX_ERR_ADDRESS_IN_USE;
+        if (i != 0 || !port_taken(&server->options)) {
+            err = kv_listener_spawn(&server->loops[i], context);
+        }
         if (err != JZX_OK) {
             char what[128];
             snprintf(what, sizeof what, "cannot listen on %s port %u", server->options.address, server->port);

@@ -122,8 +122,8 @@ static enum resp_result parse_bulks(struct resp_parser *parser, const uint8_t *d
                          mark == '\r' || mark == '\n' ? ' ' : mark);
                 return RESP_ERROR;
             }
-            enum resp_result result =
-                header(parser, data, size, &bulk_size, "too big bulk count string", "invalid bulk length");
+            enum resp_result result = header(parser, data, size, &bulk_size, "too big bulk count string",
+                                             "invalid bulk length");
             if (result != RESP_COMMAND) {
                 return result;
             }

@@ -41,7 +41,7 @@ struct resp_parser {
     uint32_t count;
     uint32_t capacity;
     struct resp_argument *arguments;
-    const uint8_t *base; /* valid with RESP_COMMAND */
+    const uint8_t *base;   /* valid with RESP_COMMAND */
     struct kv_buffer text; /* the unescaped arguments of an inline command */
     char error[RESP_ERROR_MAX];
 };

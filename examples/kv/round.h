@@ -19,10 +19,10 @@
 #include "batch.h"
 
 enum {
-    KV_ROUND_OPERATIONS_MAX = 1024,   /* a round that has as many takes no further command */
-    KV_ROUND_BYTES_MAX = 64 * 1024,   /* the same, for what its operations carry */
-    KV_OUTPUT_SOFT_MAX = 64 * 1024,   /* bytes put together before they are sent */
-    KV_ROUNDS_MAX = 512,              /* rounds that wait for their next use on one loop */
+    KV_ROUND_OPERATIONS_MAX = 1024, /* a round that has as many takes no further command */
+    KV_ROUND_BYTES_MAX = 64 * 1024, /* the same, for what its operations carry */
+    KV_OUTPUT_SOFT_MAX = 64 * 1024, /* bytes put together before they are sent */
+    KV_ROUNDS_MAX = 512,            /* rounds that wait for their next use on one loop */
     KV_SHARDS_MAX = 1024,
     KV_LOCAL = KV_SHARDS_MAX, /* the source of replies the connection has written itself */
 };
@@ -64,14 +64,14 @@ struct kv_round {
     void *late_context;
     struct kv_buffer local; /* replies written at once */
     size_t local_at;
-    struct kv_buffer output; /* replies put together to be sent */
+    struct kv_buffer output;   /* replies put together to be sent */
     struct kv_buffer *sending; /* what is being sent: `output`, `local` or a batch's */
     size_t sent;
     enum kv_telling telling; /* what is to be done after that */
     struct kv_batch *blocked;
     bool failed; /* no memory on the way: the connection ends */
     uint32_t touched_count;
-    uint16_t *touched; /* shards with a batch in this round */
+    uint16_t *touched;          /* shards with a batch in this round */
     struct kv_batch *batches[]; /* by shard */
 };
 

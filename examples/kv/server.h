@@ -79,13 +79,13 @@ struct kv_loop {
     size_t unparsed;           /* bytes kept for all connections of this loop */
     struct kv_client *clients; /* the connections of this loop */
     jzx_actor_id listener;
-    _Atomic bool leaving;      /* the listener is closed, and clients go as soon as they have their replies */
-    kv_counter connections;    /* ever accepted */
-    kv_counter open;           /* now */
+    _Atomic bool leaving;   /* the listener is closed, and clients go as soon as they have their replies */
+    kv_counter connections; /* ever accepted */
+    kv_counter open;        /* now */
     kv_counter commands;
-    kv_counter refused;        /* requests that a shard's mailbox or a lane had no room for */
-    kv_counter resumed;        /* notices after that: there is room again */
-    kv_counter paused;         /* times that reading from a client stopped for that */
+    kv_counter refused; /* requests that a shard's mailbox or a lane had no room for */
+    kv_counter resumed; /* notices after that: there is room again */
+    kv_counter paused;  /* times that reading from a client stopped for that */
 };
 
 struct kv_server {

@@ -6,7 +6,7 @@
  */
 #include "server.h"
 
-enum { EXPIRE_MAX = 256 }; /* keys deleted in one handler */
+enum { EXPIRE_MAX = 256 };                                   /* keys deleted in one handler */
 static const int64_t TIMER_MAX_MS = INT64_MAX / 1000000 - 1; /* later deadlines than this are not waited for */
 
 struct shard {

@@ -151,8 +151,8 @@ struct store_entry *store_find(struct store *store, uint64_t hash, struct kv_byt
         move_some(store);
     }
     struct store_entry *entry = *bucket_of(store, hash);
-    while (entry != NULL && (entry->hash != hash || entry->key_size != key.size ||
-                             memcmp(entry->bytes, key.data, key.size) != 0)) {
+    while (entry != NULL &&
+           (entry->hash != hash || entry->key_size != key.size || memcmp(entry->bytes, key.data, key.size) != 0)) {
         entry = entry->next;
     }
     if (entry != NULL && entry->heap_index != 0 && store->heap[entry->heap_index - 1].at_ms < now_ms) {

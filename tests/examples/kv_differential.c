@@ -82,8 +82,7 @@ static void die(const char *what)
 
 static void connect_side(struct side *side, uint16_t port)
 {
-    struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
     side->fd = socket(AF_INET, SOCK_STREAM, 0);
     if (side->fd < 0 || connect(side->fd, (struct sockaddr *)&address, sizeof address) != 0) {
         die("connect");
@@ -123,8 +122,8 @@ static void add_key(struct client *client, struct command *command)
 
 static void add_number(struct client *client, struct command *command)
 {
-    static const char *const odd[] = {"0",  "-0", "9223372036854775807", "-9223372036854775808", "9223372036854775808",
-                                      "01", "",   "1.5",                 "+1",                   " 1"};
+    static const char *const odd[] = {
+        "0", "-0", "9223372036854775807", "-9223372036854775808", "9223372036854775808", "01", "", "1.5", "+1", " 1"};
     if (below(client, 8) == 0) {
         add_text(command, odd[below(client, sizeof odd / sizeof odd[0])]);
         return;
@@ -341,8 +340,8 @@ static void make_command(struct client *client, struct command *command)
 
 /* Malformed bytes whose error is known with the last of them, so that nothing is left unread when the server closes. */
 static const char *const malformed[] = {
-    "*x\r\n", "*1\r\n+3\r\n", "*1\r\n$-1\r\n", "*1\r\n$abc\r\n", "*2\r\n$3\r\nGET\r\n:1\r\n", "*99999999999\r\n",
-    "SET \"a\r\n", "PING 'x'y\r\n", "*1\r\n\r\n\r\n", "*1\r\n$99999999999\r\n",
+    "*x\r\n",           "*1\r\n+3\r\n", "*1\r\n$-1\r\n", "*1\r\n$abc\r\n", "*2\r\n$3\r\nGET\r\n:1\r\n",
+    "*99999999999\r\n", "SET \"a\r\n",  "PING 'x'y\r\n", "*1\r\n\r\n\r\n", "*1\r\n$99999999999\r\n",
 };
 
 static void write_bytes(struct client *client, const void *data, size_t size)
@@ -654,8 +653,8 @@ static void run(struct client *clients, uint32_t count)
             open |= client->count != 0;
             for (int side = 0; side < 2; side++) {
                 short events = wanted_events(&client->sides[side]);
-                polled[i * 2 + (uint32_t)side] =
-                    (struct pollfd){client->sides[side].closed ? -1 : client->sides[side].fd, events, 0};
+                polled[i * 2 + (uint32_t)side] = (struct pollfd){
+                    client->sides[side].closed ? -1 : client->sides[side].fd, events, 0};
             }
         }
         if (poll(polled, count * 2, 1000) < 0) {

@@ -296,7 +296,8 @@ Test(kv_server, a_wrong_option_says_what_would_be_right, .timeout = 60)
     expect_refusal(2, "--max-value takes a number", "--max-value", "1", NULL);
     expect_refusal(2, "--max-clients takes a number", "--max-clients", "0", NULL);
     expect_refusal(2, "--timeout takes a number", "--timeout", "soon", NULL);
-    expect_refusal(2, "2 loops with 600 shards each are more than 1024", "--cpus", "0,0", "--shards-per-loop", "600", NULL);
+    expect_refusal(2, "2 loops with 600 shards each are more than 1024", "--cpus", "0,0", "--shards-per-loop", "600",
+                   NULL);
     expect_refusal(2, "--help lists the options", "--nosuch", NULL);
     expect_refusal(2, "'extra' is not an option", "extra", NULL);
     expect_refusal(0, "--mailbox N", "--help", NULL);
@@ -306,8 +307,8 @@ Test(kv_server, what_cannot_be_had_is_named, .timeout = 60)
 {
     struct server server;
     char port[16];
-    expect_refusal(1, "cannot create a loop on CPU 1000: the CPU does not exist or is not allowed", "--port", "0", "--cpus",
-                   "1000", NULL);
+    expect_refusal(1, "cannot create a loop on CPU 1000: the CPU does not exist or is not allowed", "--port", "0",
+                   "--cpus", "1000", NULL);
     expect_refusal(1, "cannot listen on 192.0.2.1 port 6379: ", "--bind", "192.0.2.1", NULL);
     expect_refusal(1, "cannot listen on somewhere port 6379: invalid argument", "--bind", "somewhere", NULL);
     start(&server, NULL);

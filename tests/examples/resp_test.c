@@ -50,8 +50,7 @@ static void expect(const char *bytes, size_t size, enum resp_result wanted, cons
         struct kv_buffer out = {0};
         struct resp_parser parser;
         resp_parser_init(&parser);
-        enum resp_result result =
-            parse_pieces((const uint8_t *)bytes, size, seed == 0 ? NULL : &random, &out, &parser);
+        enum resp_result result = parse_pieces((const uint8_t *)bytes, size, seed == 0 ? NULL : &random, &out, &parser);
         cr_assert_eq(result, wanted, "seed %u: result %d", seed, result);
         RESP_LITERAL(&out, "\0");
         cr_assert_str_eq((char *)out.data, text, "seed %u", seed);
@@ -80,8 +79,7 @@ static void expect_error(const char *bytes, size_t size, const char *error)
 
 Test(resp, parses_multibulk_at_any_split)
 {
-    EXPECT("*2\r\n$3\r\nGET\r\n$1\r\na\r\n*1\r\n$4\r\nPING\r\n", RESP_MORE,
-           "$3\r\nGET\r\n$1\r\na\r\n;$4\r\nPING\r\n;");
+    EXPECT("*2\r\n$3\r\nGET\r\n$1\r\na\r\n*1\r\n$4\r\nPING\r\n", RESP_MORE, "$3\r\nGET\r\n$1\r\na\r\n;$4\r\nPING\r\n;");
     EXPECT("*2\r\n$0\r\n\r\n$2\r\n\r\n\r\n", RESP_MORE, "$0\r\n\r\n$2\r\n\r\n\r\n;");
 }
 
@@ -179,8 +177,18 @@ Test(resp, what_is_written_is_what_is_parsed)
 
 Test(resp, integers_are_strict)
 {
-    static const char *const bad[] = {"", "-", "+1", " 1", "1 ", "01", "-0", "1a", "9223372036854775808",
-                                      "-9223372036854775809", "99999999999999999999", "18446744073709551617"};
+    static const char *const bad[] = {"",
+                                      "-",
+                                      "+1",
+                                      " 1",
+                                      "1 ",
+                                      "01",
+                                      "-0",
+                                      "1a",
+                                      "9223372036854775808",
+                                      "-9223372036854775809",
+                                      "99999999999999999999",
+                                      "18446744073709551617"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         int64_t value = 7;
         cr_assert_not(resp_integer((const uint8_t *)bad[i], strlen(bad[i]), &value), "%s", bad[i]);
