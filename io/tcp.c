@@ -496,15 +496,17 @@ static bool flush_once(jzx__net *net)
     return true;
 }
 
-void jzx__net_flush(jzx__net *net)
+jzx_err jzx__net_flush(jzx__net *net)
 {
+    jzx_err err = JZX_OK;
     if (jzx__unlikely(!jzx__list_empty(&net->starved))) {
         feed_starved(net);
     }
     /* A submission makes room, unless the kernel is short of memory: then what is left stays wanted (N3). */
-    for (int tries = 0; !flush_once(net) && tries < 64; tries++) {
-        net->backend->ops->submit(net->backend);
+    for (int tries = 0; !flush_once(net) && tries < 64 && err == JZX_OK; tries++) {
+        err = net->backend->ops->submit(net->backend);
     }
+    return err;
 }
 
 /* ---- events, deadlines, ends ---- */

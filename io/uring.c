@@ -67,6 +67,7 @@ typedef struct uring {
     bool timeout_armed;
     bool polls;            /* a poll has been queued */
     bool host_asleep;      /* written here, read by uring_wake() on any thread */
+    jzx_err untold;        /* of an enter whose caller could not be told */
     uint32_t enter_flags;
     uint32_t cancels; /* in flight, of the two above */
     uint64_t timeout_ns; /* what the host's timeout is armed for */
@@ -194,9 +195,20 @@ static bool uring_busy(jzx__backend *backend)
     return queued(u) != 0 || completed(u) != 0 || kernel_has_more(u);
 }
 
+/* An error that came where it could not be told: the kernel says it once. */
+static jzx_err untold(uring *u)
+{
+    jzx_err err = u->untold;
+    u->untold = JZX_OK;
+    return err;
+}
+
 static jzx_err uring_submit(jzx__backend *backend)
 {
     uring *u = uring_of(backend);
+    if (jzx__unlikely(u->untold != JZX_OK)) {
+        return untold(u);
+    }
     if (jzx__unlikely(u->wake_poll_wanted)) {
         wake_poll_arm(u);
     }
@@ -204,6 +216,11 @@ static jzx_err uring_submit(jzx__backend *backend)
         return JZX_OK;
     }
     return enter(u, 0, 0, NULL, _NSIG / 8);
+}
+
+static void submit_aside(uring *u)
+{
+    u->untold = uring_submit(&u->base);
 }
 
 static uint64_t uring_now_ns(jzx__backend *backend)
@@ -224,6 +241,9 @@ static jzx_err uring_wait(jzx__backend *backend, uint64_t deadline_ns)
 {
     uring *u = uring_of(backend);
     JZX_ASSERT(u->enabled);
+    if (jzx__unlikely(u->untold != JZX_OK)) {
+        return untold(u);
+    }
     if (jzx__unlikely(u->wake_poll_wanted)) {
         wake_poll_arm(u);
     }
@@ -573,14 +593,14 @@ static void uring_host_sleep(jzx__backend *backend, uint64_t deadline_ns)
     JZX_ASSERT(u->host_fd >= 0);
     bool set = notification_renew(u) && (deadline_ns == JZX_FOREVER || deadline_ns > uring_now_ns(backend));
     if (set && !timeout_set(u, deadline_ns)) {
-        uring_submit(backend); /* makes room */
+        submit_aside(u); /* makes room */
         set = timeout_set(u, deadline_ns);
     }
-    uring_submit(backend);
+    submit_aside(u);
     reap_removed_timeout(u);
     __atomic_store_n(&u->host_asleep, true, __ATOMIC_RELEASE); /* pairs with the acquire in uring_wake() */
     notify(u, true);
-    if (!set || queued(u) != 0 || u->wake_poll_wanted) {
+    if (!set || queued(u) != 0 || u->wake_poll_wanted || u->untold != JZX_OK) {
         uring_host_ring(backend); /* too late to sleep, or no room for what wakes: the host comes back at once */
     }
 }
@@ -635,7 +655,7 @@ static void cancel_internal(uring *u, uint64_t target)
 {
     struct io_uring_sqe *sqe = sqe_take(u);
     if (sqe == NULL) {
-        uring_submit(&u->base);
+        submit_aside(u);
         sqe = sqe_take(u);
     }
     if (sqe == NULL) {

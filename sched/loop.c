@@ -558,7 +558,7 @@ void jzx__loop_check(jzx_loop *loop)
     }
     if (loop->doorbells) {
         loop->doorbells = false;
-        (void)loop->backend->ops->submit(loop->backend); /* an error shows again at the end of the turn */
+        jzx__loop_note(loop, loop->backend->ops->submit(loop->backend));
     }
 }
 
@@ -626,7 +626,7 @@ static void bring_in(jzx_loop *loop)
     loop->unseen = false;
     if (loop->backend->ops->busy(loop->backend)) {
         loop->doorbells = false;
-        loop->failed = loop->backend->ops->submit(loop->backend);
+        jzx__loop_note(loop, loop->backend->ops->submit(loop->backend));
         loop->backend->ops->reap(loop->backend, REAP_PER_TURN, jzx__socket_cqe, loop);
     }
 }
@@ -644,7 +644,7 @@ bool jzx__loop_turn(jzx_loop *loop)
     }
     run_actors(loop);
     jzx__route_flush(loop); /* O2 */
-    jzx__net_flush(&loop->net);
+    jzx__loop_note(loop, jzx__net_flush(&loop->net));
     jzx__park_gave(loop);
     loop->leave = jzx__stop_step(loop);
     jzx__loop_count(loop);

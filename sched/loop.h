@@ -229,6 +229,13 @@ void jzx__loop_check(jzx_loop *loop);    /* every few messages: the clock, aged 
 bool jzx__loop_incoming(const jzx_loop *loop);      /* anything to wake up for, completions aside */
 bool jzx__loop_incoming_mail(const jzx_loop *loop); /* of that, lanes and inboxes */
 uint64_t jzx__loop_clock(jzx_loop *loop); /* reads the clock; what ran since the last reading is judged */
+/* A failure of the backend, which it tells once: kept until the turn has ended. */
+static inline void jzx__loop_note(jzx_loop *loop, jzx_err err)
+{
+    if (jzx__unlikely(err != JZX_OK)) {
+        loop->failed = err;
+    }
+}
 void jzx__loop_touch(jzx_loop *loop);    /* work has come from outside a turn: a sleeping host must run it */
 void jzx__loop_count(jzx_loop *loop);    /* brings the counters up to date */
 uint64_t jzx__loop_random(jzx_loop *loop);

@@ -165,7 +165,7 @@ void jzx__park_host(jzx_loop *loop)
     const jzx__backend_ops *ops = loop->backend->ops;
     jzx__route_flush(loop); /* what the host itself has sent, before the first turn too */
     jzx__park_pay_owed(loop);
-    loop->failed = ops->submit(loop->backend);
+    jzx__loop_note(loop, ops->submit(loop->backend));
     loop->host_asleep = true;
     atomic_exchange_explicit(&loop->parked, parked_word(loop), memory_order_acq_rel); /* P1 */
     JZX__SIM_POINT("park: host set");

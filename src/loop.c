@@ -107,7 +107,7 @@ static jzx_err run_to_the_end(jzx_loop *loop)
     bool more = false;
     while (turn(loop, &more)) {
         if (!more) {
-            loop->failed = jzx__park(loop, next_deadline(loop));
+            jzx__loop_note(loop, jzx__park(loop, next_deadline(loop)));
         }
     }
     set_running(loop, false);
@@ -145,7 +145,7 @@ jzx_err jzx_loop_run_once(jzx_loop *loop, uint64_t timeout_ns)
         uint64_t until_ns = jzx__add_saturating(now_ns, timeout_ns);
         uint64_t next_ns = next_deadline(loop);
         loop->now_ns = now_ns;
-        loop->failed = jzx__park(loop, next_ns < until_ns ? next_ns : until_ns);
+        jzx__loop_note(loop, jzx__park(loop, next_ns < until_ns ? next_ns : until_ns));
     }
     bool more;
     bool here = turn(loop, &more);

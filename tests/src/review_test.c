@@ -1,6 +1,8 @@
 /* review: corners where two rules of the core meet. Each test failed before the rule it names was kept. */
 #include <poll.h>
+#include <sched.h>
 
+#include "src/internal.h"
 #include "tests/support/support.h"
 
 /* ---- what ends an actor while it has mail left ---- */
@@ -281,4 +283,63 @@ Test(review, a_shutdown_names_the_loop_that_its_host_does_not_drive, .timeout = 
     }
     world.started = true;
     test_world_close(&world);
+}
+
+/* ---- an enter that fails once ---- */
+
+static struct {
+    jzx__backend_ops ops;
+    const jzx__backend_ops *real;
+    _Atomic(bool) lose; /* the next wait that ends with a completion */
+} kernel;
+
+static jzx_err wait_and_lose(jzx__backend *backend, uint64_t deadline_ns)
+{
+    jzx_err err = kernel.real->wait(backend, deadline_ns);
+    bool lose = kernel.real->busy(backend) && atomic_exchange(&kernel.lose, false);
+    return lose ? JZX_ERR_KERNEL_LOST : err;
+}
+
+static jzx_err make_forgetful(void *world, const jzx__backend_config *config, jzx__backend **backend, int *os_error)
+{
+    jzx_err err = jzx__uring_make(world, config, backend, os_error);
+    if (err == JZX_OK) {
+        kernel.real = (*backend)->ops;
+        kernel.ops = *kernel.real;
+        kernel.ops.wait = wait_and_lose;
+        (*backend)->ops = &kernel.ops;
+    }
+    return err;
+}
+
+Test(review, what_the_kernel_says_once_is_heard, .timeout = 30)
+{
+    jzx_config config;
+    test_config(&config);
+    config.loops_max = 1;
+    jzx_runtime *runtime;
+    jzx_loop *loop;
+    cr_assert_eq(jzx__runtime_create_in(&config, make_forgetful, NULL, &runtime), JZX_OK);
+    cr_assert_eq(jzx_loop_create(runtime, NULL, &loop), JZX_OK);
+    jzx_spawn_options options;
+    jzx_spawn_options_init(&options);
+    options.behavior = rest;
+    jzx_actor_id id;
+    cr_assert_eq(jzx_spawn(jzx_loop_context(loop), &options, &id), JZX_OK);
+    cr_assert_eq(jzx_loop_start(loop), JZX_OK);
+    jzx_counters counters;
+    do {
+        cr_assert_eq(jzx_loop_stats(loop, &counters), JZX_OK);
+    } while (counters.parks == 0);
+    kernel.lose = true;
+    jzx_message message = jzx_message_empty(1);
+    while (kernel.lose) { /* a wake may come before it sleeps, and then nothing is lost */
+        jzx_err err = jzx_post(runtime, id, &message);
+        cr_assert(err == JZX_OK || err == JZX_ERR_WOULD_BLOCK || err == JZX_ERR_MAILBOX_FULL || err == JZX_ERR_LOOP_CLOSED);
+        sched_yield();
+    }
+    jzx_err result = JZX_OK;
+    cr_assert_eq(jzx_loop_join(loop, &result), JZX_OK);
+    cr_assert_eq(result, JZX_ERR_KERNEL_LOST);
+    cr_assert_eq(jzx_runtime_destroy(runtime), JZX_OK);
 }
