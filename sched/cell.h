@@ -120,6 +120,7 @@ typedef struct jzx__pool {
     uint32_t count;
     uint32_t free_count;
     uint32_t inbound_max;
+    uint32_t plenty;  /* free cells from which on they are not low any more */
     uint32_t touched; /* cells from here on have never been used */
     uint64_t uses;    /* C3 */
     jzx__list waiters;/* resume records that wait for free cells here */
@@ -173,7 +174,7 @@ static inline void jzx__pool_give(jzx__pool *pool, jzx__cell *cell)
 /* Whether cells are plenty again after they were low; the caller then tells who waits. */
 static inline bool jzx__pool_recovered(const jzx__pool *pool)
 {
-    return atomic_load_explicit(&pool->low, memory_order_relaxed) != 0 && pool->free_count >= 2 * pool->inbound_max + 2;
+    return atomic_load_explicit(&pool->low, memory_order_relaxed) != 0 && pool->free_count >= pool->plenty;
 }
 
 static inline uint64_t jzx__pool_number(jzx__pool *pool, const jzx__cell *cell)

@@ -243,6 +243,9 @@ static void node_left(jzx_loop *loop, jzx__cell *node)
     case JZX__CELL_DOWN:
         jzx__down_node_left(loop, (jzx__suffered *)(void *)node);
         break;
+    case JZX__CELL_DOWN_NONE:
+        jzx__table_give(&loop->suffered, ((jzx__suffered *)(void *)node)->number);
+        break;
     case JZX__CELL_RESUME: {
         jzx__resume_wait *wait = (jzx__resume_wait *)(void *)node;
         jzx__table_give(&loop->resume_waits, wait->number);
@@ -355,12 +358,25 @@ static void flush_lane(jzx_loop *loop, jzx__lane *lane)
     }
 }
 
-void jzx__route_flush(jzx_loop *loop)
+static bool flush_each(jzx_loop *loop)
 {
     jzx__list *next;
     for (jzx__list *node = loop->dirty_lanes.next; node != &loop->dirty_lanes; node = next) {
         next = node->next;
         flush_lane(loop, jzx__container_of(node, jzx__lane, dirty));
+    }
+    for (const jzx__list *node = loop->dirty_lanes.next; node != &loop->dirty_lanes; node = node->next) {
+        if (jzx__container_of(node, jzx__lane, dirty)->open_count > 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void jzx__route_flush(jzx_loop *loop)
+{
+    /* A cell that leaves an overflow may make cells plenty, and that is told into lanes that were done already. */
+    while (!flush_each(loop)) {
     }
 }
 

@@ -254,12 +254,18 @@ static uint32_t loop_of(uint64_t number)
     return (uint32_t)(number >> 56);
 }
 
-/* A DOWN for a target that is not here, or cannot take the monitor: sent by value from a cell of the pool. */
+/*
+ * A DOWN for a target that is not here, or cannot take the monitor. Its node is the half that the target would have had: of
+ * the pool many could take the cells that mail must find (C2). A cell only if there are no more halves.
+ */
 static void refuse_monitor(jzx_loop *loop, const jzx__cell *request, jzx_exit_kind kind)
 {
-    jzx__cell *first = jzx__pool_take_inbound(&loop->pool);
+    void *record;
+    uint64_t number;
+    bool half = jzx__table_take(&loop->suffered, &record, &number) == JZX_OK;
+    jzx__cell *first = half ? &((jzx__suffered *)record)->cell : jzx__pool_take_inbound(&loop->pool);
     first->kind = JZX__CELL_DOWN_NONE;
-    first->flags = 0;
+    first->flags = half ? JZX__FLAG_EMBEDDED : 0;
     first->tag = kind;
     first->target = request->target;
     first->sender = 0;

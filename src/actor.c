@@ -105,6 +105,11 @@ static jzx_err request_remote(jzx_context *context, const jzx_spawn_options *opt
     if (atomic_load_explicit(&target->closed, memory_order_acquire) != 0) {
         return JZX_ERR_LOOP_CLOSED;
     }
+    /* Like mail: each takes a cell there, for its answer (C2). */
+    if (atomic_load_explicit(&target->pool.low, memory_order_acquire) != 0 ||
+        jzx__lane_blocked(loop->lanes_out[to_loop])) {
+        return JZX_ERR_WOULD_BLOCK;
+    }
     jzx__cell *first = jzx__pool_take(&loop->pool, 2);
     jzx__cell *second = first != NULL ? jzx__pool_take(&loop->pool, 1) : NULL;
     if (second == NULL) {

@@ -343,3 +343,243 @@ Test(review, what_the_kernel_says_once_is_heard, .timeout = 30)
     cr_assert_eq(result, JZX_ERR_KERNEL_LOST);
     cr_assert_eq(jzx_runtime_destroy(runtime), JZX_OK);
 }
+
+/* ---- what is told while lanes are flushed ---- */
+
+static jzx_behavior_result fill_lane(jzx_context *context, test_actor *actor, void *argument)
+{
+    (void)actor;
+    const test_actor *sinks = argument;
+    jzx_message message = jzx_message_empty(1);
+    for (uint32_t i = 0; i < 8; i++) {
+        while (jzx_send(context, sinks[i].id, &message) == JZX_OK) {
+        }
+    }
+    cr_assert_eq(jzx_kill(context, sinks[0].id), JZX_OK); /* it waits in the overflow, in a cell */
+    return JZX_BEHAVIOR_OK;
+}
+
+static jzx_behavior_result ask_resume(jzx_context *context, test_actor *actor, void *argument)
+{
+    (void)actor;
+    const test_actor *target = argument;
+    cr_assert_eq(jzx_resume(context, target->id), JZX_OK);
+    return JZX_BEHAVIOR_OK;
+}
+
+Test(review, what_an_overflow_sets_free_is_told_in_the_same_turn, .timeout = 30)
+{
+    test_world world;
+    test_world_open(&world, 3, NULL);
+    test_actor source = {0};
+    test_actor asker = {0};
+    static test_actor sinks[8];
+    test_spawn(&world, 0, &source);
+    for (uint32_t i = 0; i < 8; i++) {
+        test_spawn(&world, 1, &sinks[i]);
+    }
+    test_spawn(&world, 2, &asker);
+    test_world_settle(&world);
+    jzx_loop *loop = world.loops[0];
+
+    /* Loop 1 does not run until its lane is full and something waits beyond. */
+    world.closed[1] = true;
+    test_do(&world, &source, fill_lane, sinks);
+    cr_assert_not_null(loop->lanes_out[1]->overflow.first);
+    jzx__pool_set_low(&loop->pool, true);
+    world.closed[0] = true;
+    test_do(&world, &asker, ask_resume, &source);
+    world.closed[1] = false;
+    world.closed[2] = true;
+    test_world_step(&world);
+
+    /* This turn takes the question, then frees the cell that was in the overflow: cells are plenty. */
+    cr_assert_eq(jzx_loop_run_once(loop, 0), JZX_OK);
+    cr_assert_null(loop->lanes_out[1]->overflow.first);
+    cr_assert_eq(loop->lanes_out[2]->open_count, 0, "the notice waits in a block that nobody will publish");
+    world.closed[0] = false;
+    world.closed[2] = false;
+    test_until(&world, test_tags(&asker, JZX_TAG_SYS_RESUME) == 1);
+    test_world_close(&world);
+}
+
+/* ---- few cells ---- */
+
+/* The fewest cells that two loops can have, so that each that is kept counts. */
+static void few_cells(jzx_config *config)
+{
+    test_config(config);
+    config->loops_max = 2;
+    config->lane_blocks = 2;
+    config->inbox_size = 4;
+    config->cells = 2 * jzx__config_inbound_max(config) + 2;
+    config->mailbox_cap = config->cells / 8;
+}
+
+static jzx_behavior_result ask_some(jzx_context *context, test_actor *actor, void *argument)
+{
+    (void)argument;
+    const test_actor *lazy = actor->data;
+    jzx_message request = jzx_message_empty(5);
+    for (uint32_t i = 0; i < 8; i++) {
+        cr_assert_eq(jzx_request(context, lazy->id, &request, JZX_FOREVER, NULL), JZX_OK);
+    }
+    return JZX_BEHAVIOR_OK;
+}
+
+static jzx_behavior_result send_until_low(jzx_context *context, test_actor *actor, void *argument)
+{
+    jzx_err *last = argument;
+    const test_actor *sinks = actor->data;
+    jzx_message message = jzx_message_empty(1);
+    for (uint32_t i = 0; i < 8; i++) {
+        while ((*last = jzx_send(context, sinks[i].id, &message)) == JZX_OK) {
+        }
+    }
+    return JZX_BEHAVIOR_OK;
+}
+
+Test(review, cells_that_are_kept_for_long_do_not_close_a_loop_to_others, .timeout = 30)
+{
+    test_world world;
+    jzx_config config;
+    few_cells(&config);
+    test_world_open(&world, 2, &config);
+    static test_actor lazy[PAIRS];
+    static test_actor askers[PAIRS];
+    static test_actor sinks[8];
+    test_actor source = {.data = sinks};
+    for (uint32_t i = 0; i < 5; i++) {
+        askers[i].data = &lazy[i];
+        test_spawn(&world, 1, &lazy[i]);
+        test_spawn(&world, 1, &askers[i]);
+        test_do(&world, &askers[i], ask_some, NULL);
+    }
+    test_spawn(&world, 0, &source);
+    for (uint32_t i = 0; i < 8; i++) {
+        test_spawn(&world, 1, &sinks[i]);
+    }
+    test_world_settle(&world);
+    jzx_err last = JZX_OK;
+    test_do(&world, &source, send_until_low, &last);
+    cr_assert_neq(last, JZX_OK);
+    test_world_settle(&world);
+    cr_assert_eq(lazy[4].received, 8);
+    test_do(&world, &source, send_until_low, &last);
+    test_world_settle(&world);
+    uint32_t received = 0;
+    for (uint32_t i = 0; i < 8; i++) {
+        received += sinks[i].received;
+    }
+    cr_assert_gt(received, 200, "the second time nothing went through: %u", received);
+    test_world_close(&world);
+}
+
+typedef struct flood {
+    test_world *world;
+    jzx_actor_id dead;
+    uint32_t asked;
+} flood;
+
+enum { FLOOD = 1000 };
+
+/* Asks in one handler, but not faster than the other loop takes it. */
+static jzx_behavior_result monitor_many(jzx_context *context, test_actor *actor, void *argument)
+{
+    (void)actor;
+    flood *f = argument;
+    jzx_counters counters;
+    for (f->asked = 0; f->asked < FLOOD; f->asked++) {
+        uint64_t monitor;
+        jzx_err err = jzx_monitor(context, f->dead, &monitor);
+        cr_assert_eq(err, JZX_OK, "monitor %u: %s", f->asked, jzx_strerror(err));
+        do {
+            (void)jzx_loop_stats(f->world->loops[1], &counters);
+        } while (counters.lane_received < f->asked / JZX__BLOCK_CELLS * JZX__BLOCK_CELLS);
+    }
+    return JZX_BEHAVIOR_OK;
+}
+
+/* Requests spawns for as long as that is taken, and not faster than the other loop takes them. */
+static jzx_behavior_result spawn_some(jzx_context *context, test_actor *actor, const jzx_message *message)
+{
+    (void)message;
+    flood *f = actor->data;
+    jzx_counters counters;
+    jzx_spawn_options options;
+    jzx_spawn_options_init(&options);
+    options.behavior = rest;
+    options.placement = JZX_PLACE_LOOP;
+    options.place_loop = 1;
+    while (jzx_spawn_request(context, &options, NULL) == JZX_OK) {
+        f->asked++;
+        do {
+            (void)jzx_loop_stats(f->world->loops[1], &counters);
+        } while (counters.lane_received + JZX__BLOCK_CELLS + 1 < 2 * f->asked);
+    }
+    return JZX_BEHAVIOR_OK;
+}
+
+enum { HELPERS = 6 };
+static test_actor helpers[HELPERS];
+
+static jzx_behavior_result spawn_many(jzx_context *context, test_actor *actor, void *argument)
+{
+    (void)actor;
+    jzx_message message = jzx_message_empty(1);
+    for (uint32_t i = 0; i < HELPERS; i++) {
+        helpers[i].data = argument;
+        cr_assert_eq(jzx_send(context, helpers[i].id, &message), JZX_OK); /* all of them in this turn */
+    }
+    return JZX_BEHAVIOR_OK;
+}
+
+/* Floods loop 1, which has no cells but those for arrivals, from one handler on loop 0. */
+static void flood_low_loop(test_do_fn fn, uint32_t signals)
+{
+    static test_actor askers[PAIRS];
+    static test_actor lazy[PAIRS];
+    test_world world;
+    jzx_config config;
+    few_cells(&config);
+    config.cells = 2000;
+    config.mailbox_cap = config.cells / 8;
+    config.actors_max = 4096;
+    config.turn_ns = 10000000000u;
+    config.linger_ns = JZX_FOREVER; /* a doorbell would wait for the end of the handler */
+    test_world_open(&world, 2, &config);
+    test_actor gone = {0};
+    test_actor source = {0};
+    test_spawn(&world, 1, &gone);
+    test_spawn(&world, 0, &source);
+    cr_assert_eq(jzx_stop(jzx_loop_context(world.loops[1]), gone.id), JZX_OK);
+    for (uint32_t i = 0; i < PAIRS; i++) {
+        askers[i] = (test_actor){.on = ask_lazy, .data = &lazy[i]};
+        lazy[i] = (test_actor){0};
+        test_spawn(&world, 1, &askers[i]);
+        test_spawn(&world, 1, &lazy[i]);
+        test_send(&world, &askers[i], TAG_ASK);
+    }
+    for (uint32_t i = 0; i < HELPERS; i++) {
+        helpers[i] = (test_actor){.on = spawn_some};
+        test_spawn(&world, 0, &helpers[i]);
+    }
+    test_world_start(&world);
+    flood f = {&world, gone.id, 0};
+    test_do(&world, &source, fn, &f);
+    test_until(&world, source.received == signals);
+    test_world_close(&world);
+}
+
+Test(review, monitors_of_the_dead_leave_the_cells_for_mail_alone, .timeout = 60)
+{
+    flood_low_loop(monitor_many, FLOOD);
+}
+
+Test(review, spawn_requests_leave_the_cells_for_mail_alone, .timeout = 60)
+{
+    flood_low_loop(spawn_many, 0);
+    for (uint32_t i = 0; i < HELPERS; i++) {
+        cr_assert_eq(helpers[i].finis, 1);
+    }
+}
