@@ -23,14 +23,14 @@
 #include <jzx/runtime.h>
 
 typedef enum jzx__op {
-    JZX__OP_POLL,     /* multishot poll of fd for `arg` (POLL* bits) */
-    JZX__OP_ACCEPT,   /* multishot accept on fd; res = the new fd, CLOEXEC and NONBLOCK */
-    JZX__OP_CONNECT,  /* fd, addr = struct sockaddr that stays valid, len */
-    JZX__OP_RECV,     /* multishot receive on fd into the backend's receive buffers */
-    JZX__OP_SEND,     /* fd, addr, len; MSG_NOSIGNAL | MSG_WAITALL */
+    JZX__OP_POLL,       /* multishot poll of fd for `arg` (POLL* bits) */
+    JZX__OP_ACCEPT,     /* multishot accept on fd; res = the new fd, CLOEXEC and NONBLOCK */
+    JZX__OP_CONNECT,    /* fd, addr = struct sockaddr that stays valid, len */
+    JZX__OP_RECV,       /* multishot receive on fd into the backend's receive buffers */
+    JZX__OP_SEND,       /* fd, addr, len; MSG_NOSIGNAL | MSG_WAITALL */
     JZX__OP_SEND_PARTS, /* fd, addr = struct msghdr: it and its vector are read before the next submission ends */
-    JZX__OP_CANCEL,   /* cancels the operations whose user_data is `target`; completes itself with no meaning */
-    JZX__OP_CLOSE,    /* closes fd */
+    JZX__OP_CANCEL,     /* cancels the operations whose user_data is `target`; completes itself with no meaning */
+    JZX__OP_CLOSE,      /* closes fd */
     JZX__OP_COUNT
 } jzx__op;
 
@@ -123,9 +123,9 @@ struct jzx__backend {
 };
 
 typedef struct jzx__backend_config {
-    uint32_t entries;     /* submission entries, at least 1; completions: 4 times as many */
-    bool restricted;      /* allow only what libjzx uses */
-    bool oldest_kernel;   /* pretend nothing newer than 6.1 is there */
+    uint32_t entries;   /* submission entries, at least 1; completions: 4 times as many */
+    bool restricted;    /* allow only what libjzx uses */
+    bool oldest_kernel; /* pretend nothing newer than 6.1 is there */
     uint64_t *enters;
     const jzx_allocator *allocator; /* metadata */
 } jzx__backend_config;

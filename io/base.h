@@ -12,12 +12,11 @@
 
 /* Only a bug of ours fails an assertion: what the world or the caller may do wrong is an error code instead. */
 _Noreturn void jzx__assert_failed(const char *what, const char *file, int line);
-#define JZX_ASSERT(fact) \
-    (__builtin_expect(!!(fact), 1) ? (void)0 : jzx__assert_failed(#fact, __FILE__, __LINE__))
+#define JZX_ASSERT(fact) (__builtin_expect(!!(fact), 1) ? (void)0 : jzx__assert_failed(#fact, __FILE__, __LINE__))
 
 #define jzx__likely(fact) __builtin_expect(!!(fact), 1)
 #define jzx__unlikely(fact) __builtin_expect(!!(fact), 0)
-#define jzx__container_of(pointer, type, member) ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+#define jzx__container_of(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 #define JZX__COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define JZX__CACHE_LINE 64
 

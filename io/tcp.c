@@ -1002,8 +1002,7 @@ int jzx__socket_send_copy(jzx__net *net, jzx__socket *socket, const void *data, 
     return 0;
 }
 
-int jzx__socket_send_owned(jzx__net *net, jzx__socket *socket, void *data, size_t size, jzx_drop_fn drop,
-                           void *context)
+int jzx__socket_send_owned(jzx__net *net, jzx__socket *socket, void *data, size_t size, jzx_drop_fn drop, void *context)
 {
     int refused = send_check(socket, size);
     if (refused < 0) {

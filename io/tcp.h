@@ -59,10 +59,10 @@ typedef enum jzx__socket_kind {
 typedef enum jzx__socket_event_kind {
     JZX__SOCKET_ACCEPTED, /* fd: a new connection, non-blocking, the receiver's to adopt or close */
     JZX__SOCKET_CONNECTED,
-    JZX__SOCKET_DATA,     /* data, size, buffer: give back with jzx__net_buffer_give() */
+    JZX__SOCKET_DATA, /* data, size, buffer: give back with jzx__net_buffer_give() */
     JZX__SOCKET_EOF,
     JZX__SOCKET_DRAINED,
-    JZX__SOCKET_CLOSED,   /* the last: error is an errno or 0 */
+    JZX__SOCKET_CLOSED, /* the last: error is an errno or 0 */
 } jzx__socket_event_kind;
 
 typedef struct jzx__socket_event {
@@ -97,20 +97,20 @@ struct jzx__net {
     jzx__backend *backend;
     const jzx__net_upcalls *upcalls;
     jzx_counters *counters;
-    uint64_t now_ns;      /* kept current by the loop, once a turn */
-    jzx__list wants;      /* sockets with operations to queue (N3) */
+    uint64_t now_ns;       /* kept current by the loop, once a turn */
+    jzx__list wants;       /* sockets with operations to queue (N3) */
     jzx__list watch_wants; /* watches with operations to queue */
-    jzx__list starved;    /* sockets whose receive ended for want of a buffer */
-    jzx__list chunkless;  /* sockets whose send was refused for want of chunks (N9) */
+    jzx__list starved;     /* sockets whose receive ended for want of a buffer */
+    jzx__list chunkless;   /* sockets whose send was refused for want of chunks (N9) */
 
-    uint8_t *buffers;     /* receive buffers: made at first use */
-    uint32_t *buffer_next;/* per buffer: link in a socket's list of received buffers */
-    uint32_t *buffer_size;/* per buffer: bytes in it */
+    uint8_t *buffers;      /* receive buffers: made at first use */
+    uint32_t *buffer_next; /* per buffer: link in a socket's list of received buffers */
+    uint32_t *buffer_size; /* per buffer: bytes in it */
     uint32_t buffer_count;
     uint32_t buffer_bytes;
     uint32_t buffers_out; /* handed to sockets or kept by users, not in the kernel */
 
-    uint8_t *chunks;      /* the send chunks, made at first use */
+    uint8_t *chunks; /* the send chunks, made at first use */
     jzx__chunk *chunk_free;
     uint32_t chunk_count;
     uint32_t chunk_bytes;
@@ -131,44 +131,44 @@ struct jzx__net {
     uint32_t accepted_free;
     uint32_t accepted_touched;
 
-    int reserve_fd;       /* given up to turn a connection away when descriptors run out; -1 until the first listen */
+    int reserve_fd; /* given up to turn a connection away when descriptors run out; -1 until the first listen */
     jzx_allocator metadata;
     jzx_allocator buffer_allocator;
 };
 
 struct jzx__socket {
-    jzx__list want;        /* net->wants */
-    jzx__list starve;      /* net->starved */
-    jzx__list chunkless;   /* net->chunkless */
+    jzx__list want;      /* net->wants */
+    jzx__list starve;    /* net->starved */
+    jzx__list chunkless; /* net->chunkless */
     int fd;
-    int error;             /* what ended it */
-    uint16_t in_flight;    /* bit per jzx__socket_op */
-    uint16_t cancelled;    /* operations asked to end */
-    uint8_t kind;          /* jzx__socket_kind */
-    bool reading;          /* the user wants data, or connections */
-    bool full;             /* too much waits to be taken: not reading until half is */
+    int error;          /* what ended it */
+    uint16_t in_flight; /* bit per jzx__socket_op */
+    uint16_t cancelled; /* operations asked to end */
+    uint8_t kind;       /* jzx__socket_kind */
+    bool reading;       /* the user wants data, or connections */
+    bool full;          /* too much waits to be taken: not reading until half is */
     bool eof;
-    bool closing;          /* no more events; flush, then close */
-    bool dead;             /* error or close: no more sends */
-    bool graceful;         /* closed in order: what the kernel has still to send shall arrive */
-    bool drain_wanted;     /* a send was refused */
+    bool closing;           /* no more events; flush, then close */
+    bool dead;              /* error or close: no more sends */
+    bool graceful;          /* closed in order: what the kernel has still to send shall arrive */
+    bool drain_wanted;      /* a send was refused */
     uint32_t chunks_needed; /* by the send that was refused for want of them */
-    uint16_t events;       /* bits of jzx__socket_event_kind waiting */
+    uint16_t events;        /* bits of jzx__socket_event_kind waiting */
     uint32_t received_first, received_last, received_count, received_max; /* buffers waiting, oldest first */
     jzx__segment *send_first;
     jzx__segment *send_last;
-    uint32_t send_parts;   /* of the queue, from its head: named by the send in flight */
+    uint32_t send_parts; /* of the queue, from its head: named by the send in flight */
     size_t send_queued;
     size_t send_max;
-    uint64_t active_ns;    /* last receive or send */
+    uint64_t active_ns; /* last receive or send */
     uint64_t idle_ns;
     uint64_t linger_ns;
-    uint64_t due_ns;       /* the deadline asked for, or JZX_FOREVER */
-    uint64_t retry_ns;     /* listener: accept again then; 0 = now */
-    uint32_t connections;  /* listener: taken and not closed */
+    uint64_t due_ns;      /* the deadline asked for, or JZX_FOREVER */
+    uint64_t retry_ns;    /* listener: accept again then; 0 = now */
+    uint32_t connections; /* listener: taken and not closed */
     uint32_t connections_max;
     uint32_t accepted_first, accepted_last, accepted_count; /* listener: connections waiting, oldest first */
-    struct sockaddr_storage address; /* connect: must stay valid */
+    struct sockaddr_storage address;                        /* connect: must stay valid */
     socklen_t address_size;
 };
 

@@ -69,7 +69,7 @@ typedef struct uring {
     bool host_asleep;      /* written here, read by uring_wake() on any thread */
     jzx_err untold;        /* of an enter whose caller could not be told */
     uint32_t enter_flags;
-    uint32_t cancels; /* in flight, of the two above */
+    uint32_t cancels;    /* in flight, of the two above */
     uint64_t timeout_ns; /* what the host's timeout is armed for */
     struct __kernel_timespec timeout_at;
     int host_fd;
@@ -86,15 +86,15 @@ typedef struct uring {
  * All that a restricted ring may do. What is added to this file or asked for through queue() is added here.
  */
 static const uint8_t OPCODES[] = {
-    IORING_OP_POLL_ADD, IORING_OP_ACCEPT,       IORING_OP_CONNECT, IORING_OP_RECV,    IORING_OP_SEND,
-    IORING_OP_SENDMSG,
-    IORING_OP_CLOSE,    IORING_OP_ASYNC_CANCEL, IORING_OP_TIMEOUT, IORING_OP_TIMEOUT_REMOVE, IORING_OP_MSG_RING,
+    IORING_OP_POLL_ADD, IORING_OP_ACCEPT,         IORING_OP_CONNECT,  IORING_OP_RECV,
+    IORING_OP_SEND,     IORING_OP_SENDMSG,        IORING_OP_CLOSE,    IORING_OP_ASYNC_CANCEL,
+    IORING_OP_TIMEOUT,  IORING_OP_TIMEOUT_REMOVE, IORING_OP_MSG_RING,
 };
 static const uint8_t SQE_FLAGS = IOSQE_CQE_SKIP_SUCCESS | IOSQE_BUFFER_SELECT;
 static const uint8_t REGISTER_OPS[] = {
-    IORING_REGISTER_ENABLE_RINGS,      IORING_REGISTER_RING_FDS,   IORING_UNREGISTER_RING_FDS,
-    IORING_REGISTER_IOWQ_MAX_WORKERS,  IORING_REGISTER_PBUF_RING,  IORING_UNREGISTER_PBUF_RING,
-    IORING_REGISTER_EVENTFD,           IORING_UNREGISTER_EVENTFD,
+    IORING_REGISTER_ENABLE_RINGS,     IORING_REGISTER_RING_FDS,  IORING_UNREGISTER_RING_FDS,
+    IORING_REGISTER_IOWQ_MAX_WORKERS, IORING_REGISTER_PBUF_RING, IORING_UNREGISTER_PBUF_RING,
+    IORING_REGISTER_EVENTFD,          IORING_UNREGISTER_EVENTFD,
 };
 
 static uring *uring_of(jzx__backend *backend)

@@ -14,18 +14,18 @@
 #include "io/list.h"
 
 typedef struct jzx__watch {
-    jzx__list want;      /* in the net's list while an operation waits for room */
-    uint64_t user_poll;  /* user_data of the poll, set by the caller */
+    jzx__list want;     /* in the net's list while an operation waits for room */
+    uint64_t user_poll; /* user_data of the poll, set by the caller */
     uint64_t user_cancel;
     int fd;
-    uint32_t events;     /* POLL* bits asked for */
-    uint32_t seen;       /* POLL* bits seen since the last take */
-    int error;           /* errno that ended it */
-    bool polling;        /* poll in flight */
-    bool cancelling;     /* cancel in flight */
-    bool cancelled;      /* it was asked for: once is enough */
-    bool ending;         /* no more reports */
-    bool ended;          /* the kernel will report no more, though not asked to end */
+    uint32_t events; /* POLL* bits asked for */
+    uint32_t seen;   /* POLL* bits seen since the last take */
+    int error;       /* errno that ended it */
+    bool polling;    /* poll in flight */
+    bool cancelling; /* cancel in flight */
+    bool cancelled;  /* it was asked for: once is enough */
+    bool ending;     /* no more reports */
+    bool ended;      /* the kernel will report no more, though not asked to end */
 } jzx__watch;
 
 struct jzx__net;

@@ -194,8 +194,7 @@ void jzx__watch_let_go(jzx_loop *loop, jzx__watch_record *record)
 static uint32_t readiness_of(uint32_t events)
 {
     return ((events & (POLLIN | POLLRDHUP)) != 0 ? JZX_IO_READ : 0) | ((events & POLLOUT) != 0 ? JZX_IO_WRITE : 0) |
-           ((events & POLLPRI) != 0 ? JZX_IO_PRIORITY : 0) |
-           ((events & (POLLERR | POLLNVAL)) != 0 ? JZX_IO_ERROR : 0) |
+           ((events & POLLPRI) != 0 ? JZX_IO_PRIORITY : 0) | ((events & (POLLERR | POLLNVAL)) != 0 ? JZX_IO_ERROR : 0) |
            ((events & (POLLHUP | POLLRDHUP)) != 0 ? JZX_IO_HANGUP : 0);
 }
 

@@ -21,7 +21,8 @@ typedef enum jzx_tcp_event_kind {
     JZX_TCP_DATA = 3,      /* `data`, `size` */
     JZX_TCP_EOF = 4,       /* the peer sends no more; sending still works, and closing is up to the actor */
     JZX_TCP_DRAINED = 5,   /* after a refused send: the queue is at most half full again */
-    JZX_TCP_CLOSED = 6,    /* the last event of a socket: `error` is an errno, ETIMEDOUT when idle or connecting too long */
+    JZX_TCP_CLOSED =
+        6, /* the last event of a socket: `error` is an errno, ETIMEDOUT when idle or connecting too long */
 } jzx_tcp_event_kind;
 
 typedef struct jzx_tcp_event {
@@ -92,8 +93,8 @@ JZX_API jzx_err jzx_tcp_send(jzx_context *context, jzx_socket_id socket, const v
 
 /** Sends `data` without copying: it is the runtime's on JZX_OK, and `drop` runs when it has left or the socket ends.
  *  Returns: as jzx_tcp_send() */
-JZX_API jzx_err jzx_tcp_send_owned(jzx_context *context, jzx_socket_id socket, void *data, size_t size, jzx_drop_fn drop,
-                                   void *drop_context);
+JZX_API jzx_err jzx_tcp_send_owned(jzx_context *context, jzx_socket_id socket, void *data, size_t size,
+                                   jzx_drop_fn drop, void *drop_context);
 
 /**
  * In the handler of JZX_TCP_DATA: keeps the buffer that `data` lies in. It is the caller's until *drop(*drop_context,

@@ -30,7 +30,7 @@ static const uint64_t SECOND = 1000000000ull;
 typedef struct party {
     jzx__socket socket;
     uint32_t index;
-    uint32_t ready;  /* calls of the upcall */
+    uint32_t ready; /* calls of the upcall */
     uint32_t closed;
     uint64_t due_ns; /* JZX_FOREVER: none */
     int peer;        /* the other end of its socket pair, or -1 */
@@ -47,9 +47,9 @@ typedef struct world {
     jzx__sqe flying[FLYING]; /* in the order they were queued */
     flight flights[FLYING];
     uint32_t flying_count;
-    uint32_t queued;         /* in all */
-    uint32_t room;           /* operations that still find an entry */
-    uint32_t room_after;     /* what a submission makes of it */
+    uint32_t queued;     /* in all */
+    uint32_t room;       /* operations that still find an entry */
+    uint32_t room_after; /* what a submission makes of it */
     uint32_t submits;
     bool in_kernel[BUFFERS]; /* receive buffers */
 
@@ -60,7 +60,7 @@ typedef struct world {
     party parties[SOCKETS];
     uint32_t accept_failures;
     int accept_error;
-    uint8_t wire[1 << 20];   /* what was sent, of all sockets */
+    uint8_t wire[1 << 20]; /* what was sent, of all sockets */
     size_t wire_size;
 } world;
 
@@ -564,9 +564,9 @@ Test(tcp, P19_an_accept_that_fails_goes_on_or_rests_or_ends, .timeout = 10)
         int error;
         char then; /* g: goes on, r: rests, e: ends */
     } CASES[] = {
-        {ECONNABORTED, 'g'}, {EPROTO, 'g'},   {EINTR, 'g'},  {EAGAIN, 'g'}, {EPERM, 'g'},   {ENETDOWN, 'g'},
-        {EMFILE, 'r'},       {ENFILE, 'r'},   {ENOMEM, 'r'}, {ENOBUFS, 'r'}, {ELOOP, 'r'},  {EBADF, 'e'},
-        {EINVAL, 'e'},       {ENOTSOCK, 'e'},
+        {ECONNABORTED, 'g'}, {EPROTO, 'g'}, {EINTR, 'g'},  {EAGAIN, 'g'},   {EPERM, 'g'},
+        {ENETDOWN, 'g'},     {EMFILE, 'r'}, {ENFILE, 'r'}, {ENOMEM, 'r'},   {ENOBUFS, 'r'},
+        {ELOOP, 'r'},        {EBADF, 'e'},  {EINVAL, 'e'}, {ENOTSOCK, 'e'},
     };
     for (size_t i = 0; i < JZX__COUNT(CASES); i++) {
         static world w;
@@ -1367,7 +1367,7 @@ static uint32_t any(uint32_t below)
 typedef struct chaos {
     world w;
     payloads payloads;
-    uint32_t handed;     /* payloads accepted */
+    uint32_t handed; /* payloads accepted */
     uint32_t kept[BUFFERS];
     uint32_t kept_count;
     uint8_t data[SEND_MAX + 10];
@@ -1496,7 +1496,7 @@ static void check_invariants(const chaos *c)
         if (!open_party(p)) {
             continue;
         }
-        cr_assert_leq(p->socket.send_queued, SEND_MAX);                     /* N5 */
+        cr_assert_leq(p->socket.send_queued, SEND_MAX); /* N5 */
         cr_assert(p->socket.send_queued != 0 || p->socket.send_first == NULL);
         cr_assert(!p->socket.closing || !jzx__socket_has_event(&p->socket));
     }

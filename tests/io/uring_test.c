@@ -25,7 +25,8 @@ static uint64_t enters;
 
 static jzx__backend *make_of(uint32_t entries, bool restricted, bool oldest)
 {
-    jzx__backend_config config = {.entries = entries, .restricted = restricted, .oldest_kernel = oldest, .enters = &enters};
+    jzx__backend_config config = {
+        .entries = entries, .restricted = restricted, .oldest_kernel = oldest, .enters = &enters};
     jzx__backend *backend = NULL;
     int os_error = 0;
     jzx_err err = jzx__uring_make(NULL, &config, &backend, &os_error);
@@ -98,7 +99,7 @@ static void drive(jzx__backend *backend, seen *s, uint32_t want)
 typedef struct bell {
     jzx__backend *own;
     jzx__backend *peer;
-    _Atomic bool *up;       /* this side may be rung */
+    _Atomic bool *up; /* this side may be rung */
     _Atomic bool *peer_up;
     _Atomic uint32_t *ours; /* counts rings given: the data that a doorbell does not carry */
     _Atomic uint32_t *theirs;
@@ -421,7 +422,8 @@ Test(uring, every_listed_operation_runs_on_a_restricted_ring, .timeout = 20)
     own->ops->buffer_give(own, got.buffer);
     cr_assert((run_op(own, (jzx__sqe){.op = JZX__OP_POLL, .fd = client, .arg = POLLOUT}).res & POLLOUT) != 0);
 
-    struct iovec parts[2] = {{.iov_base = (char[]){"two"}, .iov_len = 3}, {.iov_base = (char[]){" parts"}, .iov_len = 6}};
+    struct iovec parts[2] = {{.iov_base = (char[]){"two"}, .iov_len = 3},
+                             {.iov_base = (char[]){" parts"}, .iov_len = 6}};
     struct msghdr header = {.msg_iov = parts, .msg_iovlen = 2};
     jzx__sqe gathered = {.op = JZX__OP_SEND_PARTS, .fd = client, .addr = &header, .len = 9, .user_data = 4};
     memset(&s, 0, sizeof s);

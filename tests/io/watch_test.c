@@ -59,13 +59,13 @@ static void step(world *w, uint64_t ns)
     ops->reap(w->backend, 256, reaped, w);
 }
 
-#define UNTIL(w, fact)                                                                      \
-    do {                                                                                    \
-        uint64_t until = (w)->backend->ops->now_ns((w)->backend) + 5000000000ull;           \
-        while (!(fact)) {                                                                   \
+#define UNTIL(w, fact)                                                                        \
+    do {                                                                                      \
+        uint64_t until = (w)->backend->ops->now_ns((w)->backend) + 5000000000ull;             \
+        while (!(fact)) {                                                                     \
             cr_assert_lt((w)->backend->ops->now_ns((w)->backend), until, "never: %s", #fact); \
-            step((w), 5000000000ull);                                                       \
-        }                                                                                   \
+            step((w), 5000000000ull);                                                         \
+        }                                                                                     \
     } while (0)
 
 /* Lets all come in that is under way. */

@@ -155,8 +155,8 @@ Test(bad_days, a_second_loop_that_is_refused_leaves_the_first_at_work, .timeout 
 Test(bad_days, every_cause_has_its_own_words, .timeout = 20)
 {
     static const jzx_err ERRORS[] = {
-        JZX_ERR_URING_DENIED, JZX_ERR_URING_MISSING,  JZX_ERR_MEMLOCK, JZX_ERR_NO_SUCH_CPU, JZX_ERR_ADDRESS_IN_USE,
-        JZX_ERR_FD_LIMIT,     JZX_ERR_KERNEL_LOST,    JZX_ERR_NO_MEMORY, JZX_ERR_OS,        JZX_ERR_WOULD_BLOCK,
+        JZX_ERR_URING_DENIED, JZX_ERR_URING_MISSING, JZX_ERR_MEMLOCK,   JZX_ERR_NO_SUCH_CPU, JZX_ERR_ADDRESS_IN_USE,
+        JZX_ERR_FD_LIMIT,     JZX_ERR_KERNEL_LOST,   JZX_ERR_NO_MEMORY, JZX_ERR_OS,          JZX_ERR_WOULD_BLOCK,
         JZX_ERR_LIMIT,        JZX_ERR_UNSUPPORTED,
     };
     for (size_t i = 0; i < JZX__COUNT(ERRORS); i++) {
@@ -614,8 +614,8 @@ Test(bad_days, the_oldest_kernel_serves_as_well, .timeout = 60)
 static jzx__backend_ops broken_ops;
 static const jzx__backend_ops *whole_ops;
 static jzx_err breaks_with;
-static uint32_t breaks_in;    /* enters until then */
-static uint32_t breaks_for;   /* how many fail */
+static uint32_t breaks_in;  /* enters until then */
+static uint32_t breaks_for; /* how many fail */
 
 static jzx_err maybe_broken(jzx_err err)
 {

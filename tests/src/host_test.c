@@ -68,11 +68,11 @@ static bool host_step(host *h, int timeout_ms)
 }
 
 /* The host sleeps until it is woken, again and again, until `fact`. */
-#define HOST_UNTIL(h, fact)                                                       \
-    do {                                                                          \
-        while (!(fact)) {                                                         \
+#define HOST_UNTIL(h, fact)                                                          \
+    do {                                                                             \
+        while (!(fact)) {                                                            \
             cr_assert(host_step((h), 10000), "the host sleeps, and yet: %s", #fact); \
-        }                                                                         \
+        }                                                                            \
     } while (0)
 
 /* Nothing is left to do: the descriptor falls silent soon, and stays so. */

@@ -24,7 +24,7 @@ typedef struct watcher {
     jzx_err err;
     uint32_t count;
     jzx_io_event events[EVENTS];
-    bool unwatches;   /* ends the watch in the handler of its event */
+    bool unwatches; /* ends the watch in the handler of its event */
     bool fails;
 } watcher;
 

@@ -21,8 +21,8 @@ typedef enum manner {
     LISTEN_ONLY, /* records, does nothing */
     READ,        /* reads what it accepts */
     ECHO_COPY,
-    ECHO_KEEP,   /* sends the buffer that the data came in */
-    KEEP,        /* keeps every buffer */
+    ECHO_KEEP, /* sends the buffer that the data came in */
+    KEEP,      /* keeps every buffer */
     FAIL_ON_DATA,
 } manner;
 
@@ -43,13 +43,13 @@ typedef struct player {
     uint8_t *data;                /* what came, of all sockets */
     size_t size;
     jzx_socket_id listener;
-    jzx_socket_id last;           /* accepted or connected */
+    jzx_socket_id last; /* accepted or connected */
     uint16_t port;
     kept kept[KEPT_MAX];
     uint32_t kept_count;
-    uint8_t *payload;             /* of errands */
+    uint8_t *payload; /* of errands */
     size_t payload_size;
-    jzx_err err;                  /* of the last errand */
+    jzx_err err; /* of the last errand */
     test_ledger ledger;
 } player;
 
@@ -520,7 +520,7 @@ Test(net, listens_on_IPv6, .timeout = 30)
     client->options.port = p->port;
     errand(&w, client, do_connect);
     test_until(&w, count_events(client, JZX_TCP_CONNECTED) == 1);
-    client->payload = (uint8_t *)(uintptr_t)"hello";
+    client->payload = (uint8_t *)(uintptr_t) "hello";
     client->payload_size = 5;
     errand(&w, client, do_send);
     test_until(&w, client->size == 5);
@@ -1407,7 +1407,8 @@ Test(net, P14_stale_ids_have_no_effect, .timeout = 30)
     test_do(&w, &p->actor, do_stale, &wrong);
     cr_assert_eq(wrong.wrong, 0, "closing, not yet closed: %u", wrong.wrong);
     test_until(&w, sockets(&w) == 2);
-    const jzx_socket_id ids[] = {0, 1ull << 32, ~0ull, closed, other->listener, p->listener ^ 1, p->listener ^ (1ull << 56)};
+    const jzx_socket_id ids[] = {
+        0, 1ull << 32, ~0ull, closed, other->listener, p->listener ^ 1, p->listener ^ (1ull << 56)};
     wrong = (wrong_ids){ids, JZX__COUNT(ids), 0};
     test_do(&w, &p->actor, do_stale, &wrong);
     cr_assert_eq(wrong.wrong, 0, "%u calls", wrong.wrong);
@@ -1566,13 +1567,13 @@ Test(net, M44_X1_stale_completions_are_counted_and_ignored, .timeout = 30)
     uint32_t events = p->count;
     uint64_t number = p->last & 0x00FFFFFFFFFFFFFFull;
     const uint64_t forged[] = {
-        0,                             /* no kind at all */
-        0x7Full << 56 | number,        /* an unknown kind */
-        0x13ull << 56 | number,        /* a send of a socket that sends nothing */
-        0x15ull << 56 | number,        /* a close of one that is not closing */
-        0x12ull << 56 | (number ^ 1),  /* another generation */
+        0,                                   /* no kind at all */
+        0x7Full << 56 | number,              /* an unknown kind */
+        0x13ull << 56 | number,              /* a send of a socket that sends nothing */
+        0x15ull << 56 | number,              /* a close of one that is not closing */
+        0x12ull << 56 | (number ^ 1),        /* another generation */
         0x12ull << 56 | 0xFFFFFF00000000ull, /* an index that was never used */
-        0x20ull << 56 | number,        /* a watch that is not */
+        0x20ull << 56 | number,              /* a watch that is not */
         0x21ull << 56 | 1,
     };
     for (size_t i = 0; i < JZX__COUNT(forged); i++) {
