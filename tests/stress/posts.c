@@ -72,10 +72,11 @@ static void *foreign(void *argument)
 
 int main(int argc, char **argv)
 {
-    (void)stress_begin(argc, argv);
+    uint64_t seed = stress_begin(argc, argv);
     CHECK(sem_init(&through, 0, 0) == 0);
     jzx_config config;
     stress_config(&config, LOOPS);
+    config.oldest_kernel = seed % 2 == 0; /* there foreign threads wake through an eventfd */
     stress_open(&world, &config);
     for (uint32_t i = 0; i < LOOPS; i++) {
         ids[i] = stress_spawn(&world, i, behave, &sinks[i], 64);

@@ -113,6 +113,7 @@ static void round_of(uint64_t seed)
     config.mailbox_cap = 256;
     config.lane_blocks = 2;
     config.actors_max = 64;
+    config.oldest_kernel = stress_random(&random) % 2 == 0; /* other ways to wake */
     stress_open(&world, &config);
     spawn_all(&random);
     atomic_store(&stops_asked, 0);
