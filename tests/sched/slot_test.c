@@ -142,8 +142,7 @@ Test(slot, M19_ids_nobody_has_find_nothing, .timeout = 10)
     jzx_actor_id id = take(&r);
     const jzx_actor_id strangers[] = {0, UINT64_MAX, id + 1, id + (1ull << 32), id ^ (1ull << 56), id & ~0xFFFFFFFFull};
     for (size_t i = 0; i < sizeof strangers / sizeof strangers[0]; i++) {
-        cr_assert_eq(jzx__slot_find(&r.slots, strangers[i]), JZX__SLOT_NONE, "%llx",
-                     (unsigned long long)strangers[i]);
+        cr_assert_eq(jzx__slot_find(&r.slots, strangers[i]), JZX__SLOT_NONE, "%llx", (unsigned long long)strangers[i]);
     }
     rig_close(&r);
 }

@@ -179,7 +179,8 @@ Test(timer, M31_a_time_over_the_clock_s_end_never_comes, .timeout = 30)
     static rig r;
     rig_open(&r);
     test_do(&r.world, &r.actor, start_far, NULL);
-    cr_assert_gt(next_due(&r.world), test_now_ns() + 49ull * 24 * 3600 * 1000 * MS, "more than 32 bits of milliseconds");
+    cr_assert_gt(next_due(&r.world), test_now_ns() + 49ull * 24 * 3600 * 1000 * MS,
+                 "more than 32 bits of milliseconds");
     for (int i = 0; i < 100; i++) {
         test_world_step(&r.world);
     }

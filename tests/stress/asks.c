@@ -5,7 +5,17 @@
  */
 #include "stress.h"
 
-enum { LOOPS = 3, ASKERS = 9, REQUESTS_EACH = 2500, OPEN_MAX = 24, SERVERS = 6, TAG_BEGIN = 1, TAG_ASK = 2, TAG_REPLY = 3, TAG_TICK = 4 };
+enum {
+    LOOPS = 3,
+    ASKERS = 9,
+    REQUESTS_EACH = 2500,
+    OPEN_MAX = 24,
+    SERVERS = 6,
+    TAG_BEGIN = 1,
+    TAG_ASK = 2,
+    TAG_REPLY = 3,
+    TAG_TICK = 4
+};
 
 typedef struct asker {
     uint64_t random;

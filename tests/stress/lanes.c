@@ -95,8 +95,10 @@ static jzx_behavior_result behave(jzx_context *context, void *state, const jzx_m
         }
     } else if ((message->flags & JZX_MESSAGE_POINTER) != 0) {
         uint64_t packed = stress_take(message);
-        arrived(context, me, (token){.from = (uint32_t)(packed >> 56), .number = (uint32_t)(packed >> 16) & 0xFFFFFFu,
-                                     .hops = (uint32_t)packed & 0xFFFFu});
+        arrived(context, me,
+                (token){.from = (uint32_t)(packed >> 56),
+                        .number = (uint32_t)(packed >> 16) & 0xFFFFFFu,
+                        .hops = (uint32_t)packed & 0xFFFFu});
     } else {
         token got;
         memcpy(&got, message->bytes, sizeof got);

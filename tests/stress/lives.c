@@ -194,7 +194,9 @@ int main(int argc, char **argv)
     config.lane_blocks = 2;
     stress_open(&world, &config);
     for (uint32_t i = 0; i < LOOPS; i++) {
-        jzx_observer observer = {.struct_size = sizeof observer, .actor_start = saw_start, .actor_stop = saw_stop,
+        jzx_observer observer = {.struct_size = sizeof observer,
+                                 .actor_start = saw_start,
+                                 .actor_stop = saw_stop,
                                  .actor_init_failed = saw_failure};
         CHECK_OK(jzx_observer_add(world.loops[i], &observer, &starts_seen[i]));
     }

@@ -14,20 +14,20 @@
 
 #include <jzx/jzx.h>
 
-#define CHECK(condition)                                                                  \
-    do {                                                                                  \
-        if (!(condition)) {                                                               \
+#define CHECK(condition)                                                                    \
+    do {                                                                                    \
+        if (!(condition)) {                                                                 \
             (void)fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #condition); \
-            abort();                                                                      \
-        }                                                                                 \
+            abort();                                                                        \
+        }                                                                                   \
     } while (0)
-#define CHECK_OK(call)                                                                                         \
-    do {                                                                                                       \
-        jzx_err check_err = (call);                                                                            \
-        if (check_err != JZX_OK) {                                                                             \
-            (void)fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #call, jzx_strerror(check_err));       \
-            abort();                                                                                           \
-        }                                                                                                      \
+#define CHECK_OK(call)                                                                                    \
+    do {                                                                                                  \
+        jzx_err check_err = (call);                                                                       \
+        if (check_err != JZX_OK) {                                                                        \
+            (void)fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #call, jzx_strerror(check_err)); \
+            abort();                                                                                      \
+        }                                                                                                 \
     } while (0)
 
 enum { STRESS_LOOPS_MAX = 4, STRESS_ALARM_S = 100 };

@@ -43,34 +43,33 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CK_PR_TSAN_TYPE(name, type)                                                                         \
-    CK_CC_INLINE static type ck_pr_load_##name(const type *source)                                          \
-    {                                                                                                       \
-        return __atomic_load_n(source, __ATOMIC_ACQUIRE);                                                   \
-    }                                                                                                       \
-    CK_CC_INLINE static void ck_pr_store_##name(type *target, type value)                                   \
-    {                                                                                                       \
-        __atomic_store_n(target, value, __ATOMIC_RELEASE);                                                  \
-    }                                                                                                       \
-    CK_CC_INLINE static type ck_pr_fas_##name(type *target, type value)                                     \
-    {                                                                                                       \
-        return __atomic_exchange_n(target, value, __ATOMIC_ACQ_REL);                                        \
-    }                                                                                                       \
-    CK_CC_INLINE static type ck_pr_faa_##name(type *target, type delta)                                     \
-    {                                                                                                       \
-        return __atomic_fetch_add(target, delta, __ATOMIC_ACQ_REL);                                         \
-    }                                                                                                       \
-    CK_CC_INLINE static bool ck_pr_cas_##name(type *target, type expected, type value)                      \
-    {                                                                                                       \
-        return __atomic_compare_exchange_n(target, &expected, value, false, __ATOMIC_ACQ_REL,               \
-                                           __ATOMIC_ACQUIRE);                                               \
-    }                                                                                                       \
-    CK_CC_INLINE static bool ck_pr_cas_##name##_value(type *target, type expected, type value, type *seen)  \
-    {                                                                                                       \
-        bool swapped = __atomic_compare_exchange_n(target, &expected, value, false, __ATOMIC_ACQ_REL,       \
-                                                   __ATOMIC_ACQUIRE);                                       \
-        *seen = expected;                                                                                   \
-        return swapped;                                                                                     \
+#define CK_PR_TSAN_TYPE(name, type)                                                                              \
+    CK_CC_INLINE static type ck_pr_load_##name(const type *source)                                               \
+    {                                                                                                            \
+        return __atomic_load_n(source, __ATOMIC_ACQUIRE);                                                        \
+    }                                                                                                            \
+    CK_CC_INLINE static void ck_pr_store_##name(type *target, type value)                                        \
+    {                                                                                                            \
+        __atomic_store_n(target, value, __ATOMIC_RELEASE);                                                       \
+    }                                                                                                            \
+    CK_CC_INLINE static type ck_pr_fas_##name(type *target, type value)                                          \
+    {                                                                                                            \
+        return __atomic_exchange_n(target, value, __ATOMIC_ACQ_REL);                                             \
+    }                                                                                                            \
+    CK_CC_INLINE static type ck_pr_faa_##name(type *target, type delta)                                          \
+    {                                                                                                            \
+        return __atomic_fetch_add(target, delta, __ATOMIC_ACQ_REL);                                              \
+    }                                                                                                            \
+    CK_CC_INLINE static bool ck_pr_cas_##name(type *target, type expected, type value)                           \
+    {                                                                                                            \
+        return __atomic_compare_exchange_n(target, &expected, value, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE); \
+    }                                                                                                            \
+    CK_CC_INLINE static bool ck_pr_cas_##name##_value(type *target, type expected, type value, type *seen)       \
+    {                                                                                                            \
+        bool swapped = __atomic_compare_exchange_n(target, &expected, value, false, __ATOMIC_ACQ_REL,            \
+                                                   __ATOMIC_ACQUIRE);                                            \
+        *seen = expected;                                                                                        \
+        return swapped;                                                                                          \
     }
 
 CK_PR_TSAN_TYPE(8, uint8_t)
