@@ -108,7 +108,9 @@ jzx_err jzx__timer_cancel(jzx_context *context, jzx_timer_id id, jzx_message *me
     /* With many timers each of these lines is a miss: let them come while the heap is put in order. */
     jzx__prefetch_write(&timer->resource.cell);
     jzx__prefetch_write(timer->resource.link);
-    jzx__prefetch_write(timer->resource.next);
+    if (timer->resource.next != NULL) {
+        jzx__prefetch_write(&timer->resource.next->link);
+    }
     if (message != NULL) {
         jzx__cell_to_message(&timer->resource.cell, message);
         message->sender = 0;
