@@ -65,9 +65,9 @@ typedef struct uring {
     bool wake_poll_wanted; /* the poll of wake_fd is not armed and shall be */
     bool wake_poll_armed;
     bool timeout_armed;
-    bool polls;            /* a poll has been queued */
-    bool host_asleep;      /* written here, read by uring_wake() on any thread */
-    jzx_err untold;        /* of an enter whose caller could not be told */
+    bool polls;       /* a poll has been queued */
+    bool host_asleep; /* written here, read by uring_wake() on any thread */
+    jzx_err untold;   /* of an enter whose caller could not be told */
     uint32_t enter_flags;
     uint32_t cancels;    /* in flight, of the two above */
     uint64_t timeout_ns; /* what the host's timeout is armed for */
