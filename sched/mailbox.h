@@ -1,7 +1,8 @@
 /*
  * mailbox: mail of one actor going in and out. The hottest lines of the library, so all in one header.
  *
- * Owner thread only. A5 (slot.h) holds here: the full mark is set at the high mark and cleared at the low one.
+ * Owner thread only. A5 (slot.h) holds here: the full mark is set at the high mark and cleared at the low one, of messages
+ * and of bytes.
  */
 #ifndef JZX__MAILBOX_H
 #define JZX__MAILBOX_H
@@ -18,6 +19,9 @@ static inline void jzx__mailbox_push(jzx_loop *loop, uint32_t index, jzx__hot *h
     jzx__queue_push(&hot->mail, cell);
     if (jzx__unlikely((cell->flags & JZX__FLAG_POINTER) != 0)) {
         hot->bytes += cell->pointer.size;
+        if (hot->bytes >= hot->bytes_cap - hot->bytes_cap / 4 && (hot->flags & JZX__SLOT_MARKED) == 0) {
+            jzx__mailbox_mark(loop, index, hot);
+        }
     }
     uint32_t length = public->mailbox_length + 1;
     public->mailbox_length = length;
@@ -34,7 +38,8 @@ static inline void jzx__mailbox_shorter(jzx_loop *loop, uint32_t index, jzx__hot
 {
     JZX_ASSERT(public->mailbox_length > 0);
     uint32_t length = --public->mailbox_length;
-    if (jzx__unlikely((hot->flags & JZX__SLOT_MARKED) != 0) && length <= jzx__slot_low_mark(hot->cap)) {
+    if (jzx__unlikely((hot->flags & JZX__SLOT_MARKED) != 0) && length <= jzx__slot_low_mark(hot->cap) &&
+        hot->bytes <= hot->bytes_cap / 2) {
         jzx__mailbox_unmark(loop, index, hot);
     }
 }

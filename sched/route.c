@@ -123,9 +123,13 @@ static jzx_err send_local(jzx_context *context, jzx_actor_id to, const jzx_messa
     bool pointer = (message->flags & JZX_MESSAGE_POINTER) != 0;
     bool full = is_full(hot, public, pointer, message->size);
     if (jzx__unlikely(full) && hot->policy == JZX_MAILBOX_REFUSE) {
+        bool never = pointer && message->size > hot->bytes_cap;
+        if (!never && (hot->flags & JZX__SLOT_MARKED) == 0) {
+            jzx__mailbox_mark(loop, index, hot); /* by its bytes, below their mark: who asks to resume must wait */
+        }
         jzx__count_add(&loop->counters->refused_full, 1);
         jzx__observe_full(loop, index);
-        return pointer && message->size > hot->bytes_cap ? JZX_ERR_TOO_BIG : JZX_ERR_MAILBOX_FULL;
+        return never ? JZX_ERR_TOO_BIG : JZX_ERR_MAILBOX_FULL;
     }
     jzx__cell *cell = jzx__pool_take(&loop->pool, 1);
     if (jzx__unlikely(cell == NULL)) {

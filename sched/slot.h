@@ -13,8 +13,8 @@
  *   A3  A slot is in the run queue at most once. QUEUED is set while it is there or being run; an actor ends only after
  *       it has come out, so a dying slot is never in the queue.
  *   A4  public->id is the actor's from starting to stopping, and 0 else, so a stale id finds nothing.
- *   A5  full[index] is set while the mailbox holds its high mark or more, from reaching it until it falls to the low
- *       one; cleared when the slot is freed.
+ *   A5  full[index] is set while the mailbox holds its high mark of messages or bytes or more, or has refused, from
+ *       then until both have fallen to the low one; cleared when the slot is freed.
  */
 #ifndef JZX__SLOT_H
 #define JZX__SLOT_H

@@ -583,3 +583,115 @@ Test(review, spawn_requests_leave_the_cells_for_mail_alone, .timeout = 60)
         cr_assert_eq(helpers[i].finis, 1);
     }
 }
+
+/* ---- the cap of bytes ---- */
+
+static _Atomic(bool) gate;
+
+/* Handles nothing until the gate is open. */
+static jzx_behavior_result wait_for_gate(jzx_context *context, test_actor *actor, const jzx_message *message)
+{
+    (void)context;
+    if (!gate) {
+        return JZX_BEHAVIOR_YIELD;
+    }
+    return actor->ledger != NULL || message->size == 0 ? JZX_BEHAVIOR_OK : JZX_BEHAVIOR_UNHANDLED;
+}
+
+typedef struct big_mail {
+    test_ledger *ledger;
+    const test_actor *to;
+    size_t size;
+    uint32_t accepted;
+    bool resume;
+    jzx_err err;
+} big_mail;
+
+/* Sends payloads until one is refused, and then asks to be told. */
+static jzx_behavior_result send_big(jzx_context *context, test_actor *actor, void *argument)
+{
+    (void)actor;
+    big_mail *mail = argument;
+    for (;;) {
+        jzx_message message = test_payload(mail->ledger, 1, mail->size);
+        mail->err = jzx_send(context, mail->to->id, &message);
+        if (mail->err != JZX_OK) {
+            (void)test_payload_take(mail->ledger, &message);
+            break;
+        }
+        mail->accepted++;
+        if (jzx_actor_loop(mail->to->id) != jzx_loop_index(jzx_context_loop(context))) {
+            return JZX_BEHAVIOR_OK; /* one at a time: what is on its way is not seen yet */
+        }
+    }
+    if (mail->resume) {
+        cr_assert_eq(jzx_resume(context, mail->to->id), JZX_OK);
+    }
+    return JZX_BEHAVIOR_OK;
+}
+
+Test(review, a_mailbox_full_of_bytes_refuses_other_loops_too, .timeout = 30)
+{
+    test_world world;
+    test_world_open(&world, 2, NULL);
+    test_ledger ledger = {0};
+    test_actor source = {0};
+    test_actor sink = {.on = wait_for_gate, .ledger = &ledger};
+    gate = false;
+    test_spawn(&world, 0, &source);
+    jzx_spawn_options options;
+    test_actor_options(&sink, &options);
+    options.mailbox_bytes = 10000;
+    test_spawn_with(&world, 1, &sink, &options);
+    big_mail mail = {.ledger = &ledger, .to = &sink, .size = 1000};
+    for (uint32_t i = 0; i < 100; i++) {
+        test_do(&world, &source, send_big, &mail);
+        test_world_step(&world);
+    }
+    cr_assert_eq(mail.err, JZX_ERR_MAILBOX_FULL);
+    cr_assert_leq(mail.accepted, 12, "%u payloads of a tenth of the cap", mail.accepted);
+    gate = true;
+    test_world_settle(&world);
+    test_do(&world, &source, send_big, &mail);
+    cr_assert_eq(mail.err, JZX_OK);
+    test_world_close(&world);
+    cr_assert_eq(test_ledger_open(&ledger), 0);
+}
+
+/* Fills a mailbox nearly, is refused, asks, and notes how much had been handled when it was told. */
+static jzx_behavior_result fill_and_ask(jzx_context *context, test_actor *actor, const jzx_message *message)
+{
+    big_mail *mail = actor->data;
+    if (message->tag == JZX_TAG_SYS_RESUME) {
+        mail->accepted = mail->to->received;
+        return JZX_BEHAVIOR_OK;
+    }
+    for (uint32_t i = 0; i < 5; i++) {
+        jzx_message payload = test_payload(mail->ledger, 1, 1400);
+        cr_assert_eq(jzx_send(context, mail->to->id, &payload), JZX_OK);
+    }
+    mail->size = 6000;
+    return send_big(context, actor, mail);
+}
+
+Test(review, a_sender_refused_for_bytes_is_told_when_there_is_room, .timeout = 30)
+{
+    test_world world;
+    test_world_open(&world, 1, NULL);
+    test_ledger ledger = {0};
+    test_actor sink = {.ledger = &ledger};
+    big_mail mail = {.ledger = &ledger, .to = &sink, .resume = true};
+    test_actor source = {.on = fill_and_ask, .data = &mail};
+    test_spawn(&world, 0, &source);
+    jzx_spawn_options options;
+    test_actor_options(&sink, &options);
+    options.mailbox_bytes = 10000;
+    options.messages_per_turn = 1;
+    test_spawn_with(&world, 0, &sink, &options);
+    test_send(&world, &source, 2);
+    test_until(&world, test_tags(&source, JZX_TAG_SYS_RESUME) == 1);
+    cr_assert_eq(mail.err, JZX_ERR_MAILBOX_FULL);
+    cr_assert_eq(mail.accepted, 2, "told after %u of 5, which is not at half of the bytes", mail.accepted);
+    test_world_close(&world);
+    cr_assert_eq(test_ledger_open(&ledger), 0);
+}
