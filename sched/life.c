@@ -599,8 +599,13 @@ static __attribute__((noinline)) step after_mail(jzx_context *context, jzx__cell
 {
     jzx_loop *loop = context->loop;
     bool kept = context->handling != NULL; /* by the actor, or consumed by its answer */
-    if (result == JZX_BEHAVIOR_YIELD && !context->answered && context->end == 0 &&
-        jzx__public(loop, context->slot)->state != JZX__STOPPING) {
+    bool goes_on = (context->end == 0 || context->end == JZX__END_DRAIN) && /* a drain handles what it has */
+                   jzx__public(loop, context->slot)->state != JZX__STOPPING;
+    if (result == JZX_BEHAVIOR_YIELD && !context->answered && goes_on) {
+        if (context->end == JZX__END_DRAIN) {
+            jzx__public(loop, context->slot)->state = JZX__DRAINING;
+            context->end = 0;
+        }
         unhandle(loop, context, cell, head, message);
         context->handling = NULL;
         context->special = false;

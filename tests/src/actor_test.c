@@ -509,7 +509,7 @@ static jzx_behavior_result refuse_to_handle(jzx_context *context, test_actor *ac
     return message->tag == 1 ? JZX_BEHAVIOR_UNHANDLED : JZX_BEHAVIOR_OK;
 }
 
-Test(actor, unhandled_is_counted_and_its_payload_destroyed, .timeout = 60)
+Test(actor, D05_unhandled_is_counted_and_its_own_destructor_ends_the_payload, .timeout = 60)
 {
     test_world world;
     test_world_open(&world, 1, NULL);
@@ -605,6 +605,34 @@ Test(actor, one_that_yields_can_be_ended_and_its_message_is_destroyed, .timeout 
         cr_assert_eq(actor.exit.kind, by_itself ? JZX_EXIT_SHUTDOWN : JZX_EXIT_KILLED);
         test_world_close(&world);
     }
+}
+
+/* Asks for its own drain at its first pass, and is done at its third. */
+static jzx_behavior_result drain_and_yield(jzx_context *context, test_actor *actor, const jzx_message *message)
+{
+    (void)message;
+    if (actor->yields == 0) {
+        cr_assert_eq(jzx_drain(context, jzx_self(context)), JZX_OK);
+    }
+    return actor->yields < 2 ? JZX_BEHAVIOR_YIELD : JZX_BEHAVIOR_OK;
+}
+
+Test(actor, one_that_drains_itself_may_yield_and_handles_all_it_has, .timeout = 60)
+{
+    test_world world;
+    test_world_open(&world, 1, NULL);
+    test_ledger ledger = {0};
+    test_actor actor = {.on = drain_and_yield, .ledger = &ledger};
+    test_spawn(&world, 0, &actor);
+    for (unsigned i = 0; i < 3; i++) {
+        jzx_message message = test_payload(&ledger, 1, 30);
+        cr_assert_eq(jzx_send(host_of(&world, 0), actor.id, &message), JZX_OK);
+    }
+    test_until(&world, actor.finis == 1);
+    cr_assert_eq(actor.received, 3);
+    cr_assert_eq(ledger.taken, 3);
+    cr_assert_eq(actor.exit.kind, JZX_EXIT_SHUTDOWN);
+    test_world_close(&world);
 }
 
 /* ---- the four ends ---- */
@@ -1192,6 +1220,25 @@ Test(actor, M22_a_spawn_during_the_stop_is_LOOP_CLOSED, .timeout = 60)
 }
 
 /* ---- many ---- */
+
+Test(actor, D70_memory_grows_with_the_actors_there_are_not_with_those_there_may_be, .timeout = 60)
+{
+    size_t live[2];
+    for (unsigned i = 0; i < 2; i++) {
+        jzx_config config;
+        test_config(&config);
+        config.actors_max = i == 0 ? 1000 : 1000000;
+        test_world world;
+        test_world_open(&world, 1, &config);
+        live[i] = world.memory[JZX_MEMORY_METADATA].live;
+        test_actor actor = {0};
+        test_spawn(&world, 0, &actor);
+        cr_assert_lt(world.memory[JZX_MEMORY_METADATA].live - live[i], 1u << 20, "the first chunk is small");
+        test_world_close(&world);
+    }
+    /* Slots come by chunks; only their places in tables are kept for all. */
+    cr_assert_leq(live[1] - live[0], 8u * 999000u, "%zu bytes for each that may be", (live[1] - live[0]) / 999000);
+}
 
 Test(actor, a_hundred_thousand_actors, .timeout = 100)
 {

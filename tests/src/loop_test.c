@@ -221,6 +221,33 @@ Test(loop, a_turn_has_one_time_and_the_clock_goes_on, .timeout = 60)
     test_world_close(&world);
 }
 
+static jzx_behavior_result again_until(jzx_context *context, test_actor *actor, const jzx_message *message)
+{
+    uint32_t *left = actor->data;
+    if (*left == 0) {
+        return JZX_BEHAVIOR_OK;
+    }
+    --*left;
+    return jzx_send(context, jzx_self(context), message) == JZX_OK ? JZX_BEHAVIOR_OK : JZX_BEHAVIOR_FAIL;
+}
+
+Test(loop, D66_a_busy_loop_makes_no_system_call_for_mail, .timeout = 60)
+{
+    test_world world;
+    test_world_open(&world, 1, NULL);
+    uint32_t left = 200000;
+    test_actor actor = {.on = again_until, .data = &left};
+    test_spawn(&world, 0, &actor);
+    test_world_step(&world);
+    uint64_t enters = test_count(&world, offsetof(jzx_counters, enters));
+    uint64_t turns = test_count(&world, offsetof(jzx_counters, turns));
+    test_send(&world, &actor, 1);
+    test_until(&world, left == 0);
+    cr_assert_gt(test_count(&world, offsetof(jzx_counters, turns)) - turns, 10);
+    cr_assert_eq(test_count(&world, offsetof(jzx_counters, enters)), enters);
+    test_world_close(&world);
+}
+
 /* ---- threads ---- */
 
 typedef struct place {

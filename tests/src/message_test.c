@@ -592,6 +592,101 @@ Test(message, a_posters_flood_waits_in_its_ring_when_cells_are_few, .timeout = 6
     test_world_close(&world);
 }
 
+/* Notes who calls it. */
+typedef struct guarded {
+    test_memory memory;
+    _Atomic(uint32_t) calls;
+    _Atomic(int32_t) last;
+} guarded;
+
+static void *guarded_alloc(void *context, size_t size, size_t align)
+{
+    guarded *g = context;
+    atomic_fetch_add(&g->calls, 1);
+    atomic_store(&g->last, (int32_t)syscall(SYS_gettid));
+    jzx_allocator inner = test_memory_allocator(&g->memory);
+    return inner.alloc(inner.context, size, align);
+}
+
+static void guarded_free(void *context, void *memory, size_t size, size_t align)
+{
+    guarded *g = context;
+    jzx_allocator inner = test_memory_allocator(&g->memory);
+    atomic_fetch_add(&g->calls, 1);
+    atomic_store(&g->last, (int32_t)syscall(SYS_gettid));
+    inner.free(inner.context, memory, size, align);
+}
+
+static jzx_behavior_result allocate_here(jzx_context *context, test_actor *actor, void *argument)
+{
+    (void)actor;
+    pid_t *thread = argument;
+    *thread = (pid_t)syscall(SYS_gettid);
+    jzx_free(context, jzx_alloc(context, 100), 100);
+    return JZX_BEHAVIOR_OK;
+}
+
+Test(message, D06_M58_posts_allocate_nothing_and_a_loop_allocates_on_its_own_thread, .timeout = 60)
+{
+    static guarded g;
+    jzx_config config;
+    test_config(&config);
+    config.loops_max = 1;
+    for (unsigned i = 0; i < JZX_MEMORY_KINDS; i++) {
+        config.allocators[i] = (jzx_allocator){guarded_alloc, guarded_free, &g};
+    }
+    test_world world = {.config = config, .loop_count = 1, .fds_before = test_fd_count()};
+    cr_assert_eq(jzx_runtime_create(&config, &world.runtime), JZX_OK);
+    cr_assert_eq(jzx_loop_create(world.runtime, NULL, &world.loops[0]), JZX_OK);
+    test_actor actor = {0};
+    test_spawn(&world, 0, &actor);
+    test_world_start(&world);
+    test_send(&world, &actor, 1);
+    test_until(&world, actor.received == 1);
+    uint32_t calls = g.calls;
+    for (uint32_t i = 0; i < 5000; i++) {
+        jzx_message message = jzx_message_empty(2);
+        jzx_err err;
+        while ((err = jzx_post(world.runtime, actor.id, &message)) == JZX_ERR_WOULD_BLOCK || err == JZX_ERR_MAILBOX_FULL) {
+            sched_yield();
+        }
+        cr_assert_eq(err, JZX_OK);
+    }
+    test_until(&world, actor.received == 5001);
+    cr_assert_eq(g.calls, calls, "5,000 messages and %u calls", g.calls - calls);
+    pid_t thread = 0;
+    test_do(&world, &actor, allocate_here, &thread);
+    cr_assert_eq(g.calls, calls + 2);
+    cr_assert_eq(g.last, thread);
+    test_world_close(&world);
+    test_memory_assert_empty(&g.memory);
+}
+
+Test(message, D59_D67_a_turn_takes_a_part_of_a_flood_of_posts, .timeout = 60)
+{
+    jzx_config config;
+    test_config(&config);
+    config.inbox_size = 2048;
+    config.cells = 16384;
+    config.turn_ns = 1000000000;
+    test_world world;
+    test_world_open(&world, 1, &config);
+    test_actor flooded = {0};
+    test_actor other = {0};
+    test_spawn(&world, 0, &flooded);
+    test_spawn(&world, 0, &other);
+    entry e = {.world = &world, .to = flooded.id, .message = jzx_message_empty(1)};
+    for (unsigned i = 0; i < 1000; i++) {
+        cr_assert_eq(jzx_post(world.runtime, e.to, &e.message), JZX_OK); /* no loop of this thread has run yet */
+    }
+    test_send(&world, &other, 1);
+    test_world_step(&world);
+    cr_assert_eq(other.received, 1, "the flood waits for nobody else's turn");
+    cr_assert_leq(test_count(&world, offsetof(jzx_counters, posted)), 256);
+    test_until(&world, flooded.received == 1000);
+    test_world_close(&world);
+}
+
 /* ---- fates ---- */
 
 typedef struct graveyard {

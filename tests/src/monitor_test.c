@@ -518,6 +518,51 @@ Test(monitor, watchers_that_die_first_leave_nothing_behind, .timeout = 60)
     test_world_close(&world);
 }
 
+static jzx_behavior_result yield_always(jzx_context *context, test_actor *actor, const jzx_message *message)
+{
+    (void)context;
+    (void)actor;
+    (void)message;
+    return JZX_BEHAVIOR_YIELD;
+}
+
+Test(monitor, D13_watchers_that_die_with_a_down_in_a_full_mailbox, .timeout = 60)
+{
+    jzx_config config;
+    test_config(&config);
+    config.monitors_max = 4;
+    test_world world;
+    test_world_open(&world, 2, &config);
+    for (uint32_t round = 0; round < 40; round++) {
+        test_actor *watcher = calloc(1, sizeof *watcher);
+        test_actor *target = calloc(1, sizeof *target);
+        jzx_spawn_options options;
+        watcher->on = yield_always; /* so that what comes stays queued */
+        test_actor_options(watcher, &options);
+        options.mailbox_cap = 1;
+        test_spawn_with(&world, 0, watcher, &options);
+        test_spawn(&world, round % 2, target);
+        watch w = {.target = target->id, .count = 4};
+        test_do(&world, watcher, start_watch, &w);
+        cr_assert_eq(w.err, JZX_OK, "round %u: %s", round, jzx_strerror(w.err));
+        test_world_settle(&world);
+        test_send(&world, watcher, 1);
+        cr_assert_eq(jzx_kill(host_of(&world, round % 2), target->id), JZX_OK);
+        test_until(&world, target->finis == 1);
+        for (unsigned i = 0; i < 4; i++) {
+            test_world_step(&world); /* the DOWNs are in its mailbox */
+        }
+        cr_assert_gt(watcher->yields, 0);
+        cr_assert_eq(watcher->received, 0);
+        cr_assert_eq(jzx_kill(host_of(&world, 0), watcher->id), JZX_OK);
+        test_until(&world, watcher->finis == 1);
+        test_world_settle(&world);
+        free(watcher);
+        free(target);
+    }
+    test_world_close(&world);
+}
+
 static jzx_behavior_result watch_myself(jzx_context *context, test_actor *actor, void *argument)
 {
     (void)actor;

@@ -657,6 +657,15 @@ Test(request, deadlines_count_as_timers, .timeout = 60)
 
 /* ---- load ---- */
 
+static uint64_t fates(const test_world *world)
+{
+    uint64_t sum = test_count(world, offsetof(jzx_counters, handled));
+    for (unsigned i = 0; i < JZX_DROP_REASONS; i++) {
+        sum += dropped(world, (jzx_drop_reason)i);
+    }
+    return sum;
+}
+
 typedef struct chain {
     jzx_actor_id to;
     uint32_t left;
@@ -729,5 +738,42 @@ Test(request, exactly_one_answer_each_under_load_and_deadlines, .timeout = 100)
         cr_assert_eq(chains[i].answers, EACH);
         cr_assert_eq(chains[i].open, 0);
         cr_assert_eq(chains[i].wrong, 0);
+    }
+}
+
+Test(request, P23_a_stop_in_the_middle_of_it_all_balances, .timeout = 100)
+{
+    enum { PAIRS = 6 };
+    for (unsigned round = 0; round < 15; round++) {
+        test_world world;
+        test_world_open(&world, 2, NULL);
+        static test_actor askers[PAIRS];
+        static chain chains[PAIRS];
+        static answerer a[2];
+        test_actor targets[2] = {0};
+        spawn_answerer(&world, 0, &targets[0], &a[0]);
+        spawn_answerer(&world, 1, &targets[1], &a[1]);
+        for (uint32_t i = 0; i < PAIRS; i++) {
+            chains[i] = (chain){.to = targets[i / 2 % 2].id, .left = UINT32_MAX};
+            askers[i] = (test_actor){.on = keep_asking, .data = &chains[i]};
+            test_spawn(&world, i % 2, &askers[i]);
+        }
+        test_world_start(&world);
+        for (uint32_t i = 0; i < PAIRS; i++) {
+            test_send(&world, &askers[i], 1);
+        }
+        for (uint32_t i = 0; i < PAIRS; i++) {
+            test_until(&world, __atomic_load_n(&chains[i].answers, __ATOMIC_ACQUIRE) > 200);
+        }
+        cr_assert_eq(jzx_runtime_shutdown(world.runtime, JZX_FOREVER, NULL), JZX_OK);
+        uint64_t came = test_count(&world, offsetof(jzx_counters, sent)) + test_count(&world, offsetof(jzx_counters, posted));
+        cr_assert_eq(came, fates(&world), "sent = handled + dropped, with nothing queued any more");
+        cr_assert_eq(test_count(&world, offsetof(jzx_counters, lane_sent)),
+                     test_count(&world, offsetof(jzx_counters, lane_received)), "every lane is empty");
+        for (uint32_t i = 0; i < PAIRS; i++) {
+            cr_assert_eq(chains[i].wrong, 0);
+            cr_assert_eq(askers[i].finis, 1);
+        }
+        test_world_close(&world);
     }
 }
