@@ -217,6 +217,7 @@ void test_config(jzx_config *config)
     config->recv_buffers = 16;
     config->send_chunks = 64;
     config->seed = 1;
+    config->oldest_kernel = getenv("JZX_TEST_OLDEST_KERNEL") != NULL;
 }
 
 void test_world_open(test_world *world, uint32_t loops, const jzx_config *config)

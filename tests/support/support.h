@@ -83,7 +83,10 @@ typedef struct test_world {
     unsigned fds_before;
 } test_world;
 
-/* Small limits, so that tests reach them and creation is quick. */
+/*
+ * Small limits, so that tests reach them and creation is quick. With JZX_TEST_OLDEST_KERNEL in the environment nothing
+ * newer than the oldest kernel is used.
+ */
 void test_config(jzx_config *config);
 
 /* Creates a runtime with `loops` loops from `config` (NULL: test_config()); allocators and loops_max are set here. */
