@@ -4,13 +4,24 @@
  */
 #include "stress.h"
 
-enum { LOOPS = 3, PARENTS = 6, LIVES_EACH = 3000, AT_ONCE = 40, TAG_BEGIN = 1, TAG_WORK = 2, TAG_LAST = 3 };
+enum {
+    LOOPS = 3,
+    PARENTS = 6,
+    LIVES_EACH = 3000,
+    AT_ONCE = 40,
+    TAG_BEGIN = 1,
+    TAG_WORK = 2,
+    TAG_LAST = 3,
+    TAG_AGAIN = 4
+};
 
 typedef struct parent {
     uint64_t random;
     uint32_t asked;
     uint32_t open; /* spawns asked for and children whose DOWN has not come */
     uint32_t downs;
+    bool waits; /* for a timer, to ask again */
+    bool done;
 } parent;
 
 static stress_world world;
@@ -54,7 +65,8 @@ static jzx_behavior_result child(jzx_context *context, void *state, const jzx_me
 
 static jzx_behavior_result parent_behave(jzx_context *context, void *state, const jzx_message *message);
 
-static void ask(jzx_context *context, parent *me)
+/* False when the other loop has no room for it now. */
+static bool ask(jzx_context *context, parent *me)
 {
     jzx_spawn_options options;
     jzx_spawn_options_init(&options);
@@ -64,17 +76,38 @@ static void ask(jzx_context *context, parent *me)
     options.argument = (void *)(uintptr_t)(stress_random(&me->random) % 1000);
     options.placement = stress_random(&me->random) % 4 == 0 ? JZX_PLACE_LEAST_LOADED : JZX_PLACE_LOOP;
     options.place_loop = (uint32_t)(stress_random(&me->random) % LOOPS);
-    CHECK_OK(jzx_spawn_request(context, &options, NULL));
+    jzx_err err = jzx_spawn_request(context, &options, NULL);
+    if (err == JZX_ERR_WOULD_BLOCK) {
+        return false;
+    }
+    CHECK_OK(err);
     me->asked++;
     me->open++;
+    return true;
+}
+
+static void try_later(jzx_context *context, parent *me)
+{
+    if (!me->waits) {
+        jzx_message again = jzx_message_empty(TAG_AGAIN);
+        CHECK_OK(jzx_timer_after(context, 100000, &again, NULL));
+        me->waits = true;
+    }
 }
 
 static void ask_more(jzx_context *context, parent *me)
 {
     while (me->open < AT_ONCE && me->asked < LIVES_EACH) {
-        ask(context, me);
+        if (!ask(context, me)) {
+            try_later(context, me);
+            return;
+        }
     }
-    if (me->open == 0 && atomic_fetch_add(&parents_done, 1) + 1 == PARENTS) {
+    if (me->open > 0 || me->done) {
+        return;
+    }
+    me->done = true;
+    if (atomic_fetch_add(&parents_done, 1) + 1 == PARENTS) {
         CHECK_OK(jzx_runtime_request_stop(world.runtime));
     }
 }
@@ -135,6 +168,8 @@ static jzx_behavior_result parent_behave(jzx_context *context, void *state, cons
     } else if (message->tag == JZX_TAG_SYS_DOWN) {
         me->downs++;
         me->open--;
+    } else if (message->tag == TAG_AGAIN) {
+        me->waits = false;
     }
     ask_more(context, me);
     return JZX_BEHAVIOR_OK;
