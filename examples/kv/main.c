@@ -6,6 +6,7 @@
 #include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -191,6 +192,21 @@ static bool port_taken(const struct kv_options *options)
     return taken;
 }
 
+/* Each client takes a descriptor; more than the soft limit may be had by asking. */
+static void raise_descriptor_limit(const struct kv_options *options)
+{
+    struct rlimit limit;
+    rlim_t wanted = (rlim_t)options->clients_max + options->loop_count * 8 + 64;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) {
+        return;
+    }
+    limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < wanted) {
+        fprintf(stderr, "jzx-kv: %llu descriptors are allowed: %u clients do not fit\n",
+                (unsigned long long)limit.rlim_cur, options->clients_max);
+    }
+}
+
 static jzx_err create_runtime(struct kv_server *server)
 {
     const struct kv_options *options = &server->options;
@@ -349,6 +365,7 @@ int main(int count, char **arguments)
         return 2;
     }
     kv_stopper_block_signals();
+    raise_descriptor_limit(&server.options);
     jzx_err err = set_up(&server);
     if (err == JZX_OK) {
         err = run(&server);

@@ -53,6 +53,18 @@ static const char *two_cpus(void)
     return text;
 }
 
+static rlim_t soft_descriptors; /* limits of the next server; 0: as here */
+static rlim_t hard_descriptors;
+
+static void limit_descriptors(void)
+{
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_max = hard_descriptors != 0 ? hard_descriptors : limit.rlim_max;
+    limit.rlim_cur = soft_descriptors != 0 ? soft_descriptors : limit.rlim_cur;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 /* Starts jzx-kv with arguments that end with NULL. */
 static void start_with(struct server *server, char *const *arguments)
 {
@@ -69,6 +81,7 @@ static void start_with(struct server *server, char *const *arguments)
         dup2(ends[1], STDERR_FILENO);
         close(ends[0]);
         close(ends[1]);
+        limit_descriptors();
         execv(program, arguments);
         _exit(127);
     }
@@ -184,16 +197,40 @@ static long resident_kb(const struct server *server)
 
 /* ---- a client ---- */
 
-static int connect_to(const struct server *server)
+static void connect_fd(const struct server *server, int fd)
 {
     struct sockaddr_in address = {
         .sin_family = AF_INET, .sin_port = htons(server->port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int on = 1;
     cr_assert_geq(fd, 0);
     cr_assert_eq(connect(fd, (struct sockaddr *)&address, sizeof address), 0, "connect: %s", strerror(errno));
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+static int connect_to(const struct server *server)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    connect_fd(server, fd);
     return fd;
+}
+
+static int connect_many(const struct server *server, int *fds, int wanted)
+{
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    for (int i = 0; i < wanted; i++) {
+        fds[i] = connect_to(server);
+    }
+    return wanted;
+}
+
+static void close_many(const int *fds, int count)
+{
+    for (int i = 0; i < count; i++) {
+        close(fds[i]);
+    }
 }
 
 static void say_bytes(int fd, const void *data, size_t size)
@@ -412,6 +449,60 @@ Test(kv_server, a_client_over_the_limit_is_told_so, .timeout = 60)
     stop(&server);
 }
 
+Test(kv_server, more_clients_than_the_soft_limit_are_served, .timeout = 60)
+{
+    enum { CLIENTS = 200 };
+    struct server server;
+    int fds[CLIENTS];
+    soft_descriptors = 64;
+    start(&server, NULL);
+    int count = connect_many(&server, fds, CLIENTS);
+    for (int i = 0; i < count; i++) {
+        ask(fds[i], "PING\r\n", "+PONG\r\n");
+    }
+    close_many(fds, count);
+    stop(&server);
+}
+
+/* Where not even the hard limit allows that, those who come too late are served when others have gone. The loop turns one
+ * away each time it finds no descriptor. */
+Test(kv_server, clients_without_a_descriptor_wait_for_one, .timeout = 60)
+{
+    enum { CLIENTS = 100 };
+    struct server server;
+    int fds[CLIENTS];
+    soft_descriptors = hard_descriptors = 64;
+    start(&server, NULL);
+    cr_expect_not_null(strstr(server.text, "64 descriptors are allowed"), "%s", server.text);
+    int count = connect_many(&server, fds, CLIENTS);
+    for (int i = 0; i < count; i++) {
+        say(fds[i], "PING\r\n");
+    }
+    int answered = 0;
+    int turned_away = 0;
+    while (answered + turned_away < count) {
+        struct pollfd polled[CLIENTS];
+        for (int i = 0; i < count; i++) {
+            polled[i] = (struct pollfd){fds[i], POLLIN, 0};
+        }
+        cr_assert_gt(poll(polled, CLIENTS, WAIT_MS), 0, "nobody is served after %d", answered);
+        for (int i = 0; i < count; i++) {
+            char reply[16] = "";
+            if (polled[i].revents != 0) {
+                bool end = hear_some(fds[i], reply, sizeof reply - 1) == 0;
+                cr_expect(end || strcmp(reply, "+PONG\r\n") == 0, "%s", reply);
+                answered += !end;
+                turned_away += end;
+                close(fds[i]);
+                fds[i] = -1;
+            }
+        }
+    }
+    stop(&server);
+    cr_expect_eq(counter(&server, "connections "), answered);
+    cr_expect_geq(answered, CLIENTS - 20, "%d turned away", turned_away);
+}
+
 Test(kv_server, a_silent_client_is_closed_when_asked_for, .timeout = 60)
 {
     struct server server;
@@ -456,25 +547,6 @@ Test(kv_server, keys_expire_also_when_nobody_asks, .timeout = 60)
 }
 
 /* ---- memory ---- */
-
-static int connect_many(const struct server *server, int *fds, int wanted)
-{
-    struct rlimit limit;
-    getrlimit(RLIMIT_NOFILE, &limit);
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    for (int i = 0; i < wanted; i++) {
-        fds[i] = connect_to(server);
-    }
-    return wanted;
-}
-
-static void close_many(const int *fds, int count)
-{
-    for (int i = 0; i < count; i++) {
-        close(fds[i]);
-    }
-}
 
 Test(kv_server, idle_and_slow_clients_cost_little, .timeout = 60)
 {
