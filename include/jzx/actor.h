@@ -119,6 +119,7 @@ JZX_API void jzx_spawn_options_init(jzx_spawn_options *options);
  *          JZX_ERR_INVALID_ARG      NULL, no behavior, an unknown policy or placement, a cap over cells / 8
  *          JZX_ERR_ACTOR_NOT_LOCAL  the placement names another loop: use jzx_spawn_request()
  *          JZX_ERR_NO_SUCH_ACTOR    place_with has ended or never was
+ *          JZX_ERR_NOT_FOUND        the runtime has no loop `place_loop`
  *          JZX_ERR_MAX_ACTORS       actors_max live here
  *          JZX_ERR_NO_MEMORY        for the slot or the state
  *          JZX_ERR_INIT             init returned an error
@@ -135,7 +136,8 @@ JZX_API jzx_err jzx_spawn(jzx_context *context, const jzx_spawn_options *options
  *
  * Thread:  the loop's, in a handler.
  * Returns: JZX_OK with *ref (which may be NULL); JZX_ERR_INVALID_ARG; JZX_ERR_NO_SUCH_ACTOR; JZX_ERR_NOT_FOUND (no such
- *          loop); JZX_ERR_WOULD_BLOCK; JZX_ERR_LIMIT; JZX_ERR_LOOP_CLOSED; JZX_ERR_WRONG_THREAD
+ *          loop); JZX_ERR_WOULD_BLOCK (no free cell here or there, or no room in the lane); JZX_ERR_LIMIT (this actor
+ *          holds cells / 8 cells); JZX_ERR_LOOP_CLOSED; JZX_ERR_STOPPING (in fini); JZX_ERR_WRONG_THREAD
  */
 JZX_API jzx_err jzx_spawn_request(jzx_context *context, const jzx_spawn_options *options, uint64_t *ref);
 
@@ -164,7 +166,7 @@ JZX_API jzx_err jzx_fail(jzx_context *context, jzx_actor_id id, int32_t code, co
  *
  * Thread:  the loop's, in a handler.
  * Returns: JZX_OK with *monitor; JZX_ERR_LIMIT (monitors_max); JZX_ERR_INVALID_ARG (the host's context, or `target` 0);
- *          JZX_ERR_NO_MEMORY; JZX_ERR_WRONG_THREAD
+ *          JZX_ERR_NO_MEMORY; JZX_ERR_STOPPING (in fini); JZX_ERR_WRONG_THREAD
  */
 JZX_API jzx_err jzx_monitor(jzx_context *context, jzx_actor_id target, uint64_t *monitor);
 

@@ -184,8 +184,8 @@ JZX_API jzx_err jzx_send_with(jzx_context *context, jzx_actor_id to, const jzx_m
  * came changes nothing.
  *
  * Thread:  the loop's, in a handler.
- * Returns: JZX_OK; JZX_ERR_LIMIT (resumes_max asked for); JZX_ERR_WOULD_BLOCK (no free cell); JZX_ERR_INVALID_ARG (the
- *          host's context, or an id that was never issued); JZX_ERR_NO_MEMORY; JZX_ERR_WRONG_THREAD
+ * Returns: JZX_OK; JZX_ERR_LIMIT (resumes_max asked for); JZX_ERR_INVALID_ARG (the host's context, or an id that no loop
+ *          can have issued); JZX_ERR_NO_MEMORY; JZX_ERR_STOPPING (in fini); JZX_ERR_WRONG_THREAD
  */
 JZX_API jzx_err jzx_resume(jzx_context *context, jzx_actor_id to);
 
@@ -233,7 +233,8 @@ typedef struct jzx_poster jzx_poster;
  *
  * Units:   `size` is a power of two, 4 to 65,536; one place of it stays free.
  * Thread:  any but a loop's. The poster then belongs to one thread at a time.
- * Returns: JZX_OK; JZX_ERR_LIMIT (posters_max); JZX_ERR_NO_MEMORY; JZX_ERR_INVALID_ARG; JZX_ERR_LOOP_CLOSED
+ * Returns: JZX_OK; JZX_ERR_LIMIT (posters_max); JZX_ERR_NO_MEMORY; JZX_ERR_INVALID_ARG; JZX_ERR_LOOP_CLOSED;
+ *          JZX_ERR_WRONG_THREAD
  */
 JZX_API jzx_err jzx_poster_create(jzx_runtime *runtime, uint32_t size, jzx_poster **poster);
 

@@ -140,7 +140,7 @@ JZX_API jzx_err jzx_runtime_create(const jzx_config *config, jzx_runtime **runti
  * the destructor of each payload; one that ran must have been stopped first. NULL is JZX_OK.
  *
  * Thread:  any, while no other thread uses the runtime. Joins threads that jzx_loop_start() began.
- * Returns: JZX_OK; JZX_ERR_BUSY while a loop runs or was run and not yet stopped, or inside a handler; FORKED
+ * Returns: JZX_OK; JZX_ERR_BUSY while a loop runs or was run or started and not yet stopped, or inside a handler; FORKED
  */
 JZX_API jzx_err jzx_runtime_destroy(jzx_runtime *runtime);
 
@@ -198,6 +198,7 @@ JZX_API jzx_err jzx_loop_create(jzx_runtime *runtime, const jzx_loop_config *con
  *          JZX_ERR_LOOP_CLOSED      it has left before
  *          JZX_ERR_NO_SUCH_CPU      pinning failed
  *          JZX_ERR_KERNEL_LOST      the kernel lost a completion; the loop was torn down
+ *          JZX_ERR_OS               the ring cannot be enabled, or an enter failed; the loop was torn down
  *          JZX_ERR_FORKED           in a child process
  */
 JZX_API jzx_err jzx_loop_run(jzx_loop *loop);
@@ -211,7 +212,8 @@ JZX_API jzx_err jzx_loop_run(jzx_loop *loop);
 JZX_API jzx_err jzx_loop_run_once(jzx_loop *loop, uint64_t timeout_ns);
 
 /**
- * Runs the loop on a thread that the library starts for it, named "jzx-<index>" and pinned if the loop has a CPU.
+ * Runs the loop on a thread that the library starts for it, named "jzx-<index>" and pinned if the loop has a CPU. From
+ * this call on the loop is that thread's.
  *
  * Returns: JZX_OK; JZX_ERR_ALREADY_RUNNING (started before, or bound to a thread); JZX_ERR_LOOP_CLOSED;
  *          JZX_ERR_OS (no thread); JZX_ERR_FORKED. What setting up on that thread meets is the result of the join.
@@ -222,7 +224,8 @@ JZX_API jzx_err jzx_loop_start(jzx_loop *loop);
  * Waits for the thread of jzx_loop_start() to end and gives the result of its run.
  *
  * Thread:  one that runs no loop of this runtime, one at a time.
- * Returns: JZX_OK with *result (which may be NULL); JZX_ERR_NOT_FOUND if the loop has no such thread
+ * Returns: JZX_OK with *result (which may be NULL); JZX_ERR_NOT_FOUND if the loop has no such thread; JZX_ERR_WRONG_THREAD
+ *          on that thread; JZX_ERR_INVALID_ARG
  */
 JZX_API jzx_err jzx_loop_join(jzx_loop *loop, jzx_err *result);
 

@@ -68,6 +68,7 @@ typedef struct jzx_counters {
     uint64_t timers;          /* gauge */
     uint64_t sockets;         /* gauge */
     uint64_t watches;         /* gauge */
+    uint64_t reserved[16];    /* 0: room for more, so that jzx_loop_stats() never writes past a caller's struct */
 } jzx_counters;
 
 typedef struct jzx_segment_loop {
