@@ -721,6 +721,9 @@ Test(kv_server, sigterm_in_mid_pipeline_ends_in_order, .timeout = 60)
     int busy = connect_to(&server);
     ask(idle, "PING\r\n", "+PONG\r\n");
     say(half, "*2\r\n$3\r\nGET\r\n$100\r\nbegun");
+    while (info(idle, "connected_clients:") != 3) {
+        sched_yield();
+    }
     char *commands = malloc(INCREMENTS * 8 + 1);
     for (int i = 0; i < INCREMENTS; i++) {
         memcpy(commands + i * 8, "INCR n\r\n", 8);
