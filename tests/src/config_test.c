@@ -843,7 +843,12 @@ Test(config, D73_linger_ns, .timeout = 60)
 {
     cr_assert_eq(parks_in_5_ms(0), 1);
     cr_assert_eq(parks_in_5_ms(JZX_FOREVER), 0);
-    cr_assert_eq(parks_in_5_ms(1000000), 1);
+    /* One that lingers 1 ms parks for the rest, unless this thread is kept from running for so long just then. */
+    uint64_t parks = 0;
+    for (unsigned i = 0; i < 50 && parks == 0; i++) {
+        parks = parks_in_5_ms(1000000);
+    }
+    cr_assert_eq(parks, 1);
 }
 
 static void observe_slow(bool measure, uint64_t slow_ns, test_observer *observer, uint64_t *busy_ns)
