@@ -68,11 +68,12 @@ typedef struct jzx_config {
     uint32_t observers_max;    /* observers; default 4 */
 
     uint32_t mailbox_cap;      /* an actor's mailbox when its spawn options say 0; default 1,024; at most cells / 8 */
-    uint32_t mailbox_bytes;    /* bytes of payloads by pointer in one mailbox when the options say 0; default 1 GiB */
+    uint32_t mailbox_bytes;    /* bytes of payloads by pointer in one mailbox when the options say 0; 32 and more;
+                                  default 1 GiB */
 
     uint32_t messages_per_actor; /* messages an actor handles before the next one's turn; default 64 */
     uint32_t actors_per_turn;    /* actors run in one turn; default 1,024 */
-    uint64_t turn_ns;            /* a turn ends after this long; looked at every 8 messages; default 50,000 */
+    uint64_t turn_ns;            /* a turn ends after this long; looked at every 8 messages; 1,000 and more; default 50,000 */
     uint64_t flush_ns;           /* mail to another loop waits no longer than this in mid-turn; default 20,000 */
     uint64_t linger_ns;          /* how long an idle loop polls before it sleeps; 0 default; JZX_FOREVER = never sleep */
     uint64_t slow_handler_ns;    /* a handler that took longer is reported; default 10,000,000; 0 = off */
@@ -233,7 +234,8 @@ JZX_API jzx_err jzx_loop_join(jzx_loop *loop, jzx_err *result);
  * Gives a descriptor that is readable, level and edge, whenever jzx_loop_run_once(loop, 0) has work to do. The thread
  * that calls it owns the loop from then on. Do not read from it and do not close it: it is the runtime's.
  *
- * Returns: JZX_OK with *fd; JZX_ERR_WRONG_THREAD; JZX_ERR_LOOP_CLOSED; JZX_ERR_FD_LIMIT; JZX_ERR_OS; JZX_ERR_UNSUPPORTED
+ * Returns: JZX_OK with *fd; JZX_ERR_WRONG_THREAD; JZX_ERR_ALREADY_RUNNING (in a handler); JZX_ERR_LOOP_CLOSED;
+ *          JZX_ERR_FD_LIMIT; JZX_ERR_OS; JZX_ERR_FORKED
  */
 JZX_API jzx_err jzx_loop_poll_fd(jzx_loop *loop, int *fd);
 
