@@ -104,8 +104,8 @@ static void make_loop(sim_play *play, uint32_t index)
         driven->never = world_chance(world, 200);
         driven->late_ns = world_below(world, 2000000);
     }
-    jzx_observer observer = {.struct_size = sizeof observer, .dead_letter = books_dead, .actor_start = saw_start,
-                             .actor_stop = saw_stop};
+    jzx_observer observer = {
+        .struct_size = sizeof observer, .dead_letter = books_dead, .actor_start = saw_start, .actor_stop = saw_stop};
     world_check(world, jzx_loop_create(play->runtime, &config, &driven->loop) == JZX_OK);
     world_check(world, jzx_observer_add(driven->loop, &observer, play) == JZX_OK);
 }

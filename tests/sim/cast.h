@@ -29,16 +29,16 @@ typedef struct cast_knobs {
     uint64_t pause_max_ns;                /* between two */
     uint32_t strangers_most;              /* threads that post */
     uint32_t posts_most;
-    uint32_t cap_least, cap_most;         /* of a mailbox; 0: 1 */
-    uint32_t monitors_max;                /* of the config; 0: plenty */
+    uint32_t cap_least, cap_most; /* of a mailbox; 0: 1 */
+    uint32_t monitors_max;        /* of the config; 0: plenty */
     uint32_t resumes_max;
-    uint32_t hosts;                       /* that a loop is driven by a host */
-    uint32_t lingers;                     /* that it lingers */
-    uint32_t watches;                     /* that descriptors are watched */
-    uint32_t stop_alone;                  /* that single loops are stopped */
-    uint32_t loses;                       /* that the kernel loses a completion of some loop */
-    uint32_t spare_cells;                 /* beyond what the config must have, for requests that stay open */
-    bool stop_anytime;                    /* the stop comes at any moment, not at the end */
+    uint32_t hosts;       /* that a loop is driven by a host */
+    uint32_t lingers;     /* that it lingers */
+    uint32_t watches;     /* that descriptors are watched */
+    uint32_t stop_alone;  /* that single loops are stopped */
+    uint32_t loses;       /* that the kernel loses a completion of some loop */
+    uint32_t spare_cells; /* beyond what the config must have, for requests that stay open */
+    bool stop_anytime;    /* the stop comes at any moment, not at the end */
     /* Weights of what a player does. */
     uint32_t say, ask, spawn, monitor, demonitor, end_other, end_self, timer;
 } cast_knobs;

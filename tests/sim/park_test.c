@@ -11,11 +11,24 @@
 static const char *sleepers(uint64_t seed)
 {
     static const cast_knobs knobs = {
-        .loops_least = 1, .loops_most = 4, .players_least = 1, .players_most = 6,
-        .ticks_most = 12, .actions_most = 2, .pause_max_ns = 300000,
+        .loops_least = 1,
+        .loops_most = 4,
+        .players_least = 1,
+        .players_most = 6,
+        .ticks_most = 12,
+        .actions_most = 2,
+        .pause_max_ns = 300000,
         .spare_cells = 600,
-        .strangers_most = 3, .posts_most = 12, .cap_most = 8, .hosts = 400, .lingers = 200, .watches = 300,
-        .say = 800, .ask = 150, .timer = 100, .monitor = 20,
+        .strangers_most = 3,
+        .posts_most = 12,
+        .cap_most = 8,
+        .hosts = 400,
+        .lingers = 200,
+        .watches = 300,
+        .say = 800,
+        .ask = 150,
+        .timer = 100,
+        .monitor = 20,
     };
     return cast_play(seed, &knobs, NULL);
 }
@@ -28,11 +41,24 @@ Test(park, no_wake_up_is_lost_and_nobody_spins, .timeout = 600)
 static uint64_t digest_of(uint64_t seed)
 {
     static const cast_knobs knobs = {
-        .loops_least = 3, .loops_most = 3, .players_least = 4, .players_most = 6,
-        .ticks_most = 8, .actions_most = 4, .pause_max_ns = 100000,
+        .loops_least = 3,
+        .loops_most = 3,
+        .players_least = 4,
+        .players_most = 6,
+        .ticks_most = 8,
+        .actions_most = 4,
+        .pause_max_ns = 100000,
         .spare_cells = 600,
-        .strangers_most = 3, .posts_most = 12, .cap_most = 8, .hosts = 400, .lingers = 200, .watches = 300,
-        .say = 800, .ask = 150, .timer = 100, .monitor = 20,
+        .strangers_most = 3,
+        .posts_most = 12,
+        .cap_most = 8,
+        .hosts = 400,
+        .lingers = 200,
+        .watches = 300,
+        .say = 800,
+        .ask = 150,
+        .timer = 100,
+        .monitor = 20,
     };
     uint64_t digest = 0;
     cr_assert_null(cast_play(seed, &knobs, &digest));
@@ -95,8 +121,7 @@ static void heals(void *argument)
     world_sleep(busy->two.world, 200000);
     world_check(busy->two.world, busy->told && !busy->heard); /* each doorbell failed so far */
     fake_faults_of(busy->two.kernel)->doorbell_fails = 0;
-    world_check(busy->two.world,
-                world_wait(busy->two.world, has_heard, busy, world_now_ns(busy->two.world) + 200000));
+    world_check(busy->two.world, world_wait(busy->two.world, has_heard, busy, world_now_ns(busy->two.world) + 200000));
     busy->enough = true;
     world_check(busy->two.world, jzx_runtime_request_stop(busy->two.runtime) == JZX_OK);
 }

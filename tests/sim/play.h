@@ -14,7 +14,7 @@ typedef enum sim_fate {
     FATE_NONE = 0, /* offered and refused, or not yet offered */
     FATE_OUT,      /* accepted */
     FATE_HANDLED,
-    FATE_DEAD,     /* reported dead; its destructor comes now */
+    FATE_DEAD, /* reported dead; its destructor comes now */
     FATE_DROPPED,
 } sim_fate;
 
@@ -38,7 +38,7 @@ typedef struct open_monitor {
 } open_monitor;
 
 typedef struct open_request {
-    uint64_t ref; /* 0: free */
+    uint64_t ref;   /* 0: free */
     uint16_t about; /* a spawn: the player; else PLAYERS */
 } open_request;
 
@@ -48,7 +48,7 @@ typedef struct sim_player {
     sim_play *play;
     uint16_t index;
     uint8_t life;
-    bool fails; /* its init */
+    bool fails;     /* its init */
     uint16_t asker; /* who waits for its spawn; PLAYERS: nobody */
     uint32_t loop;
     jzx_actor_id id;
@@ -110,12 +110,12 @@ struct sim_play {
     uint32_t next_out[SENDERS][PLAYERS];
     uint32_t next_in[SENDERS][PLAYERS];
 
-    uint64_t signals;   /* handled */
-    uint64_t starts;    /* told to observers */
+    uint64_t signals; /* handled */
+    uint64_t starts;  /* told to observers */
     uint64_t stops;
-    bool stopping;      /* the stop was asked for */
-    bool alone[LOOPS];  /* a stop of this loop was */
-    uint32_t lost;      /* the loop whose kernel loses a completion, or LOOPS */
+    bool stopping;     /* the stop was asked for */
+    bool alone[LOOPS]; /* a stop of this loop was */
+    uint32_t lost;     /* the loop whose kernel loses a completion, or LOOPS */
     bool destroying;
     uint64_t memory_live;
     uint64_t memory_blocks;
@@ -138,7 +138,7 @@ void books_dead(void *play, jzx_context *context, jzx_actor_id target, const jzx
 void books_down(sim_player *watcher, const jzx_down *down);
 void books_ended(sim_player *player, const jzx_exit_info *info);
 const char *books_open(sim_play *play); /* what is still to come, or NULL */
-void books_idle(void *play);        /* nobody sleeps on work */
+void books_idle(void *play);            /* nobody sleeps on work */
 void books_close(sim_play *play);       /* all at the very end */
 
 #endif

@@ -260,7 +260,7 @@ static jzx_behavior_result act(sim_player *self, jzx_context *context)
 {
     sim_play *play = self->play;
     const cast_knobs *knobs = play->knobs;
-    const uint32_t weights[] = {knobs->say, knobs->ask, knobs->spawn, knobs->monitor,
+    const uint32_t weights[] = {knobs->say,       knobs->ask,       knobs->spawn,    knobs->monitor,
                                 knobs->demonitor, knobs->end_other, knobs->end_self, knobs->timer};
     uint32_t sum = 0;
     for (uint32_t i = 0; i < JZX__COUNT(weights); i++) {
@@ -583,8 +583,7 @@ void host_says(sim_driven *driven)
 
 static jzx_err post(sim_play *play, jzx_poster *poster, const sim_player *target, const jzx_message *message)
 {
-    return poster != NULL ? jzx_poster_post(poster, target->id, message)
-                          : jzx_post(play->runtime, target->id, message);
+    return poster != NULL ? jzx_poster_post(poster, target->id, message) : jzx_post(play->runtime, target->id, message);
 }
 
 static void post_one(sim_stranger *self, jzx_poster *poster)
@@ -599,8 +598,8 @@ static void post_one(sim_stranger *self, jzx_poster *poster)
     jzx_err err = post(play, poster, target, &message);
     if (err != JZX_OK) {
         books_refused(play, number);
-        world_check(play->world, err == JZX_ERR_WOULD_BLOCK || err == JZX_ERR_MAILBOX_FULL ||
-                                     err == JZX_ERR_LOOP_CLOSED);
+        world_check(play->world,
+                    err == JZX_ERR_WOULD_BLOCK || err == JZX_ERR_MAILBOX_FULL || err == JZX_ERR_LOOP_CLOSED);
     }
 }
 

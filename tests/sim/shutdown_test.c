@@ -11,20 +11,39 @@
 static const char *stops(uint64_t seed)
 {
     static const cast_knobs knobs = {
-        .loops_least = 1, .loops_most = 4, .players_least = 1, .players_most = 12,
-        .ticks_most = 20, .actions_most = 12, .pause_max_ns = 200000,
+        .loops_least = 1,
+        .loops_most = 4,
+        .players_least = 1,
+        .players_most = 12,
+        .ticks_most = 20,
+        .actions_most = 12,
+        .pause_max_ns = 200000,
         .spare_cells = 600,
-        .strangers_most = 3, .posts_most = 20, .cap_most = 10, .hosts = 200, .lingers = 150, .watches = 300,
-        .stop_alone = 200, .loses = 60, .stop_anytime = true,
-        .say = 300, .ask = 100, .spawn = 50, .monitor = 80, .demonitor = 30, .end_other = 20, .end_self = 5,
+        .strangers_most = 3,
+        .posts_most = 20,
+        .cap_most = 10,
+        .hosts = 200,
+        .lingers = 150,
+        .watches = 300,
+        .stop_alone = 200,
+        .loses = 60,
+        .stop_anytime = true,
+        .say = 300,
+        .ask = 100,
+        .spawn = 50,
+        .monitor = 80,
+        .demonitor = 30,
+        .end_other = 20,
+        .end_self = 5,
         .timer = 60,
     };
-    static const cast_knobs poor = { /* in cells */
-        .loops_least = 2, .loops_most = 3, .players_least = 8, .players_most = 20,
-        .ticks_most = 12, .actions_most = 150, .pause_max_ns = 20000, .spare_cells = 0,
-        .strangers_most = 2, .posts_most = 30, .cap_least = 33, .cap_most = 47, .hosts = 100, .lingers = 100,
-        .stop_alone = 200, .loses = 60, .stop_anytime = true,
-        .say = 800, .ask = 60, .spawn = 10, .monitor = 60, .demonitor = 10, .end_other = 20, .end_self = 2, .timer = 10,
+    static const cast_knobs poor = {
+        /* in cells */
+        .loops_least = 2,    .loops_most = 3,       .players_least = 8, .players_most = 20,  .ticks_most = 12,
+        .actions_most = 150, .pause_max_ns = 20000, .spare_cells = 0,   .strangers_most = 2, .posts_most = 30,
+        .cap_least = 33,     .cap_most = 47,        .hosts = 100,       .lingers = 100,      .stop_alone = 200,
+        .loses = 60,         .stop_anytime = true,  .say = 800,         .ask = 60,           .spawn = 10,
+        .monitor = 60,       .demonitor = 10,       .end_other = 20,    .end_self = 2,       .timer = 10,
     };
     return cast_play(seed, seed % 4 == 0 ? &poor : &knobs, NULL);
 }

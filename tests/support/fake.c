@@ -2,90 +2,18 @@
 #include "tests/support/fake.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "src/internal.h"
-
-enum { RINGS_MAX = 8, ENTRIES_MAX = 64, HOST_FD = 1 << 20 };
-
-/* user_data of what the ring itself does; none of it leaves reap(). */
-#define USER_RUNG JZX__USER_INTERNAL
-#define USER_TIMEOUT (JZX__USER_INTERNAL | 1)
-#define USER_OWN (JZX__USER_INTERNAL | 2)
-
-typedef struct fake_ring fake_ring;
-
-typedef struct sim_entry {
-    jzx__sqe sqe;
-    bool doorbell;
-    fake_ring *peer;
-} sim_entry;
-
-/* A list that grows; order matters. */
-typedef struct cqes {
-    jzx__cqe *items;
-    uint32_t count;
-    uint32_t room;
-} cqes;
-
-/* A poll in flight. */
-typedef struct poll_op {
-    uint64_t user_data;
-    int fd;
-    uint32_t events;
-} poll_op;
-
-struct fake_ring {
-    jzx__backend base;
-    fake_kernel *kernel;
-    uint32_t index;
-    uint64_t enters_unseen;
-    bool enabled;
-    bool destroyed;
-    bool asleep;
-    uint64_t wakes;
-    uint32_t lose; /* enters until one fails for good; 0: none will */
-    bool has_lost;
-    bool broken;   /* it has, and no enter works any more */
-
-    sim_entry queue[ENTRIES_MAX];
-    uint32_t queued;
-    uint32_t entries;
-    cqes outside; /* task work: seen by an enter */
-    cqes inside;  /* seen by reap */
-    poll_op *polls;
-    uint32_t poll_count;
-    uint32_t poll_room;
-
-    uint64_t timeout_ns; /* of a sleeping host; JZX_FOREVER: none */
-    bool notify;
-    bool hosted;
-    uint64_t host_count; /* the descriptor's */
-    uint64_t host_writes;
-    uint64_t host_seen; /* by an edge-triggered host */
-    bool host_asleep;
-    uint32_t own;       /* operations of the ring itself that are to end */
-    bool closing;
-};
-
-struct fake_kernel {
-    sim_world *world;
-    fake_faults faults;
-    fake_ring *rings[RINGS_MAX];
-    uint32_t ring_count;
-    void (*idle)(void *context);
-    void *idle_context;
-};
+#include "tests/support/fake_inside.h"
 
 static fake_ring *ring_of(jzx__backend *backend)
 {
     return jzx__container_of(backend, fake_ring, base);
 }
 
-static void grow(void **items, uint32_t *room, uint32_t count, size_t size)
+void fake_grow(void **items, uint32_t *room, uint32_t count, size_t size)
 {
     if (count == *room) {
         *room = *room == 0 ? 32 : *room * 2;
@@ -98,7 +26,7 @@ static void grow(void **items, uint32_t *room, uint32_t count, size_t size)
 
 static void cqes_insert(cqes *list, uint32_t place, const jzx__cqe *cqe)
 {
-    grow((void **)&list->items, &list->room, list->count, sizeof *cqe);
+    fake_grow((void **)&list->items, &list->room, list->count, sizeof *cqe);
     memmove(&list->items[place + 1], &list->items[place], (list->count - place) * sizeof *cqe);
     list->items[place] = *cqe;
     list->count++;
@@ -119,10 +47,9 @@ static void host_write(fake_ring *ring)
     ring->host_writes++;
 }
 
-/* A completion comes, before or after those of other operations that wait. */
-static void complete(fake_ring *ring, uint64_t user_data, int32_t res, uint32_t flags)
+void fake_complete(fake_ring *ring, uint64_t user_data, int32_t res, uint32_t flags, uint32_t buffer)
 {
-    jzx__cqe cqe = {.user_data = user_data, .res = res, .flags = flags};
+    jzx__cqe cqe = {.user_data = user_data, .res = res, .flags = flags, .buffer = buffer};
     uint32_t first = ring->outside.count;
     while (first > 0 && ring->outside.items[first - 1].user_data != user_data) {
         first--;
@@ -136,7 +63,7 @@ static void complete(fake_ring *ring, uint64_t user_data, int32_t res, uint32_t 
 
 static void ring_rung(fake_ring *ring)
 {
-    complete(ring, USER_RUNG, 0, 0);
+    fake_complete(ring, USER_RUNG, 0, 0, 0);
 }
 
 static void bring_in(fake_ring *ring)
@@ -152,49 +79,7 @@ static void bring_in(fake_ring *ring)
     }
 }
 
-/* ---- operations ---- */
-
-static void poll_end(fake_ring *ring, uint32_t place)
-{
-    ring->polls[place] = ring->polls[--ring->poll_count];
-}
-
-/* Tells what the descriptor says; an error, or the kernel's whim, ends the poll. */
-static void poll_look(fake_ring *ring, uint32_t place)
-{
-    const poll_op *op = &ring->polls[place];
-    struct pollfd look = {.fd = op->fd, .events = (short)op->events};
-    if (poll(&look, 1, 0) <= 0) {
-        return;
-    }
-    bool ends = (look.revents & POLLNVAL) != 0 || world_chance(ring->kernel->world, 64);
-    int32_t res = (look.revents & POLLNVAL) != 0 ? -EBADF : look.revents;
-    complete(ring, op->user_data, res, ends ? 0 : JZX__CQE_MORE);
-    if (ends) {
-        poll_end(ring, place);
-    }
-}
-
-static void poll_begin(fake_ring *ring, const jzx__sqe *sqe)
-{
-    grow((void **)&ring->polls, &ring->poll_room, ring->poll_count, sizeof *ring->polls);
-    ring->polls[ring->poll_count++] = (poll_op){sqe->user_data, sqe->fd, sqe->arg};
-    poll_look(ring, ring->poll_count - 1);
-}
-
-static void cancel(fake_ring *ring, const jzx__sqe *sqe)
-{
-    int32_t res = -ENOENT;
-    for (uint32_t i = 0; i < ring->poll_count; i++) {
-        if (ring->polls[i].user_data == sqe->target) {
-            complete(ring, sqe->target, -ECANCELED, 0);
-            poll_end(ring, i);
-            res = 0;
-            break;
-        }
-    }
-    complete(ring, sqe->user_data, res, 0);
-}
+/* ---- submission ---- */
 
 static void ring_doorbell(fake_ring *ring, const sim_entry *entry)
 {
@@ -206,7 +91,7 @@ static void ring_doorbell(fake_ring *ring, const sim_entry *entry)
     if (res == 0) {
         ring_rung(entry->peer);
     } else {
-        complete(ring, entry->sqe.user_data, res, 0);
+        fake_complete(ring, entry->sqe.user_data, res, 0, 0);
     }
 }
 
@@ -216,20 +101,7 @@ static void carry_out(fake_ring *ring, const sim_entry *entry)
         ring_doorbell(ring, entry);
         return;
     }
-    switch (entry->sqe.op) {
-    case JZX__OP_POLL:
-        poll_begin(ring, &entry->sqe);
-        break;
-    case JZX__OP_CANCEL:
-        cancel(ring, &entry->sqe);
-        break;
-    case JZX__OP_CLOSE:
-        complete(ring, entry->sqe.user_data, close(entry->sqe.fd) == 0 ? 0 : -errno, 0);
-        break;
-    default:
-        complete(ring, entry->sqe.user_data, -EOPNOTSUPP, 0);
-        break;
-    }
+    fake_op_begin(ring, &entry->sqe);
 }
 
 /* True when all of the queue was taken. */
@@ -407,21 +279,26 @@ static void fake_wake(jzx__backend *backend)
     }
 }
 
-static jzx_err fake_buffers_register(jzx__backend *backend, void *base, uint32_t count, uint32_t size, int *os_error)
-{
-    (void)backend;
-    (void)base;
-    (void)count;
-    (void)size;
-    *os_error = EOPNOTSUPP;
-    return JZX_ERR_UNSUPPORTED; /* sockets are not simulated */
-}
-
 static void fake_buffer_give(jzx__backend *backend, uint32_t buffer)
 {
-    (void)backend;
-    (void)buffer;
-    JZX_ASSERT(!"no buffer was handed out");
+    fake_ring *ring = ring_of(backend);
+    JZX_ASSERT(buffer < ring->buffer_total && !ring->buffer_free[buffer]); /* given back once */
+    ring->buffer_free[buffer] = true;
+}
+
+static jzx_err fake_buffers_register(jzx__backend *backend, void *base, uint32_t count, uint32_t size, int *os_error)
+{
+    fake_ring *ring = ring_of(backend);
+    (void)os_error;
+    ring->buffer_base = base;
+    ring->buffer_total = count;
+    ring->buffer_size = size;
+    ring->buffer_free = calloc(count, sizeof *ring->buffer_free);
+    if (ring->buffer_free == NULL) {
+        return JZX_ERR_NO_MEMORY;
+    }
+    memset(ring->buffer_free, 1, count * sizeof *ring->buffer_free);
+    return JZX_OK;
 }
 
 /* ---- hosts that sleep elsewhere ---- */
@@ -475,7 +352,7 @@ static bool fake_close_begin(jzx__backend *backend)
         ring->timeout_ns = JZX_FOREVER;
         if (world_chance(kernel->world, kernel->faults.slow_close)) {
             ring->own++;
-            complete(ring, USER_OWN, 0, 0);
+            fake_complete(ring, USER_OWN, 0, 0, 0);
         }
     }
     return ring->own != 0;
@@ -485,8 +362,8 @@ static void fake_ring_destroy(jzx__backend *backend)
 {
     fake_ring *ring = ring_of(backend);
     JZX_ASSERT(!ring->destroyed);
-    JZX_ASSERT(ring->poll_count == 0 || ring->has_lost); /* K1: or the kernel would write into freed memory */
-    ring->destroyed = true; /* stays until the kernel goes: a doorbell may look at it */
+    JZX_ASSERT(ring->op_count == 0 || ring->has_lost); /* K1: or the kernel would write into freed memory */
+    ring->destroyed = true;                            /* stays until the kernel goes: a doorbell may look at it */
 }
 
 static const jzx__backend_ops OPS = {
@@ -534,7 +411,7 @@ static jzx_err make(void *context, const jzx__backend_config *config, jzx__backe
 
 /* ---- the kernel ---- */
 
-/* Fires timeouts of sleeping hosts. */
+/* Fires timeouts of sleeping hosts, and goes on with what waits for sockets. */
 static bool step(void *context)
 {
     fake_kernel *kernel = context;
@@ -543,9 +420,10 @@ static bool step(void *context)
         fake_ring *ring = kernel->rings[i];
         if (ring->timeout_ns <= world_now_ns(kernel->world)) {
             ring->timeout_ns = JZX_FOREVER;
-            complete(ring, USER_TIMEOUT, -ETIME, 0);
+            fake_complete(ring, USER_TIMEOUT, -ETIME, 0, 0);
             moved = true;
         }
+        moved |= fake_ops_go_on(ring);
     }
     return moved;
 }
@@ -582,6 +460,8 @@ static void draw_faults(fake_kernel *kernel)
         .left_outside = kind ? 0 : world_below(world, 300),
         .doorbell_fails = kind ? 0 : world_below(world, 200),
         .slow_close = 512,
+        .short_transfers = kind ? 0 : world_below(world, 600),
+        .io_fails = world_below(world, 4) != 0 ? 0 : world_below(world, 40),
     };
 }
 
@@ -605,7 +485,8 @@ void fake_destroy(fake_kernel *kernel)
     for (uint32_t i = 0; i < kernel->ring_count; i++) {
         free(kernel->rings[i]->outside.items);
         free(kernel->rings[i]->inside.items);
-        free(kernel->rings[i]->polls);
+        free(kernel->rings[i]->ops);
+        free(kernel->rings[i]->buffer_free);
         free(kernel->rings[i]);
     }
     free(kernel);
@@ -624,12 +505,7 @@ jzx_err fake_runtime_create(fake_kernel *kernel, const jzx_config *config, jzx_r
 void fake_touch(fake_kernel *kernel, int fd)
 {
     for (uint32_t i = 0; i < kernel->ring_count; i++) {
-        fake_ring *ring = kernel->rings[i];
-        for (uint32_t k = ring->poll_count; k > 0; k--) {
-            if (ring->polls[k - 1].fd == fd) {
-                poll_look(ring, k - 1);
-            }
-        }
+        fake_ops_touch(kernel->rings[i], fd);
     }
 }
 

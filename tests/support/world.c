@@ -28,8 +28,8 @@ typedef struct sim_thread {
     char *stack;
     void *fake_stack; /* of the address sanitizer */
     thread_state state;
-    uint32_t polls;   /* in a row, without passing a point: it only looks again and again */
-    uint32_t frozen;  /* switches to miss */
+    uint32_t polls;  /* in a row, without passing a point: it only looks again and again */
+    uint32_t frozen; /* switches to miss */
     bool (*ready)(void *context);
     void *ready_context;
     uint64_t deadline_ns;

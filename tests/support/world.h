@@ -45,8 +45,8 @@ void world_kernel_set(sim_world *world, const world_kernel *kernel);
 
 uint64_t world_seed(const sim_world *world);
 uint64_t world_random(sim_world *world);
-uint32_t world_below(sim_world *world, uint32_t limit);                        /* 0 .. limit - 1; 0 for limit 0 */
-uint32_t world_between(sim_world *world, uint32_t least, uint32_t most);       /* both can be drawn */
+uint32_t world_below(sim_world *world, uint32_t limit);                  /* 0 .. limit - 1; 0 for limit 0 */
+uint32_t world_between(sim_world *world, uint32_t least, uint32_t most); /* both can be drawn */
 bool world_chance(sim_world *world, uint32_t of_1024);
 
 /* Before world_run(), or from a thread of the world. */
@@ -56,18 +56,19 @@ bool world_run(sim_world *world);
 const char *world_failure(const sim_world *world); /* NULL when nothing failed */
 /* Ends the run with a failure; does not return inside a thread of the world. */
 void world_fail(sim_world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
-#define world_check(world, fact)                                                      \
-    do {                                                                              \
-        if (!(fact)) {                                                                \
-            world_fail(world, "%s:%d: not so: %s", __FILE__, __LINE__, #fact);        \
-        }                                                                             \
+#define world_check(world, fact)                                               \
+    do {                                                                       \
+        if (!(fact)) {                                                         \
+            world_fail(world, "%s:%d: not so: %s", __FILE__, __LINE__, #fact); \
+        }                                                                      \
     } while (0)
 
 /* Of the thread that runs. */
 void world_point(const char *where); /* another may run here */
-void world_yield(sim_world *world);      /* another does, if it can */
-void world_poll(sim_world *world);       /* for one that has nothing to do but look again: time moves if all do so */
-bool world_wait(sim_world *world, bool (*ready)(void *context), void *context, uint64_t deadline_ns); /* false: too late */
+void world_yield(sim_world *world);  /* another does, if it can */
+void world_poll(sim_world *world);   /* for one that has nothing to do but look again: time moves if all do so */
+bool world_wait(sim_world *world, bool (*ready)(void *context), void *context,
+                uint64_t deadline_ns); /* false: too late */
 void world_sleep(sim_world *world, uint64_t ns);
 bool world_inside(void); /* is a thread of a world running? */
 
