@@ -616,6 +616,9 @@ static __attribute__((noinline)) step after_mail(jzx_context *context, jzx__cell
     }
     if (result == JZX_BEHAVIOR_UNHANDLED) {
         unhandled(loop, message);
+        if (kept && !context->answered) {
+            jzx__request_give_up(loop, context->slot, cell, JZX_DROP_UNHANDLED);
+        }
     }
     if (!kept) {
         jzx__cell_free(loop, cell);

@@ -316,6 +316,7 @@ void jzx__request_cancel(jzx_loop *loop, jzx__cell *reserved);
 jzx_err jzx__request_answer(jzx_context *context, uint64_t ref, const jzx_message *message);
 uint64_t jzx__request_keep(jzx_loop *loop, uint32_t index, jzx__cell *cell);   /* the handler's ref */
 void jzx__request_unkeep(jzx_loop *loop, uint32_t index, jzx__cell *cell);
+void jzx__request_give_up(jzx_loop *loop, uint32_t index, jzx__cell *cell, jzx_drop_reason reason); /* a kept one */
 void jzx__request_refuse(jzx_loop *loop, jzx__cell *cell, jzx_actor_id target, jzx_drop_reason reason); /* consumes cell */
 void jzx__answer_arrived(jzx_loop *loop, const jzx__cell *cell);
 void jzx__request_due(jzx_loop *loop, jzx__deadline *node);

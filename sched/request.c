@@ -8,7 +8,8 @@
  *
  * Invariants
  *   Q1  A reserved cell turns into exactly one message: the answer, or one that says why there is none.
- *   Q2  A kept cell is answered exactly once: by its actor, or by the runtime at the actor's end.
+ *   Q2  A kept cell is answered exactly once: by its actor, or by the runtime when the actor says that it is not for it,
+ *       or at the actor's end.
  *   Q3  One actor holds at most cells / 8 cells.
  */
 #include "sched/mailbox.h"
@@ -257,14 +258,18 @@ void jzx__request_cancel_all(jzx_loop *loop, uint32_t index)
     }
 }
 
+void jzx__request_give_up(jzx_loop *loop, uint32_t index, jzx__cell *cell, jzx_drop_reason reason)
+{
+    JZX_ASSERT(cell->kind == JZX__CELL_KEPT);
+    jzx_no_answer none = {.target = jzx__public(loop, index)->id, .tag = cell->tag, .reason = reason};
+    jzx_message message = jzx_message_value(JZX_TAG_SYS_NO_ANSWER, &none, sizeof none);
+    answer_kept(loop, index, cell, &message, none.target); /* Q2 */
+}
+
 void jzx__request_let_go(jzx_loop *loop, uint32_t index)
 {
     jzx__cold *cold = jzx__slot_cold(&loop->slots, index);
     while (cold->held != NULL) {
-        jzx__cell *cell = cold->held;
-        JZX_ASSERT(cell->kind == JZX__CELL_KEPT);
-        jzx_no_answer none = {.target = jzx__public(loop, index)->id, .tag = cell->tag, .reason = JZX_DROP_ENDED};
-        jzx_message message = jzx_message_value(JZX_TAG_SYS_NO_ANSWER, &none, sizeof none);
-        answer_kept(loop, index, cell, &message, none.target); /* Q2 */
+        jzx__request_give_up(loop, index, cold->held, JZX_DROP_ENDED);
     }
 }

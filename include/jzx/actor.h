@@ -21,7 +21,8 @@ typedef enum jzx_behavior_result {
     JZX_BEHAVIOR_FAIL = 2,      /* the actor ends as failed; jzx_fail() on itself adds code and text */
     JZX_BEHAVIOR_YIELD = 3,     /* not done: call again with the same message after the others had their turn;
                                    mail only: for a timer or another signal it means OK */
-    JZX_BEHAVIOR_UNHANDLED = 4, /* not for me: counted, and a payload with a destructor is destroyed */
+    JZX_BEHAVIOR_UNHANDLED = 4, /* not for me: counted, a payload with a destructor is destroyed, and a request that was
+                                   not answered is answered by the runtime */
 } jzx_behavior_result;
 
 typedef enum jzx_exit_kind {

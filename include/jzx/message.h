@@ -130,7 +130,8 @@ typedef enum jzx_drop_reason {
     JZX_DROP_CLOSED = 5,   /* its loop has stopped */
     JZX_DROP_LATE = 6,     /* an answer nobody waits for any more */
     JZX_DROP_DEADLINE = 7, /* a request whose deadline passed; only in jzx_no_answer */
-    JZX_DROP_REASONS = 8
+    JZX_DROP_REASONS = 8,  /* those before are counted */
+    JZX_DROP_UNHANDLED = 8 /* a request that was not for its actor; only in jzx_no_answer */
 } jzx_drop_reason;
 
 /** JZX_TAG_SYS_DEAD_LETTER: a message this actor sent with JZX_SEND_REPORT was dropped. */

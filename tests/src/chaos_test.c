@@ -301,6 +301,9 @@ static jzx_behavior_result play(jzx_context *context, void *state, const jzx_mes
     }
     take_in(me, message);
     uint32_t result = roll(context, 200);
+    if (result == JZX_BEHAVIOR_UNHANDLED && (message->flags & JZX_MESSAGE_REQUEST) != 0) {
+        (void)let_go(&me->to_answer, message->ref); /* the runtime answers it */
+    }
     bool owned = (message->flags & (JZX_MESSAGE_POINTER | JZX_MESSAGE_LENT)) == JZX_MESSAGE_POINTER;
     if (owned && result != JZX_BEHAVIOR_UNHANDLED) {
         (void)test_payload_take(&g->ledger, message);

@@ -695,3 +695,66 @@ Test(review, a_sender_refused_for_bytes_is_told_when_there_is_room, .timeout = 3
     test_world_close(&world);
     cr_assert_eq(test_ledger_open(&ledger), 0);
 }
+
+/* ---- a request that is for nobody ---- */
+
+enum { TAG_REQUEST = 20, TAG_ANSWERED = 21 };
+
+/* Knows no request but one, and says so of that one too. */
+static jzx_behavior_result not_for_me(jzx_context *context, test_actor *actor, const jzx_message *message)
+{
+    (void)actor;
+    jzx_message answer = jzx_message_empty(TAG_ANSWERED);
+    if (message->size == 0) {
+        cr_assert_eq(jzx_answer(context, message->ref, &answer), JZX_OK);
+    }
+    return JZX_BEHAVIOR_UNHANDLED;
+}
+
+typedef struct request {
+    jzx_actor_id to;
+    jzx_message message;
+    uint64_t ref;
+} request;
+
+static jzx_behavior_result send_request(jzx_context *context, test_actor *actor, void *argument)
+{
+    (void)actor;
+    request *r = argument;
+    cr_assert_eq(jzx_request(context, r->to, &r->message, JZX_FOREVER, &r->ref), JZX_OK);
+    return JZX_BEHAVIOR_OK;
+}
+
+Test(review, a_request_that_is_not_for_its_actor_has_an_answer_too, .timeout = 30)
+{
+    for (uint32_t loop = 0; loop < 2; loop++) {
+        test_world world;
+        test_world_open(&world, 2, NULL);
+        test_ledger ledger = {0};
+        test_actor asker = {0};
+        test_actor other = {.on = not_for_me};
+        test_spawn(&world, 0, &asker);
+        test_spawn(&world, loop, &other);
+        request r = {.to = other.id, .message = test_payload(&ledger, TAG_REQUEST, 100)};
+        test_do(&world, &asker, send_request, &r);
+        test_until(&world, asker.received == 1);
+        const jzx_message *none = test_tagged(&asker, JZX_TAG_SYS_NO_ANSWER, 0);
+        cr_assert_not_null(none);
+        cr_assert_eq(none->ref, r.ref);
+        const jzx_no_answer *why = jzx_message_data(none);
+        cr_assert_eq(why->target, other.id);
+        cr_assert_eq(why->tag, TAG_REQUEST);
+        cr_assert_eq(why->reason, JZX_DROP_UNHANDLED);
+        cr_assert_eq(ledger.dropped, 1);
+
+        r.message = jzx_message_empty(TAG_REQUEST);
+        test_do(&world, &asker, send_request, &r);
+        test_world_settle(&world);
+        cr_assert_eq(asker.received, 2, "one answer is enough");
+        cr_assert_eq(test_tags(&asker, TAG_ANSWERED), 1);
+        jzx_counters counters;
+        cr_assert_eq(jzx_loop_stats(world.loops[loop], &counters), JZX_OK);
+        cr_assert_eq(counters.cells_free, world.config.cells);
+        test_world_close(&world);
+    }
+}
