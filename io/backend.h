@@ -87,6 +87,9 @@ typedef struct jzx__backend_ops {
     /* Submits what is queued and brings in completions, without sleeping. No system call if busy() is false. */
     jzx_err (*submit)(jzx__backend *backend);
 
+    /* Submits what is queued and leaves the rest for submit(). No system call if nothing is queued. */
+    jzx_err (*send_off)(jzx__backend *backend);
+
     /* Submits, then sleeps until a completion, a doorbell, a wake, or the deadline (JZX_FOREVER: none). */
     jzx_err (*wait)(jzx__backend *backend, uint64_t deadline_ns);
 

@@ -156,8 +156,8 @@ static jzx_err enter(uring *u, uint32_t wait_for, uint32_t flags, void *argument
     struct io_uring_sq *sq = &u->ring.sq;
     io_uring_smp_store_release(sq->ktail, sq->sqe_tail);
     jzx__count_add(u->base.enters, 1);
-    int result = io_uring_enter2((unsigned)u->ring.enter_ring_fd, queued(u), wait_for,
-                                 IORING_ENTER_GETEVENTS | u->enter_flags | flags, argument, size);
+    int result = io_uring_enter2((unsigned)u->ring.enter_ring_fd, queued(u), wait_for, u->enter_flags | flags, argument,
+                                 size);
     u->lost = u->lost || result == -EBADR;
     if (jzx__unlikely(u->lost)) {
         return JZX_ERR_KERNEL_LOST;
@@ -215,7 +215,16 @@ static jzx_err uring_submit(jzx__backend *backend)
     if (!u->enabled || (queued(u) == 0 && !kernel_has_more(u))) {
         return JZX_OK;
     }
-    return enter(u, 0, 0, NULL, _NSIG / 8);
+    return enter(u, 0, IORING_ENTER_GETEVENTS, NULL, _NSIG / 8);
+}
+
+static jzx_err uring_send_off(jzx__backend *backend)
+{
+    uring *u = uring_of(backend);
+    if (jzx__unlikely(u->untold != JZX_OK)) {
+        return untold(u);
+    }
+    return u->enabled && queued(u) != 0 ? enter(u, 0, 0, NULL, _NSIG / 8) : JZX_OK;
 }
 
 static void submit_aside(uring *u)
@@ -250,7 +259,7 @@ static jzx_err uring_wait(jzx__backend *backend, uint64_t deadline_ns)
     if (completed(u) != 0 || u->wake_poll_wanted) {
         return uring_submit(backend);
     }
-    uint32_t flags = u->features.no_iowait ? ENTER_NO_IOWAIT : 0;
+    uint32_t flags = IORING_ENTER_GETEVENTS | (u->features.no_iowait ? ENTER_NO_IOWAIT : 0);
     if (deadline_ns == JZX_FOREVER) {
         return enter(u, 1, flags, NULL, _NSIG / 8);
     }
@@ -749,6 +758,7 @@ static const jzx__backend_ops OPS = {
     .doorbell = uring_doorbell,
     .busy = uring_busy,
     .submit = uring_submit,
+    .send_off = uring_send_off,
     .wait = uring_wait,
     .reap = uring_reap,
     .wake = uring_wake,

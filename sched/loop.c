@@ -624,9 +624,12 @@ static void bring_in(jzx_loop *loop)
         jzx__park_pay_owed(loop); /* a loop that is never idle does not park, and its peers wait all the same */
     }
     loop->unseen = false;
-    if (loop->backend->ops->busy(loop->backend)) {
+    const jzx__backend_ops *ops = loop->backend->ops;
+    bool behind = loop->turn_over && !jzx__runs_empty(&loop->runs);
+    loop->caught_up = behind && !loop->caught_up;
+    if (ops->busy(loop->backend)) {
         loop->doorbells = false;
-        jzx__loop_note(loop, loop->backend->ops->submit(loop->backend));
+        jzx__loop_note(loop, loop->caught_up ? ops->send_off(loop->backend) : ops->submit(loop->backend));
         loop->backend->ops->reap(loop->backend, REAP_PER_TURN, jzx__socket_cqe, loop);
     }
 }

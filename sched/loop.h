@@ -95,6 +95,7 @@ struct jzx_loop {
     bool host_asleep;        /* a host sleeps on the poll fd */
     bool in_turn;
     bool turn_over;          /* its time is used up */
+    bool caught_up;          /* this turn brings nothing in, for the last one left work */
     bool doorbells;          /* queued in mid-turn: they wait for an enter */
     bool gave;               /* a lane in has its `gave` */
     bool clock_read;         /* while lingering, not long ago: the turn goes by it */

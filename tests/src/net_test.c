@@ -530,6 +530,74 @@ Test(net, listens_on_IPv6, .timeout = 30)
     player_free(p);
 }
 
+/* White-box: what a turn asks of the backend first. */
+static jzx__backend_ops watched_ops;
+static const jzx__backend_ops *real_ops;
+static uint32_t brought_in; /* calls of submit() */
+static uint32_t sent_off;
+static uint32_t in_a_row; /* of send_off(), now and at most */
+static uint32_t most_in_a_row;
+
+static jzx_err watched_submit(jzx__backend *backend)
+{
+    brought_in++;
+    in_a_row = 0;
+    return real_ops->submit(backend);
+}
+
+static jzx_err watched_send_off(jzx__backend *backend)
+{
+    sent_off++;
+    in_a_row++;
+    most_in_a_row = in_a_row > most_in_a_row ? in_a_row : most_in_a_row;
+    return real_ops->send_off(backend);
+}
+
+static jzx_behavior_result mail_itself(jzx_context *context, test_actor *actor, const jzx_message *message)
+{
+    (void)jzx_send(context, actor->id, message);
+    return JZX_BEHAVIOR_OK;
+}
+
+/* What waits for a server that is behind waits in the kernel, not in the receive buffers; and nobody waits for ever. */
+Test(net, P22_a_loop_that_is_behind_brings_in_every_other_turn, .timeout = 30)
+{
+    test_world w;
+    jzx_config config;
+    player *p = player_make(ECHO_COPY);
+    player *busy = player_make(READ);
+    uint8_t data[100];
+    fill(data, sizeof data);
+    test_config(&config);
+    config.turn_ns = 1000; /* a turn ends at the first look at the clock, with work left */
+    test_world_open(&w, 1, &config);
+    test_spawn(&w, 0, &p->actor);
+    errand(&w, p, do_listen);
+    busy->actor.on = mail_itself;
+    test_spawn(&w, 0, &busy->actor);
+    for (uint32_t i = 0; i < 20; i++) {
+        test_send(&w, &busy->actor, 1);
+    }
+    int fd = dial(p);
+    real_ops = w.loops[0]->backend->ops;
+    watched_ops = *real_ops;
+    watched_ops.submit = watched_submit;
+    watched_ops.send_off = watched_send_off;
+    w.loops[0]->backend->ops = &watched_ops;
+    for (int round = 0; round < 50; round++) {
+        cr_assert_eq(write_some(fd, data, sizeof data), sizeof data);
+        expect(&w, fd, 0, sizeof data);
+    }
+    w.loops[0]->backend->ops = real_ops;
+    cr_assert_gt(sent_off, 0, "never behind");
+    cr_assert_gt(brought_in, 0);
+    cr_assert_eq(most_in_a_row, 1);
+    close(fd);
+    test_world_close(&w);
+    player_free(p);
+    player_free(busy);
+}
+
 /* ---- listening ---- */
 
 Test(net, N8_a_connection_limit_holds_and_lets_the_next_in, .timeout = 30)

@@ -374,6 +374,7 @@ static const jzx__backend_ops OPS = {
     .doorbell = fake_doorbell,
     .busy = fake_busy,
     .submit = fake_submit,
+    .send_off = fake_submit,
     .wait = fake_wait,
     .reap = fake_reap,
     .wake = fake_wake,
