@@ -30,6 +30,7 @@ static void end_unrun(jzx_loop *loop)
         JZX_ASSERT(created == JZX__LOOP_LEFT);
     }
     jzx__loop_teardown(loop);
+    jzx__count_set(&loop->segment->state, JZX__LOOP_LEFT);
 }
 
 /* The first run, by the one thread that has taken `entered`. */

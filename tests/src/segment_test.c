@@ -214,6 +214,19 @@ Test(segment, a_loop_says_that_it_lives_and_how_far_it_is, .timeout = 30)
     test_world_close(&world);
 }
 
+Test(segment, a_loop_that_was_stopped_before_it_ran_has_left, .timeout = 30)
+{
+    test_world world;
+    test_world_open(&world, 1, NULL);
+    view v;
+    cr_assert(view_open(&v, getpid(), jzx_runtime_segment_fd(world.runtime)));
+    cr_assert_eq(jzx_runtime_request_stop(world.runtime), JZX_OK);
+    cr_assert_eq(jzx_loop_run(world.loops[0]), JZX_OK);
+    cr_assert(view_loop(&v, 0)->state == 2 && view_loop(&v, 0)->turn == 0);
+    view_close(&v);
+    test_world_close(&world);
+}
+
 /* ---- a loop on a thread of its own: asleep, busy, stuck ---- */
 
 static _Atomic(bool) let_go;
