@@ -141,6 +141,10 @@ void books_ended(sim_player *player, const jzx_exit_info *info)
     if (info != NULL) {
         world_check(play->world, player->life == LIFE_ALIVE); /* one fini for each init */
         world_check(play->world, info->id == player->id);
+        if (player->fixed != 0 && player->fixed != info->kind) {
+            world_fail(play->world, "player %u ended with kind %u, but %u came first", player->index, info->kind,
+                       player->fixed);
+        }
         if (!reason_given(player, info)) {
             world_fail(play->world, "player %u ended for a reason nobody gave: %u", player->index, info->kind);
         }
@@ -321,6 +325,56 @@ void books_idle(void *context)
             world_fail(play->world, "loop %u sleeps and %s, at %llu ns", i, what,
                        (unsigned long long)world_now_ns(play->world));
             return;
+        }
+    }
+}
+
+/* ---- at rest ---- */
+
+static void check_lane(sim_play *play, const jzx__lane *lane)
+{
+    uint32_t home = lane->free_count + (lane->open != NULL) + ck_ring_size(&lane->back);
+    world_check(play->world, lane->open_count == 0 && lane->overflow.first == NULL);
+    world_check(play->world, lane->cells_published == lane->cells_taken);
+    world_check(play->world, home == lane->block_count); /* L2 */
+}
+
+static void check_loop(sim_play *play, const jzx_loop *loop)
+{
+    uint32_t live = 0;
+    uint32_t monitors = 0;
+    uint32_t suffered = 0;
+    for (uint32_t i = 0; i < play->player_count; i++) {
+        const sim_player *player = &play->players[i];
+        bool here = player->life == LIFE_ALIVE && player->loop == loop->index;
+        live += here;
+        for (uint32_t k = 0; k < OPEN_MAX && player->life == LIFE_ALIVE; k++) {
+            if (player->monitors[k].number != 0) {
+                monitors += here;
+                suffered += play->players[player->monitors[k].target].loop == loop->index;
+            }
+        }
+    }
+    world_check(play->world, loop->slots.live == live);
+    world_check(play->world, loop->monitors.used == monitors);
+    world_check(play->world, loop->suffered.used == suffered);
+    world_check(play->world, loop->resumes.used == 0 && loop->resume_waits.used == 0);
+    world_check(play->world, loop->timers.used == 0 && loop->requests_timed == 0);
+    world_check(play->world, loop->pool.free_count == loop->pool.count);
+    world_check(play->world, atomic_load(&loop->pool.low) == 0);
+    for (uint32_t i = 0; i < loop->slots.fresh; i++) {
+        world_check(play->world, atomic_load(&loop->slots.full[i]) == 0); /* every mailbox is empty */
+    }
+}
+
+void books_rest(sim_play *play)
+{
+    for (uint32_t i = 0; i < play->loop_count; i++) {
+        check_loop(play, play->loops[i].loop);
+        for (uint32_t k = 0; k < play->loop_count; k++) {
+            if (i != k) {
+                check_lane(play, play->loops[i].loop->lanes_out[k]);
+            }
         }
     }
 }

@@ -278,6 +278,10 @@ static void judge_main(void *argument)
         world_sleep(world, world_random(world) % 3000000);
     } else {
         await_quiet(play);
+        play->silent = true;
+        await_quiet(play);
+        world_sleep(world, 20000000); /* signals that nobody waits for */
+        books_rest(play);
     }
     if (world_chance(world, 300)) {
         shut_down(play);

@@ -54,6 +54,7 @@ typedef struct sim_player {
     jzx_actor_id id;
     uint32_t ticks;
     uint32_t asked;
+    uint32_t fixed; /* the exit kind that it must end with, once its end was the first to come; 0: not known */
     jzx_exit_info exit;
     open_monitor monitors[OPEN_MAX];
     open_request requests[OPEN_MAX];
@@ -116,6 +117,7 @@ struct sim_play {
     bool stopping;     /* the stop was asked for */
     bool alone[LOOPS]; /* a stop of this loop was */
     uint32_t lost;     /* the loop whose kernel loses a completion, or LOOPS */
+    bool silent;       /* hosts say nothing more */
     bool destroying;
     uint64_t memory_live;
     uint64_t memory_blocks;
@@ -139,6 +141,7 @@ void books_down(sim_player *watcher, const jzx_down *down);
 void books_ended(sim_player *player, const jzx_exit_info *info);
 const char *books_open(sim_play *play); /* what is still to come, or NULL */
 void books_idle(void *play);            /* nobody sleeps on work */
+void books_rest(sim_play *play);        /* when nothing is to come: each record, cell and block is where it belongs */
 void books_close(sim_play *play);       /* all at the very end */
 
 #endif

@@ -138,6 +138,17 @@ static void demonitor(sim_player *self, jzx_context *context)
     monitor->number = 0;
 }
 
+/* Whether an end that this loop asks for now is the one that counts: no other has come before. */
+static bool can_still_end(const jzx_context *context, const sim_player *target)
+{
+    const jzx_loop *loop = context->loop;
+    if (jzx__id_loop(target->id) != loop->index) {
+        return false;
+    }
+    uint32_t index = jzx__slot_find(&loop->slots, target->id);
+    return index != JZX__SLOT_NONE && jzx__public(loop, index)->state < JZX__STOPPING;
+}
+
 static void end_other(sim_player *self, jzx_context *context)
 {
     sim_play *play = self->play;
@@ -147,7 +158,10 @@ static void end_other(sim_player *self, jzx_context *context)
     }
     jzx_err err;
     uint32_t before = target->asked; /* it may end before the call returns */
-    switch (world_below(play->world, 4)) {
+    bool first = target != self && can_still_end(context, target);
+    uint32_t lot = world_below(play->world, 4);
+    static const uint32_t kinds[] = {JZX_EXIT_SHUTDOWN, 0, JZX_EXIT_KILLED, JZX_EXIT_FAIL};
+    switch (lot) {
     case 0:
         target->asked |= 1u << JZX_EXIT_SHUTDOWN;
         err = jzx_stop(context, target->id);
@@ -168,6 +182,8 @@ static void end_other(sim_player *self, jzx_context *context)
     if (err != JZX_OK) {
         target->asked = before;
         check_refusal(play, target, err);
+    } else if (first) {
+        target->fixed = kinds[lot]; /* a drain is no reason yet */
     }
 }
 
@@ -568,7 +584,7 @@ void host_says(sim_driven *driven)
 {
     sim_play *play = driven->play;
     sim_player *target = somebody(play);
-    if (target == NULL || !world_chance(play->world, 200)) {
+    if (target == NULL || play->silent || !world_chance(play->world, 200)) {
         return;
     }
     jzx_message message;
