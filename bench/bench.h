@@ -66,15 +66,14 @@ typedef struct bench_row {
 } bench_row;
 
 /* Ends this bench with a message when a count, a checksum or a call is wrong: such a time means nothing. */
-#define BENCH_CHECK(condition, ...)                            \
-    do {                                                       \
-        if (!(condition)) {                                    \
-            bench_fail(__FILE__, __LINE__, __VA_ARGS__);       \
-        }                                                      \
+#define BENCH_CHECK(condition, ...)                      \
+    do {                                                 \
+        if (!(condition)) {                              \
+            bench_fail(__FILE__, __LINE__, __VA_ARGS__); \
+        }                                                \
     } while (0)
 
-void bench_fail(const char *file, int line, const char *format, ...)
-    __attribute__((noreturn, format(printf, 3, 4)));
+void bench_fail(const char *file, int line, const char *format, ...) __attribute__((noreturn, format(printf, 3, 4)));
 
 void bench_add(bench_series *series, double value);
 

@@ -18,7 +18,7 @@ enum {
 
 typedef struct echo_load {
     uint32_t connections;
-    uint32_t size;      /* bytes of a request and of its reply */
+    uint32_t size; /* bytes of a request and of its reply */
     uint64_t warm_up_ns;
     uint64_t measure_ns;
 } echo_load;

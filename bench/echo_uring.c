@@ -188,10 +188,17 @@ static void handle(struct server *server, const struct io_uring_cqe *completion)
 {
     uint32_t index = (uint32_t)completion->user_data;
     switch ((uint32_t)(completion->user_data >> 32)) {
-    case OP_ACCEPT: on_accept(server, completion); break;
-    case OP_RECV: on_receive(server, index, completion); break;
-    case OP_SEND: on_send(server, index, completion); break;
-    default: BENCH_CHECK(false, "an unknown completion");
+    case OP_ACCEPT:
+        on_accept(server, completion);
+        break;
+    case OP_RECV:
+        on_receive(server, index, completion);
+        break;
+    case OP_SEND:
+        on_send(server, index, completion);
+        break;
+    default:
+        BENCH_CHECK(false, "an unknown completion");
     }
 }
 

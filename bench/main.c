@@ -32,9 +32,9 @@ struct table {
 };
 
 static const struct bench *const all_benches[] = {
-    &bench_local_pingpong, &bench_local_ring,  &bench_local_random, &bench_stream,      &bench_remote_pingpong,
-    &bench_wake,           &bench_parked_trip, &bench_turn_latency, &bench_post,        &bench_life,
-    &bench_idle_actor,     &bench_timers,      &bench_lateness,     &bench_echo,        &bench_kv,
+    &bench_local_pingpong, &bench_local_ring,   &bench_local_random, &bench_stream, &bench_remote_pingpong,
+    &bench_wake,           &bench_parked_trip,  &bench_turn_latency, &bench_post,   &bench_life,
+    &bench_idle_actor,     &bench_timers,       &bench_lateness,     &bench_echo,   &bench_kv,
     &bench_allocations,    &bench_idle_process,
 };
 enum { BENCH_COUNT = sizeof all_benches / sizeof all_benches[0] };
@@ -222,25 +222,47 @@ static int parse_repeat(const char *text)
 static struct settings parse_arguments(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"list", no_argument, NULL, 'l'},       {"only", required_argument, NULL, 'o'},
-        {"quick", no_argument, NULL, 'q'},      {"repeat", required_argument, NULL, 'r'},
-        {"json", required_argument, NULL, 'j'}, {"kv", required_argument, NULL, 'k'},
-        {"in-process", no_argument, NULL, 'i'}, {"help", no_argument, NULL, 'h'},
+        {"list", no_argument, NULL, 'l'},
+        {"only", required_argument, NULL, 'o'},
+        {"quick", no_argument, NULL, 'q'},
+        {"repeat", required_argument, NULL, 'r'},
+        {"json", required_argument, NULL, 'j'},
+        {"kv", required_argument, NULL, 'k'},
+        {"in-process", no_argument, NULL, 'i'},
+        {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     struct settings settings = {.run = {.row_fd = -1}};
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (option) {
-        case 'l': settings.list = true; break;
-        case 'o': settings.only = optarg; break;
-        case 'q': settings.run.quick = true; break;
-        case 'r': settings.run.repeat = parse_repeat(optarg); break;
-        case 'j': settings.json_path = optarg; break;
-        case 'k': settings.run.kv_path = optarg; break;
-        case 'i': settings.in_process = true; break;
-        case 'h': fputs(usage, stdout); exit(EXIT_SUCCESS);
-        default: fputs(usage, stderr); exit(EXIT_FAILURE);
+        case 'l':
+            settings.list = true;
+            break;
+        case 'o':
+            settings.only = optarg;
+            break;
+        case 'q':
+            settings.run.quick = true;
+            break;
+        case 'r':
+            settings.run.repeat = parse_repeat(optarg);
+            break;
+        case 'j':
+            settings.json_path = optarg;
+            break;
+        case 'k':
+            settings.run.kv_path = optarg;
+            break;
+        case 'i':
+            settings.in_process = true;
+            break;
+        case 'h':
+            fputs(usage, stdout);
+            exit(EXIT_SUCCESS);
+        default:
+            fputs(usage, stderr);
+            exit(EXIT_FAILURE);
         }
     }
     if (settings.run.repeat == 0) {

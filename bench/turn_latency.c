@@ -19,10 +19,10 @@ struct load {
     jzx_actor_id peer;
     uint64_t total;
     uint64_t sent;
-    uint64_t turn_ns;  /* the time this turn shows: a new one begins a new turn */
-    uint64_t next_ns;  /* no probe before */
+    uint64_t turn_ns; /* the time this turn shows: a new one begins a new turn */
+    uint64_t next_ns; /* no probe before */
     uint64_t worked;
-    double *samples;   /* written by the peer */
+    double *samples; /* written by the peer */
     uint64_t sum;
     uint64_t seen __attribute__((aligned(64))); /* written by the peer, read by loop 0 */
     bool busy;
@@ -130,5 +130,5 @@ static void run_latency(const bench_run *run)
     bench_report(run, rows[0], "us", &busy, &idle, (bench_target){BENCH_OURS_AT_MOST, limit_us});
 }
 
-const struct bench bench_turn_latency = {"turn-latency", "a message to a peer loop while 1,000 actors keep the turn busy",
-                                         run_latency};
+const struct bench bench_turn_latency = {"turn-latency",
+                                         "a message to a peer loop while 1,000 actors keep the turn busy", run_latency};

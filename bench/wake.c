@@ -24,10 +24,10 @@ enum { RING_ENTRIES = 8, SLEEP_NS = 100000, TICK_NS = 10000, WARM_UP = 50 };
 struct wakes {
     double *samples; /* ns, written by the sleeper */
     uint64_t total;
-    uint64_t sent;        /* waker */
-    uint64_t next_ns;     /* waker: not before */
-    uint64_t noted;       /* waker: the `seen` that next_ns belongs to */
-    uint64_t sum;         /* sleeper */
+    uint64_t sent;                              /* waker */
+    uint64_t next_ns;                           /* waker: not before */
+    uint64_t noted;                             /* waker: the `seen` that next_ns belongs to */
+    uint64_t sum;                               /* sleeper */
     uint64_t seen __attribute__((aligned(64))); /* written by the sleeper, read by the waker */
 };
 
@@ -123,7 +123,8 @@ static double wake_ours(uint64_t total)
     world_run(&world);
     jzx_counters counters;
     WORLD_CHECK(jzx_loop_stats(world.loops[1], &counters));
-    BENCH_CHECK(counters.parks >= total - total / 10, "the receiver slept %llu times only", (unsigned long long)counters.parks);
+    BENCH_CHECK(counters.parks >= total - total / 10, "the receiver slept %llu times only",
+                (unsigned long long)counters.parks);
     world_close(&world);
     double result = wakes_result(&waker->wakes);
     free(waker);

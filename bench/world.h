@@ -10,10 +10,10 @@
 
 #include <jzx/jzx.h>
 
-#define WORLD_CHECK(call)                                                                                        \
-    do {                                                                                                         \
-        jzx_err world_err_ = (call);                                                                             \
-        BENCH_CHECK(world_err_ == JZX_OK, "%s: %s", #call, jzx_strerror(world_err_));                            \
+#define WORLD_CHECK(call)                                                             \
+    do {                                                                              \
+        jzx_err world_err_ = (call);                                                  \
+        BENCH_CHECK(world_err_ == JZX_OK, "%s: %s", #call, jzx_strerror(world_err_)); \
     } while (0)
 
 enum { WORLD_LOOPS_MAX = 2 };

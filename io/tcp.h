@@ -189,7 +189,7 @@ typedef struct jzx__socket_options {
 void jzx__net_init(jzx__net *net, jzx__backend *backend, const jzx__net_upcalls *upcalls, jzx_counters *counters,
                    const jzx_config *config);
 jzx_err jzx__net_prepare(jzx__net *net, int *os_error);
-void jzx__net_deinit(jzx__net *net); /* every socket is closed */
+void jzx__net_deinit(jzx__net *net);   /* every socket is closed */
 jzx_err jzx__net_flush(jzx__net *net); /* queues wanted operations; once a turn, before submit, whose error it gives */
 void jzx__net_buffer_give(jzx__net *net, uint32_t buffer);
 size_t jzx__net_metadata_size(const jzx_config *config); /* for the footprint */

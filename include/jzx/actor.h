@@ -37,19 +37,19 @@ typedef enum jzx_exit_kind {
 } jzx_exit_kind;
 
 enum {
-    JZX_EXIT_TEXT_MAX = 40,          /* bytes of text with its final zero */
-    JZX_EXIT_CODE_BAD_RESULT = -1,   /* the behavior returned what is not a jzx_behavior_result */
-    JZX_EXIT_CODE_UNSPECIFIED = -2,  /* FAIL without jzx_fail() */
+    JZX_EXIT_TEXT_MAX = 40,         /* bytes of text with its final zero */
+    JZX_EXIT_CODE_BAD_RESULT = -1,  /* the behavior returned what is not a jzx_behavior_result */
+    JZX_EXIT_CODE_UNSPECIFIED = -2, /* FAIL without jzx_fail() */
 };
 
 /** How an actor ended. */
 typedef struct jzx_exit_info {
     jzx_actor_id id;
     uint64_t uptime_ns;
-    uint32_t kind; /* jzx_exit_kind */
-    int32_t code;  /* from jzx_fail(), the error of init, or 0 */
-    uint32_t tag;  /* of the message in the handler when it ended, or 0 */
-    uint32_t incarnation; /* for supervised actors; 0 */
+    uint32_t kind;                /* jzx_exit_kind */
+    int32_t code;                 /* from jzx_fail(), the error of init, or 0 */
+    uint32_t tag;                 /* of the message in the handler when it ended, or 0 */
+    uint32_t incarnation;         /* for supervised actors; 0 */
     char text[JZX_EXIT_TEXT_MAX]; /* zero-terminated */
 } jzx_exit_info;
 
@@ -80,19 +80,19 @@ typedef enum jzx_placement {
 /** How to spawn. Begin with jzx_spawn_options_init(). Copied; may be on the stack. */
 typedef struct jzx_spawn_options {
     size_t struct_size;
-    jzx_behavior_fn behavior; /* required */
-    jzx_init_fn init;         /* NULL: the state is `argument`, or zeroed memory if state_size is set */
-    jzx_fini_fn fini;         /* NULL: nothing to do */
-    void *argument;           /* given to init; the caller keeps it alive until then */
-    uint32_t state_size;      /* bytes the runtime allocates for the state and frees after fini; 0 = none */
-    uint32_t mailbox_cap;     /* messages; 0 = the config's; at most cells / 8 */
-    uint32_t mailbox_bytes;   /* bytes of payloads by pointer; 0 = the config's */
+    jzx_behavior_fn behavior;   /* required */
+    jzx_init_fn init;           /* NULL: the state is `argument`, or zeroed memory if state_size is set */
+    jzx_fini_fn fini;           /* NULL: nothing to do */
+    void *argument;             /* given to init; the caller keeps it alive until then */
+    uint32_t state_size;        /* bytes the runtime allocates for the state and frees after fini; 0 = none */
+    uint32_t mailbox_cap;       /* messages; 0 = the config's; at most cells / 8 */
+    uint32_t mailbox_bytes;     /* bytes of payloads by pointer; 0 = the config's */
     uint16_t messages_per_turn; /* handled before the next actor's turn; 0 = the config's */
-    uint8_t mailbox_policy;   /* jzx_mailbox_policy */
-    uint8_t placement;        /* jzx_placement */
-    uint32_t place_loop;      /* for JZX_PLACE_LOOP */
-    jzx_actor_id place_with;  /* for JZX_PLACE_WITH */
-    const char *name;         /* display name, cut to JZX_ACTOR_NAME_MAX - 1 bytes; NULL = none; read during the call */
+    uint8_t mailbox_policy;     /* jzx_mailbox_policy */
+    uint8_t placement;          /* jzx_placement */
+    uint32_t place_loop;        /* for JZX_PLACE_LOOP */
+    jzx_actor_id place_with;    /* for JZX_PLACE_WITH */
+    const char *name; /* display name, cut to JZX_ACTOR_NAME_MAX - 1 bytes; NULL = none; read during the call */
 } jzx_spawn_options;
 
 /** JZX_TAG_SYS_SPAWNED: the result of jzx_spawn_request(), with its `ref` in the message. */

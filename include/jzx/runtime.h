@@ -53,40 +53,40 @@ typedef struct jzx_config {
 
     jzx_allocator allocators[JZX_MEMORY_KINDS]; /* each all zero (malloc), or with both functions set */
 
-    uint32_t loops_max;        /* loops of the runtime, 1 to JZX_LOOPS_MAX; default 2 */
-    uint32_t actors_max;       /* live actors, 1 to 16,000,000; default 65,536 */
-    uint32_t cells;            /* messages queued at one time, 256 to 16,777,215; default 65,536 */
-    uint32_t lane_blocks;      /* 4 KiB blocks from this loop to each other, 2 to 4,096; default max(2, 256 / (loops - 1)) */
-    uint32_t inbox_size;       /* messages from foreign threads not yet taken, a power of two, 4 to 65,536, one place of
+    uint32_t loops_max;   /* loops of the runtime, 1 to JZX_LOOPS_MAX; default 2 */
+    uint32_t actors_max;  /* live actors, 1 to 16,000,000; default 65,536 */
+    uint32_t cells;       /* messages queued at one time, 256 to 16,777,215; default 65,536 */
+    uint32_t lane_blocks; /* 4 KiB blocks from this loop to each other, 2 to 4,096; default max(2, 256 / (loops - 1)) */
+    uint32_t inbox_size;  /* messages from foreign threads not yet taken, a power of two, 4 to 65,536, one place of
                                   which stays free; default 1,024 */
-    uint32_t posters_max;      /* foreign threads with an inbox of their own, of the runtime; default 16 */
-    uint32_t timers_max;       /* timers and deadlines; default 65,536 */
-    uint32_t monitors_max;     /* monitors held, and as many again suffered; default 65,536 */
-    uint32_t resumes_max;      /* resume notices asked for and not yet given; default 4,096 */
-    uint32_t watches_max;      /* watched file descriptors; default 1,024 */
-    uint32_t sockets_max;      /* listeners and connections; default 16,384 */
-    uint32_t observers_max;    /* observers; default 4 */
+    uint32_t posters_max; /* foreign threads with an inbox of their own, of the runtime; default 16 */
+    uint32_t timers_max;  /* timers and deadlines; default 65,536 */
+    uint32_t monitors_max;  /* monitors held, and as many again suffered; default 65,536 */
+    uint32_t resumes_max;   /* resume notices asked for and not yet given; default 4,096 */
+    uint32_t watches_max;   /* watched file descriptors; default 1,024 */
+    uint32_t sockets_max;   /* listeners and connections; default 16,384 */
+    uint32_t observers_max; /* observers; default 4 */
 
-    uint32_t mailbox_cap;      /* an actor's mailbox when its spawn options say 0; default 1,024; at most cells / 8 */
-    uint32_t mailbox_bytes;    /* bytes of payloads by pointer in one mailbox when the options say 0; 32 and more;
+    uint32_t mailbox_cap;   /* an actor's mailbox when its spawn options say 0; default 1,024; at most cells / 8 */
+    uint32_t mailbox_bytes; /* bytes of payloads by pointer in one mailbox when the options say 0; 32 and more;
                                   default 1 GiB */
 
     uint32_t messages_per_actor; /* messages an actor handles before the next one's turn; default 64 */
     uint32_t actors_per_turn;    /* actors run in one turn; default 1,024 */
-    uint64_t turn_ns;            /* a turn ends after this long; looked at every 8 messages; 1,000 and more; default 50,000 */
-    uint64_t flush_ns;           /* mail to another loop waits no longer than this in mid-turn; default 20,000 */
-    uint64_t linger_ns;          /* how long an idle loop polls before it sleeps; 0 default; JZX_FOREVER = never sleep */
-    uint64_t slow_handler_ns;    /* a handler that took longer is reported; default 10,000,000; 0 = off */
-    bool measure_handlers;       /* read the clock around each handler: exact busy time and slow-handler reports */
-    bool exit_when_idle;         /* stop the runtime when its last actor ends; default false */
+    uint64_t turn_ns;   /* a turn ends after this long; looked at every 8 messages; 1,000 and more; default 50,000 */
+    uint64_t flush_ns;  /* mail to another loop waits no longer than this in mid-turn; default 20,000 */
+    uint64_t linger_ns; /* how long an idle loop polls before it sleeps; 0 default; JZX_FOREVER = never sleep */
+    uint64_t slow_handler_ns; /* a handler that took longer is reported; default 10,000,000; 0 = off */
+    bool measure_handlers;    /* read the clock around each handler: exact busy time and slow-handler reports */
+    bool exit_when_idle;      /* stop the runtime when its last actor ends; default false */
 
-    uint32_t ring_entries;      /* submission entries, a power of two, 8 to 32,768; default 1,024; completions: 4 times */
-    uint32_t recv_buffers;      /* receive buffers, a power of two, 2 to 32,768; default 256 */
-    uint32_t recv_buffer_size;  /* bytes of one, 512 to 1 MiB; default 16,384 */
-    uint32_t send_chunks;       /* chunks for copied sends, 1 to 1,048,576; default 4,096 */
-    uint32_t send_chunk_size;   /* bytes of one, 512 to 1 MiB; default 4,096 */
-    bool restrict_ring;         /* allow the ring only the operations libjzx uses; default true */
-    bool oldest_kernel;         /* use nothing newer than Linux 6.1, as if the kernel had it not; for tests */
+    uint32_t ring_entries; /* submission entries, a power of two, 8 to 32,768; default 1,024; completions: 4 times */
+    uint32_t recv_buffers; /* receive buffers, a power of two, 2 to 32,768; default 256 */
+    uint32_t recv_buffer_size; /* bytes of one, 512 to 1 MiB; default 16,384 */
+    uint32_t send_chunks;      /* chunks for copied sends, 1 to 1,048,576; default 4,096 */
+    uint32_t send_chunk_size;  /* bytes of one, 512 to 1 MiB; default 4,096 */
+    bool restrict_ring;        /* allow the ring only the operations libjzx uses; default true */
+    bool oldest_kernel;        /* use nothing newer than Linux 6.1, as if the kernel had it not; for tests */
 
     uint64_t seed;            /* of jzx_random(); 0 = from the kernel */
     const char *segment_path; /* file that holds the shared segment; NULL = an unnamed memfd; read during create only */

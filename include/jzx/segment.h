@@ -33,24 +33,24 @@ typedef struct jzx_segment_header {
 /** What a loop counts. Each word only grows, unless it is called a gauge. */
 typedef struct jzx_counters {
     uint64_t turns;
-    uint64_t parks;           /* sleeps in the kernel */
-    uint64_t enters;          /* system calls of the loop */
-    uint64_t wakes_sent;      /* doorbells to other loops */
-    uint64_t sent;            /* messages accepted here: sends, answers, dead-letter reports */
-    uint64_t posted;          /* messages taken from foreign threads */
-    uint64_t handled;         /* messages a behavior was called with, signals aside */
-    uint64_t signals;         /* timers, readiness, TCP events, DOWN, RESUME given to behaviors */
-    uint64_t dropped[8];      /* by jzx_drop_reason */
+    uint64_t parks;      /* sleeps in the kernel */
+    uint64_t enters;     /* system calls of the loop */
+    uint64_t wakes_sent; /* doorbells to other loops */
+    uint64_t sent;       /* messages accepted here: sends, answers, dead-letter reports */
+    uint64_t posted;     /* messages taken from foreign threads */
+    uint64_t handled;    /* messages a behavior was called with, signals aside */
+    uint64_t signals;    /* timers, readiness, TCP events, DOWN, RESUME given to behaviors */
+    uint64_t dropped[8]; /* by jzx_drop_reason */
     uint64_t unhandled;
-    uint64_t refused_full;    /* sends refused: mailbox full */
-    uint64_t refused_block;   /* sends refused: no cell or lane room */
-    uint64_t lane_sent;       /* cells published to other loops */
-    uint64_t lane_received;   /* cells taken from other loops */
-    uint64_t mail_in;         /* mail and answers taken from other loops */
-    uint64_t mail_out;        /* mail and answers put into lanes */
+    uint64_t refused_full;  /* sends refused: mailbox full */
+    uint64_t refused_block; /* sends refused: no cell or lane room */
+    uint64_t lane_sent;     /* cells published to other loops */
+    uint64_t lane_received; /* cells taken from other loops */
+    uint64_t mail_in;       /* mail and answers taken from other loops */
+    uint64_t mail_out;      /* mail and answers put into lanes */
     uint64_t spawned;
     uint64_t ended;
-    uint64_t failed;          /* of those: kind FAIL */
+    uint64_t failed; /* of those: kind FAIL */
     uint64_t init_failed;
     uint64_t slow_handlers;
     uint64_t yields;
@@ -60,25 +60,25 @@ typedef struct jzx_counters {
     uint64_t connections_closed;
     uint64_t bytes_in;
     uint64_t bytes_out;
-    uint64_t recv_starved;    /* receives that ended for want of a buffer */
+    uint64_t recv_starved; /* receives that ended for want of a buffer */
     uint64_t stale_completions;
-    uint64_t actors;          /* gauge */
-    uint64_t queued;          /* gauge: messages in mailboxes */
-    uint64_t cells_free;      /* gauge */
-    uint64_t timers;          /* gauge */
-    uint64_t sockets;         /* gauge */
-    uint64_t watches;         /* gauge */
-    uint64_t reserved[16];    /* 0: room for more, so that jzx_loop_stats() never writes past a caller's struct */
+    uint64_t actors;       /* gauge */
+    uint64_t queued;       /* gauge: messages in mailboxes */
+    uint64_t cells_free;   /* gauge */
+    uint64_t timers;       /* gauge */
+    uint64_t sockets;      /* gauge */
+    uint64_t watches;      /* gauge */
+    uint64_t reserved[16]; /* 0: room for more, so that jzx_loop_stats() never writes past a caller's struct */
 } jzx_counters;
 
 typedef struct jzx_segment_loop {
     uint64_t index;
-    uint64_t thread_id;    /* gettid() of its thread, 0 before the first run */
-    uint64_t state;        /* 0 created, 1 running, 2 left */
-    uint64_t turn;         /* the heartbeat: number of the turn */
+    uint64_t thread_id; /* gettid() of its thread, 0 before the first run */
+    uint64_t state;     /* 0 created, 1 running, 2 left */
+    uint64_t turn;      /* the heartbeat: number of the turn */
     uint64_t turn_began_ns;
-    uint64_t parked;       /* 1 while asleep in the kernel */
-    uint64_t running_id;   /* actor in its handler, 0 between */
+    uint64_t parked;           /* 1 while asleep in the kernel */
+    uint64_t running_id;       /* actor in its handler, 0 between */
     uint64_t running_since_ns; /* when the turn gave it the thread; only with measure_handlers */
     uint64_t reserved[8];
     jzx_counters counters;

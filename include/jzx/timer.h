@@ -32,7 +32,8 @@ typedef enum jzx_missed_ticks {
  * Returns: JZX_OK with *timer (which may be NULL); JZX_ERR_LIMIT (timers_max); JZX_ERR_NO_MEMORY; JZX_ERR_INVALID_ARG
  *          (NULL, a reserved tag, a size over the limit, the host's context); JZX_ERR_STOPPING (in fini); WRONG_THREAD
  */
-JZX_API jzx_err jzx_timer_after(jzx_context *context, uint64_t delay_ns, const jzx_message *message, jzx_timer_id *timer);
+JZX_API jzx_err jzx_timer_after(jzx_context *context, uint64_t delay_ns, const jzx_message *message,
+                                jzx_timer_id *timer);
 
 /** jzx_timer_after() with an absolute time of CLOCK_MONOTONIC; one that has passed fires in the next turn. */
 JZX_API jzx_err jzx_timer_at(jzx_context *context, uint64_t due_ns, const jzx_message *message, jzx_timer_id *timer);

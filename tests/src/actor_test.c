@@ -714,7 +714,8 @@ Test(actor, F11_F12_stop_drain_kill_and_fail_from_everywhere, .timeout = 60)
 Test(actor, the_text_of_a_failure_is_cut_and_may_be_missing, .timeout = 60)
 {
     const char *texts[] = {NULL, "", "123456789012345678901234567890123456789",
-                           "1234567890123456789012345678901234567890", "12345678901234567890123456789012345678901234567"};
+                           "1234567890123456789012345678901234567890",
+                           "12345678901234567890123456789012345678901234567"};
     for (unsigned i = 0; i < 5; i++) {
         for (unsigned by_itself = 0; by_itself < 2; by_itself++) {
             test_world world;
@@ -1030,13 +1031,13 @@ Test(actor, M19_ids_that_cannot_be, .timeout = 60)
     test_spawn(&world, 0, &actor);
     const jzx_actor_id ids[] = {0,
                                 UINT64_MAX,
-                                actor.id + 1,                /* a generation to come */
-                                actor.id - 1,                /* generation 0 */
-                                actor.id + (1ull << 32),     /* an index never used */
+                                actor.id + 1,                 /* a generation to come */
+                                actor.id - 1,                 /* generation 0 */
+                                actor.id + (1ull << 32),      /* an index never used */
                                 actor.id | 0xFFFFFFull << 32, /* beyond the capacity */
-                                2ull << 56 | 1,              /* no such loop */
+                                2ull << 56 | 1,               /* no such loop */
                                 255ull << 56 | 1,
-                                1ull << 56,                  /* generation 0 of another loop */
+                                1ull << 56, /* generation 0 of another loop */
                                 1ull << 56 | 0xFFFFFFull << 32 | 1};
     for (unsigned i = 0; i < sizeof ids / sizeof ids[0]; i++) {
         char what[64];

@@ -31,7 +31,7 @@ typedef struct player {
 
 typedef struct incarnation {
     player *player;
-    held asked;    /* requests open */
+    held asked; /* requests open */
     held to_answer;
     held monitors;
     held timers;
@@ -312,7 +312,7 @@ static jzx_behavior_result play(jzx_context *context, void *state, const jzx_mes
         move(context, me);
     }
     return result == JZX_BEHAVIOR_YIELD || result > JZX_BEHAVIOR_UNHANDLED + 1 ? JZX_BEHAVIOR_OK
-                                                                                : (jzx_behavior_result)result;
+                                                                               : (jzx_behavior_result)result;
 }
 
 static void fill_options(player *p, incarnation *next, jzx_spawn_options *options)
@@ -416,7 +416,8 @@ static void play_game(uint64_t seed, uint32_t loops, bool threads, uint64_t ops)
             }
         } while (!all);
     }
-    uint64_t came = test_count(&world, offsetof(jzx_counters, sent)) + test_count(&world, offsetof(jzx_counters, posted));
+    uint64_t came = test_count(&world, offsetof(jzx_counters, sent)) +
+                    test_count(&world, offsetof(jzx_counters, posted));
     cr_assert_eq(came, fates(&world), "seed %lu: %lu came, %lu have met their fate", (unsigned long)seed,
                  (unsigned long)came, (unsigned long)fates(&world));
     test_world_close(&world);

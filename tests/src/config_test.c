@@ -26,35 +26,29 @@ typedef struct field {
     bool wide; /* 64 bits */
 } field;
 
-#define FIELD(name, least, most) {#name, offsetof(jzx_config, name), least, most, false, sizeof((jzx_config *)0)->name == 8}
-#define POWER(name, least, most) {#name, offsetof(jzx_config, name), least, most, true, false}
+#define FIELD(name, least, most)                                                                  \
+    {                                                                                             \
+#name, offsetof(jzx_config, name), least, most, false, sizeof((jzx_config *)0)->name == 8 \
+    }
+#define POWER(name, least, most)                                    \
+    {                                                               \
+#name, offsetof(jzx_config, name), least, most, true, false \
+    }
 
 static const field fields[] = {
-    FIELD(loops_max, 1, JZX_LOOPS_MAX),
-    FIELD(actors_max, 1, 16000000),
+    FIELD(loops_max, 1, JZX_LOOPS_MAX),    FIELD(actors_max, 1, 16000000),
     FIELD(cells, 65536, 16777215), /* its own least is 256; here it is what the lanes and the inbox ask for */
-    FIELD(lane_blocks, 2, 4096),
-    POWER(inbox_size, 4, 65536),
-    FIELD(posters_max, 1, 65536),
-    FIELD(timers_max, 1, 1u << 23),
-    FIELD(monitors_max, 1, 1u << 23),
-    FIELD(resumes_max, 1, 1u << 23),
-    FIELD(watches_max, 1, 1u << 23),
-    FIELD(sockets_max, 1, 1u << 23),
-    FIELD(observers_max, 1, 1024),
-    FIELD(mailbox_cap, 1, 16777215 / 8),
-    FIELD(mailbox_bytes, 32, UINT32_MAX),
-    FIELD(messages_per_actor, 1, 65535),
-    FIELD(actors_per_turn, 1, UINT32_MAX),
-    FIELD(turn_ns, 1000, UINT64_MAX),
-    FIELD(flush_ns, 0, UINT64_MAX),
-    FIELD(linger_ns, 0, UINT64_MAX),
-    FIELD(slow_handler_ns, 0, UINT64_MAX),
-    POWER(ring_entries, 8, 32768),
-    POWER(recv_buffers, 2, 32768),
-    FIELD(recv_buffer_size, 512, 1u << 20),
-    FIELD(send_chunks, 1, 1u << 20),
-    FIELD(send_chunk_size, 512, 1u << 20),
+    FIELD(lane_blocks, 2, 4096),           POWER(inbox_size, 4, 65536),
+    FIELD(posters_max, 1, 65536),          FIELD(timers_max, 1, 1u << 23),
+    FIELD(monitors_max, 1, 1u << 23),      FIELD(resumes_max, 1, 1u << 23),
+    FIELD(watches_max, 1, 1u << 23),       FIELD(sockets_max, 1, 1u << 23),
+    FIELD(observers_max, 1, 1024),         FIELD(mailbox_cap, 1, 16777215 / 8),
+    FIELD(mailbox_bytes, 32, UINT32_MAX),  FIELD(messages_per_actor, 1, 65535),
+    FIELD(actors_per_turn, 1, UINT32_MAX), FIELD(turn_ns, 1000, UINT64_MAX),
+    FIELD(flush_ns, 0, UINT64_MAX),        FIELD(linger_ns, 0, UINT64_MAX),
+    FIELD(slow_handler_ns, 0, UINT64_MAX), POWER(ring_entries, 8, 32768),
+    POWER(recv_buffers, 2, 32768),         FIELD(recv_buffer_size, 512, 1u << 20),
+    FIELD(send_chunks, 1, 1u << 20),       FIELD(send_chunk_size, 512, 1u << 20),
 };
 
 enum { FIELDS = sizeof fields / sizeof fields[0] };
@@ -870,8 +864,8 @@ static void observe_slow(bool measure, uint64_t slow_ns, test_observer *observer
     cr_assert_eq(pread(jzx_runtime_segment_fd(world.runtime), segment, sizeof segment, 0), (ssize_t)sizeof segment);
     const jzx_segment_header *header = (const jzx_segment_header *)(const void *)segment;
     cr_assert_eq(header->magic, JZX_SEGMENT_MAGIC);
-    const jzx_segment_slot *slot =
-        (const jzx_segment_slot *)(const void *)(segment + header->loops_offset + header->slots_offset);
+    const jzx_segment_slot *slot = (const jzx_segment_slot *)(const void *)(segment + header->loops_offset +
+                                                                            header->slots_offset);
     cr_assert_eq(slot->id, actor.id);
     *busy_ns = slot->busy_ns;
     test_world_close(&world);

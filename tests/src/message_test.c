@@ -81,8 +81,8 @@ static void never_drop(void *context, void *data, size_t size)
 
 Test(message, D04_M15_reserved_tags_are_the_runtimes, .timeout = 60)
 {
-    const uint32_t tags[] = {JZX_TAG_RESERVED, JZX_TAG_SYS_IO, JZX_TAG_SYS_CHILD_EXIT, JZX_TAG_SYS_DOWN,
-                             JZX_TAG_SYS_SPAWNED, JZX_TAG_SYS_RESUME, JZX_TAG_SYS_NO_ANSWER, UINT32_MAX};
+    const uint32_t tags[] = {JZX_TAG_RESERVED,    JZX_TAG_SYS_IO,     JZX_TAG_SYS_CHILD_EXIT, JZX_TAG_SYS_DOWN,
+                             JZX_TAG_SYS_SPAWNED, JZX_TAG_SYS_RESUME, JZX_TAG_SYS_NO_ANSWER,  UINT32_MAX};
     for (unsigned i = 0; i < sizeof tags / sizeof tags[0]; i++) {
         expect_refused(jzx_message_empty(tags[i]), "a reserved tag");
     }
@@ -132,7 +132,8 @@ Test(message, M01_null_is_refused_everywhere, .timeout = 60)
     cr_expect_eq(jzx_poster_post(poster, actor.id, NULL), JZX_ERR_INVALID_ARG);
     const uint32_t sizes[] = {0, 1, 2, 3, 5, 6, 1000, 65535, 65537, 131072, UINT32_MAX};
     for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        cr_expect_eq(jzx_poster_create(world.runtime, sizes[i], &poster), JZX_ERR_INVALID_ARG, "a ring of %u", sizes[i]);
+        cr_expect_eq(jzx_poster_create(world.runtime, sizes[i], &poster), JZX_ERR_INVALID_ARG, "a ring of %u",
+                     sizes[i]);
     }
     test_world_close(&world);
 }
@@ -167,7 +168,8 @@ Test(message, values_of_0_to_32_bytes_arrive_as_sent, .timeout = 60)
             }
             jzx_message message = jzx_message_value(size, bytes, size);
             cr_assert_eq(way == 2 ? jzx_post(world.runtime, actor.id, &message)
-                                  : jzx_send(host_of(&world, 0), actor.id, &message), JZX_OK);
+                                  : jzx_send(host_of(&world, 0), actor.id, &message),
+                         JZX_OK);
             memset(&message, 0xEE, sizeof message); /* it was copied */
         }
         test_until(&world, actor.received == 33);
@@ -237,7 +239,8 @@ static jzx_behavior_result send_it(jzx_context *context, test_actor *actor, void
 {
     (void)actor;
     errand *e = argument;
-    e->err = e->flags == 0 ? jzx_send(context, e->to, &e->message) : jzx_send_with(context, e->to, &e->message, e->flags);
+    e->err = e->flags == 0 ? jzx_send(context, e->to, &e->message)
+                           : jzx_send_with(context, e->to, &e->message, e->flags);
     return JZX_BEHAVIOR_OK;
 }
 
@@ -452,7 +455,8 @@ static void *post_all(void *argument)
         memcpy((char *)message.pointer.data + 8, &i, sizeof i);
         jzx_err err;
         do {
-            err = poster != NULL ? jzx_poster_post(poster, f->to, &message) : jzx_post(f->world->runtime, f->to, &message);
+            err = poster != NULL ? jzx_poster_post(poster, f->to, &message)
+                                 : jzx_post(f->world->runtime, f->to, &message);
             f->full += err != JZX_OK;
             if (err == JZX_ERR_WOULD_BLOCK || err == JZX_ERR_MAILBOX_FULL) {
                 sched_yield();
@@ -647,7 +651,8 @@ Test(message, D06_M58_posts_allocate_nothing_and_a_loop_allocates_on_its_own_thr
     for (uint32_t i = 0; i < 5000; i++) {
         jzx_message message = jzx_message_empty(2);
         jzx_err err;
-        while ((err = jzx_post(world.runtime, actor.id, &message)) == JZX_ERR_WOULD_BLOCK || err == JZX_ERR_MAILBOX_FULL) {
+        while ((err = jzx_post(world.runtime, actor.id, &message)) == JZX_ERR_WOULD_BLOCK ||
+               err == JZX_ERR_MAILBOX_FULL) {
             sched_yield();
         }
         cr_assert_eq(err, JZX_OK);

@@ -135,7 +135,8 @@ static void each_end(uint32_t place, bool threads)
     test_send(&world, &targets[1], JZX_BEHAVIOR_FAIL);
     test_send(&world, &targets[2], 77);
     test_until(&world, watcher.received == 6);
-    const uint32_t kinds[6] = {JZX_EXIT_NORMAL, JZX_EXIT_FAIL, JZX_EXIT_FAIL, JZX_EXIT_SHUTDOWN, JZX_EXIT_KILLED, JZX_EXIT_FAIL};
+    const uint32_t kinds[6] = {JZX_EXIT_NORMAL,   JZX_EXIT_FAIL,   JZX_EXIT_FAIL,
+                               JZX_EXIT_SHUTDOWN, JZX_EXIT_KILLED, JZX_EXIT_FAIL};
     for (unsigned i = 0; i < 6; i++) {
         uint32_t nth = 0;
         while (nth < 6 && d.all[nth].monitor != watches[i].monitor) {
@@ -173,8 +174,8 @@ Test(monitor, one_that_is_not_there_gives_NO_ACTOR, .timeout = 60)
         cr_assert_eq(jzx_kill(host_of(&world, i), dead[i].id), JZX_OK);
         test_until(&world, dead[i].finis == 1);
     }
-    const jzx_actor_id ids[] = {dead[0].id, dead[1].id, dead[0].id + 1, dead[1].id + 5, 9ull << 56 | 1, UINT64_MAX,
-                                0xFFFFFFull << 32 | 1, 1ull << 56 | 0xFFFFFFull << 32 | 1};
+    const jzx_actor_id ids[] = {dead[0].id,     dead[1].id, dead[0].id + 1,        dead[1].id + 5,
+                                9ull << 56 | 1, UINT64_MAX, 0xFFFFFFull << 32 | 1, 1ull << 56 | 0xFFFFFFull << 32 | 1};
     for (uint32_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
         watch w = watch_it(&world, &watcher, ids[i]);
         test_until(&world, d.count == i + 1);
@@ -374,7 +375,8 @@ Test(monitor, demonitor_means_no_down, .timeout = 60)
 }
 
 /* Watches one that is gone, which queues DOWN at once, and takes the monitor back in the same handler. */
-static jzx_behavior_result demonitor_with_down_queued(jzx_context *context, test_actor *actor, const jzx_message *message)
+static jzx_behavior_result demonitor_with_down_queued(jzx_context *context, test_actor *actor,
+                                                      const jzx_message *message)
 {
     watch *w = actor->data;
     if (message->tag == 1) {

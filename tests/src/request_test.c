@@ -31,7 +31,8 @@ static jzx_behavior_result ask(jzx_context *context, test_actor *actor, void *ar
     return JZX_BEHAVIOR_OK;
 }
 
-static question ask_it(test_world *world, test_actor *asker, const test_actor *to, jzx_message message, uint64_t timeout_ns)
+static question ask_it(test_world *world, test_actor *asker, const test_actor *to, jzx_message message,
+                       uint64_t timeout_ns)
 {
     question q = {.to = to->id, .message = message, .timeout_ns = timeout_ns};
     test_do(world, asker, ask, &q);
@@ -766,7 +767,8 @@ Test(request, P23_a_stop_in_the_middle_of_it_all_balances, .timeout = 100)
             test_until(&world, __atomic_load_n(&chains[i].answers, __ATOMIC_ACQUIRE) > 200);
         }
         cr_assert_eq(jzx_runtime_shutdown(world.runtime, JZX_FOREVER, NULL), JZX_OK);
-        uint64_t came = test_count(&world, offsetof(jzx_counters, sent)) + test_count(&world, offsetof(jzx_counters, posted));
+        uint64_t came = test_count(&world, offsetof(jzx_counters, sent)) +
+                        test_count(&world, offsetof(jzx_counters, posted));
         cr_assert_eq(came, fates(&world), "sent = handled + dropped, with nothing queued any more");
         cr_assert_eq(test_count(&world, offsetof(jzx_counters, lane_sent)),
                      test_count(&world, offsetof(jzx_counters, lane_received)), "every lane is empty");

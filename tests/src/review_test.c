@@ -335,7 +335,8 @@ Test(review, what_the_kernel_says_once_is_heard, .timeout = 30)
     jzx_message message = jzx_message_empty(1);
     while (kernel.lose) { /* a wake may come before it sleeps, and then nothing is lost */
         jzx_err err = jzx_post(runtime, id, &message);
-        cr_assert(err == JZX_OK || err == JZX_ERR_WOULD_BLOCK || err == JZX_ERR_MAILBOX_FULL || err == JZX_ERR_LOOP_CLOSED);
+        cr_assert(err == JZX_OK || err == JZX_ERR_WOULD_BLOCK || err == JZX_ERR_MAILBOX_FULL ||
+                  err == JZX_ERR_LOOP_CLOSED);
         sched_yield();
     }
     jzx_err result = JZX_OK;

@@ -684,7 +684,7 @@ Test(runtime, D77_a_stop_from_a_signal_handler_ends_the_run, .timeout = 60)
         jzx_config config;
         test_config(&config);
         config.linger_ns = round % 4 == 3 ? JZX_FOREVER : 0; /* also of a loop that polls */
-        config.oldest_kernel = round % 4 == 2;              /* and one woken through an eventfd */
+        config.oldest_kernel = round % 4 == 2;               /* and one woken through an eventfd */
         test_world_open(&world, 1, &config);
         signalled = world.runtime;
         struct sigaction action = {.sa_handler = on_signal};
@@ -868,12 +868,14 @@ Test(runtime, P23_a_stop_under_load_ends_every_payload_once, .timeout = 100)
         jzx_err result;
         cr_assert_eq(jzx_loop_join(world.loops[0], &result), JZX_OK);
         cr_assert_eq(jzx_loop_join(world.loops[1], &result), JZX_OK);
-        uint64_t in = test_count(&world, offsetof(jzx_counters, sent)) + test_count(&world, offsetof(jzx_counters, posted));
+        uint64_t in = test_count(&world, offsetof(jzx_counters, sent)) +
+                      test_count(&world, offsetof(jzx_counters, posted));
         uint64_t out = test_count(&world, offsetof(jzx_counters, handled));
         for (unsigned i = 0; i < JZX_DROP_REASONS; i++) {
             out += test_count(&world, offsetof(jzx_counters, dropped) + i * 8);
         }
-        cr_assert_eq(in, out, "sent %lu, posted %lu, handled %lu, in all %lu", test_count(&world, offsetof(jzx_counters, sent)),
+        cr_assert_eq(in, out, "sent %lu, posted %lu, handled %lu, in all %lu",
+                     test_count(&world, offsetof(jzx_counters, sent)),
                      test_count(&world, offsetof(jzx_counters, posted)),
                      test_count(&world, offsetof(jzx_counters, handled)), (unsigned long)out);
         cr_assert_eq(test_count(&world, offsetof(jzx_counters, queued)), 0);

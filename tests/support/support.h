@@ -25,7 +25,7 @@
 
 /* Counts what an allocator gives, and fails the n-th call when told to. Any thread. */
 typedef struct test_memory {
-    _Atomic(size_t) live;      /* bytes */
+    _Atomic(size_t) live; /* bytes */
     _Atomic(size_t) peak;
     _Atomic(uint64_t) blocks;  /* not yet given back */
     _Atomic(uint64_t) calls;   /* of alloc */
@@ -58,8 +58,8 @@ typedef struct test_ledger {
     _Atomic(uint64_t) made;
     _Atomic(uint64_t) taken;
     _Atomic(uint64_t) dropped;
-    _Atomic(uint64_t) twice;            /* ended more than once */
-    uint64_t order[TEST_LEDGER_ORDER];  /* numbers, from 0, in the order they were dropped (one thread) */
+    _Atomic(uint64_t) twice;           /* ended more than once */
+    uint64_t order[TEST_LEDGER_ORDER]; /* numbers, from 0, in the order they were dropped (one thread) */
 } test_ledger;
 
 /* A message with a payload of `size` bytes, at least 8: its number. Frees itself when taken or dropped. */
@@ -110,13 +110,13 @@ uint64_t test_count(const test_world *world, size_t offset);
 enum { TEST_PATIENCE_S = 20 };
 
 /* Drives the world until `condition` holds; fails the test when that takes too long. */
-#define test_until(world, condition)                                                                                  \
-    do {                                                                                                              \
-        uint64_t until_deadline = test_now_ns() + TEST_PATIENCE_S * 1000000000ull;                                    \
-        while (!(condition)) {                                                                                        \
-            cr_assert_lt(test_now_ns(), until_deadline, "never came true: %s", #condition);                           \
-            test_world_step(world);                                                                                   \
-        }                                                                                                             \
+#define test_until(world, condition)                                                        \
+    do {                                                                                    \
+        uint64_t until_deadline = test_now_ns() + TEST_PATIENCE_S * 1000000000ull;          \
+        while (!(condition)) {                                                              \
+            cr_assert_lt(test_now_ns(), until_deadline, "never came true: %s", #condition); \
+            test_world_step(world);                                                         \
+        }                                                                                   \
     } while (0)
 
 /* ---- actors ---- */
@@ -143,10 +143,10 @@ struct test_actor {
     jzx_actor_id id;
     _Atomic(uint32_t) inits;
     _Atomic(uint32_t) finis;
-    _Atomic(uint32_t) received;  /* all but TEST_TAG_DO, once not yielded */
+    _Atomic(uint32_t) received; /* all but TEST_TAG_DO, once not yielded */
     _Atomic(uint32_t) yields;
-    jzx_message log[TEST_LOG];   /* the first of them */
-    jzx_exit_info exit;          /* given to fini */
+    jzx_message log[TEST_LOG]; /* the first of them */
+    jzx_exit_info exit;        /* given to fini */
 };
 
 /* Its behavior, init and fini, to spawn it in a test's own way: `options->argument` is the test_actor. */
@@ -182,7 +182,7 @@ typedef struct test_observer {
     uint32_t dead_tag;
     uint32_t slow_tag;
     uint64_t slow_ns;
-    jzx_exit_info exit; /* of the last stop or failed init */
+    jzx_exit_info exit;            /* of the last stop or failed init */
     char name[JZX_ACTOR_NAME_MAX]; /* of the last start */
 } test_observer;
 
