@@ -566,7 +566,7 @@ static void run_actors(jzx_loop *loop)
 {
     loop->turn_over = false;
     loop->window_began_ns = !jzx__runs_empty(&loop->runs) ? loop->now_ns : 0;
-    jzx__life_run(loop, loop->config->actors_per_turn);
+    jzx__run_actors(loop, loop->config->actors_per_turn);
     jzx__count_set(&loop->segment->running_id, 0);
 }
 

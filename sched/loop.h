@@ -50,6 +50,11 @@ typedef enum jzx__end {
     JZX__END_FAIL = 4,
 } jzx__end;
 
+static inline jzx_exit_kind jzx__exit_kind(uint32_t end)
+{
+    return end == JZX__END_KILL ? JZX_EXIT_KILLED : end == JZX__END_FAIL ? JZX_EXIT_FAIL : JZX_EXIT_SHUTDOWN;
+}
+
 struct jzx_context {
     jzx_loop *loop;
     jzx_actor_id self;
@@ -208,6 +213,22 @@ static inline jzx_segment_slot *jzx__public(const jzx_loop *loop, uint32_t index
     return &loop->slots.public[index];
 }
 
+/* The context of an init or a fini. */
+static inline void jzx__context_init(jzx_context *context, jzx_loop *loop, uint32_t index)
+{
+    context->loop = loop;
+    context->self = jzx__public(loop, index)->id;
+    context->slot = index;
+    context->depth = 0;
+    context->ending = false;
+    context->tag = 0;
+    context->special = false;
+    context->answered = false;
+    context->handling = NULL;
+    context->end = 0; /* code and text are set with it */
+    context->buffer = JZX__NO_BUFFER;
+}
+
 static inline void *jzx__allocate(const jzx_loop *loop, jzx_memory kind, size_t size, size_t align)
 {
     return loop->allocators[kind].alloc(loop->allocators[kind].context, size, align);
@@ -278,19 +299,24 @@ static inline void jzx__cell_free(jzx_loop *loop, jzx__cell *cell)
     }
 }
 
-/* life.c: from spawn to exit */
-jzx_err jzx__life_spawn(jzx_loop *loop, const jzx_spawn_options *options, jzx_actor_id parent, uint32_t depth,
+/* spawn.c */
+jzx_err jzx__spawn(jzx_loop *loop, const jzx_spawn_options *options, jzx_actor_id parent, uint32_t depth,
                         jzx_actor_id *id, int32_t *code);
-void jzx__life_spawn_request(jzx_loop *loop, const jzx_spawn_options *options, jzx_actor_id asker, uint32_t depth,
+void jzx__spawn_request(jzx_loop *loop, const jzx_spawn_options *options, jzx_actor_id asker, uint32_t depth,
                              uint64_t token);
-void jzx__life_spawn_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *second);
-void jzx__life_spawn_pack(const jzx_spawn_options *options, uint64_t token, jzx__cell cells[2]);
+void jzx__spawn_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *second);
+void jzx__spawn_pack(const jzx_spawn_options *options, uint64_t token, jzx__cell cells[2]);
+
+/* life.c: how an actor ends */
 jzx_err jzx__life_end(jzx_loop *loop, jzx_actor_id id, jzx__end end, int32_t code, const char *text);
 void jzx__life_end_arrived(jzx_loop *loop, const jzx__cell *cell);
 void jzx__life_end_all(jzx_loop *loop, uint32_t max); /* of a stop: continues at end_cursor */
 void jzx__life_exit(jzx_loop *loop, uint32_t index, jzx_exit_kind kind, int32_t code, const char *text, uint32_t tag);
 void jzx__life_notice_left(jzx_loop *loop, uint32_t index); /* one notice of a dying slot is on its way */
-void jzx__life_run(jzx_loop *loop, uint32_t actors); /* gives at most so many their turn */
+void jzx__life_finish(jzx_loop *loop, uint32_t index); /* tears down a stopping one that came out of the run queue */
+
+/* run.c */
+void jzx__run_actors(jzx_loop *loop, uint32_t actors); /* gives at most so many their turn */
 
 /* signal.c: monitors and resume notices */
 jzx_err jzx__monitor_start(jzx_context *context, jzx_actor_id target, uint64_t *monitor);

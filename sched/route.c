@@ -435,7 +435,7 @@ void jzx__route_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *
         jzx__life_end_arrived(loop, cell);
         break;
     case JZX__CELL_SPAWN:
-        jzx__life_spawn_arrived(loop, cell, second);
+        jzx__spawn_arrived(loop, cell, second);
         break;
     case JZX__CELL_MONITOR:
         jzx__monitor_arrived(loop, cell);

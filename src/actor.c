@@ -90,7 +90,7 @@ jzx_err jzx_spawn(jzx_context *context, const jzx_spawn_options *options, jzx_ac
     }
     jzx_actor_id spawned;
     int32_t code;
-    err = jzx__life_spawn(loop, options, context->self, context->depth + 1, &spawned, &code);
+    err = jzx__spawn(loop, options, context->self, context->depth + 1, &spawned, &code);
     jzx__loop_touch(loop);
     if (err == JZX_OK && id != NULL) {
         *id = spawned;
@@ -120,7 +120,7 @@ static jzx_err request_remote(jzx_context *context, const jzx_spawn_options *opt
     }
     jzx__cell cells[2];
     memset(cells, 0, sizeof cells);
-    jzx__life_spawn_pack(options, token, cells);
+    jzx__spawn_pack(options, token, cells);
     cells[0].sender = context->self;
     *first = cells[0];
     *second = cells[1];
@@ -147,7 +147,7 @@ jzx_err jzx_spawn_request(jzx_context *context, const jzx_spawn_options *options
     }
     uint64_t token = reserved->target;
     if (loop_index == context->loop->index) {
-        jzx__life_spawn_request(context->loop, options, context->self, context->depth + 1, token);
+        jzx__spawn_request(context->loop, options, context->self, context->depth + 1, token);
     } else {
         err = request_remote(context, options, loop_index, token);
     }

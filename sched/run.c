@@ -1,0 +1,403 @@
+/*
+ * run: gives actors their turn, in which each handles some of its messages and signals. The hottest code of the library:
+ * the common case is written out, what is rare is kept out of line.
+ *
+ * Owner thread only.
+ *
+ * Invariants
+ *   U1  A turn is bounded by messages and by time; what an actor has left waits behind the others (P22).
+ *   U2  Of mail and urgent signals neither goes twice while the other waits.
+ *   U3  Messages are counted as handled when their handler has returned and kept them.
+ */
+#include "sched/mailbox.h"
+
+/* What the handler asked for itself comes first, then what it returned. True: the actor has ended. */
+static bool end_after(jzx_context *context, jzx_behavior_result result)
+{
+    jzx_loop *loop = context->loop;
+    uint32_t index = context->slot;
+    if (jzx__public(loop, index)->state == JZX__STOPPING) {
+        return false; /* another ended it meanwhile; it is in the run queue for that (E2) */
+    }
+    if (context->end != 0 && context->end != JZX__END_DRAIN) {
+        jzx__life_exit(loop, index, jzx__exit_kind(context->end), context->code, context->text, context->tag);
+        return true;
+    }
+    if (context->end == JZX__END_DRAIN) {
+        jzx__public(loop, index)->state = JZX__DRAINING;
+    }
+    if (result == JZX_BEHAVIOR_STOP) {
+        jzx__life_exit(loop, index, JZX_EXIT_NORMAL, 0, NULL, context->tag);
+        return true;
+    }
+    if (result == JZX_BEHAVIOR_OK || result == JZX_BEHAVIOR_YIELD || result == JZX_BEHAVIOR_UNHANDLED) {
+        return false;
+    }
+    int32_t code = result == JZX_BEHAVIOR_FAIL ? JZX_EXIT_CODE_UNSPECIFIED : JZX_EXIT_CODE_BAD_RESULT;
+    jzx__life_exit(loop, index, JZX_EXIT_FAIL, code, NULL, context->tag);
+    return true;
+}
+
+typedef enum step {
+    STEP_ON,      /* go on with the next */
+    STEP_YIELDED, /* its turn is over, there is more */
+    STEP_REFUSED, /* the same, and the message is back in the mailbox */
+    STEP_ENDED,   /* the actor has ended */
+} step;
+
+/* With the clock read around the handler. */
+static __attribute__((noinline)) jzx_behavior_result call_measured(jzx_context *context, const jzx__hot *hot,
+                                                                   const jzx_message *message)
+{
+    jzx_loop *loop = context->loop;
+    uint64_t began = loop->backend->ops->now_ns(loop->backend);
+    jzx__count_set(&loop->segment->running_since_ns, began);
+    jzx_behavior_result result = hot->behavior(context, hot->state, message);
+    uint64_t took = loop->backend->ops->now_ns(loop->backend) - began;
+    jzx__count_add(&jzx__public(loop, context->slot)->busy_ns, took);
+    if (took >= loop->config->slow_handler_ns && loop->config->slow_handler_ns != 0) {
+        jzx__observe_slow(loop, context->self, message->tag, took);
+    }
+    return result;
+}
+
+static inline jzx_behavior_result call(jzx_context *context, const jzx__hot *hot, const jzx_message *message)
+{
+    context->tag = message->tag;
+    if (jzx__likely(!context->loop->measure)) {
+        return hot->behavior(context, hot->state, message);
+    }
+    return call_measured(context, hot, message);
+}
+
+static jzx_behavior_result call_signal(jzx_context *context, const jzx_message *message)
+{
+    return call(context, jzx__slot_hot(&context->loop->slots, context->slot), message);
+}
+
+/* Puts a message back in front, to be handled again. `head` is what its cell had before. */
+static void unhandle(jzx_loop *loop, jzx_context *context, jzx__cell *cell, uint32_t head, const jzx_message *message)
+{
+    jzx__hot *hot = jzx__slot_hot(&loop->slots, context->slot);
+    jzx_segment_slot *public = jzx__public(loop, context->slot);
+    if (context->handling != NULL) {
+        jzx__request_unkeep(loop, context->slot, cell);
+        jzx__words_copy(cell->words, message->words);
+        if ((cell->flags & JZX__FLAG_POINTER) != 0) {
+            cell->pointer.size = message->size;
+        }
+    } else {
+        cell->head = head;
+    }
+    jzx__queue_push_front(&hot->mail, cell);
+    public->mailbox_length++;
+    if (public->mailbox_length >= jzx__slot_high_mark(hot->cap) && (hot->flags & JZX__SLOT_MARKED) == 0) {
+        jzx__mailbox_mark(loop, context->slot, hot); /* it fell to the low mark only while this was being handled */
+    }
+    if ((cell->flags & JZX__FLAG_POINTER) != 0) {
+        hot->bytes += cell->pointer.size;
+    }
+    jzx__count_add(&loop->counters->yields, 1);
+}
+
+static void unhandled(jzx_loop *loop, const jzx_message *message)
+{
+    jzx__count_add(&loop->counters->unhandled, 1);
+    if ((message->flags & (JZX_MESSAGE_POINTER | JZX_MESSAGE_LENT)) == JZX_MESSAGE_POINTER &&
+        message->pointer.drop != NULL) {
+        message->pointer.drop(message->pointer.drop_context, message->pointer.data, message->size);
+    }
+}
+
+/* The uncommon ways a handler of mail may return. */
+static __attribute__((noinline)) step after_mail(jzx_context *context, jzx__cell *cell, uint32_t head,
+                                                 const jzx_message *message, jzx_behavior_result result)
+{
+    jzx_loop *loop = context->loop;
+    bool kept = context->handling != NULL; /* by the actor, or consumed by its answer */
+    bool goes_on = (context->end == 0 || context->end == JZX__END_DRAIN) && /* a drain handles what it has */
+                   jzx__public(loop, context->slot)->state != JZX__STOPPING;
+    if (result == JZX_BEHAVIOR_YIELD && !context->answered && goes_on) {
+        if (context->end == JZX__END_DRAIN) {
+            jzx__public(loop, context->slot)->state = JZX__DRAINING;
+            context->end = 0;
+        }
+        unhandle(loop, context, cell, head, message);
+        context->handling = NULL;
+        context->special = false;
+        return STEP_REFUSED;
+    }
+    if (result == JZX_BEHAVIOR_YIELD && !context->answered) { /* it ends: nobody will handle the rest */
+        unhandled(loop, message);
+    }
+    if (result == JZX_BEHAVIOR_UNHANDLED) {
+        unhandled(loop, message);
+        if (kept && !context->answered) {
+            jzx__request_give_up(loop, context->slot, cell, JZX_DROP_UNHANDLED);
+        }
+    }
+    if (!kept) {
+        jzx__cell_free(loop, cell);
+    }
+    context->handling = NULL;
+    context->answered = false;
+    context->special = false;
+    if (end_after(context, result)) {
+        return STEP_ENDED;
+    }
+    context->end = 0;
+    return jzx__public(loop, context->slot)->state == JZX__STOPPING ? STEP_YIELDED : STEP_ON;
+}
+
+/* A request: its cell is kept for the answer, so the handler gets a copy. */
+static __attribute__((noinline)) step run_request(jzx_context *context, jzx__hot *hot, jzx__cell *cell)
+{
+    jzx_message message;
+    jzx__cell_to_message(cell, &message);
+    message.flags |= JZX_MESSAGE_REQUEST;
+    message.ref = jzx__request_keep(context->loop, context->slot, cell);
+    context->handling = cell;
+    context->special = true;
+    return after_mail(context, cell, cell->head, &message, call(context, hot, &message));
+}
+
+/* Mail that is no plain message: by pointer, an answer, a request, or to be reported. */
+static __attribute__((noinline)) step run_mail(jzx_context *context, jzx__hot *hot, jzx_segment_slot *public,
+                                               jzx__cell *cell)
+{
+    jzx_loop *loop = context->loop;
+    jzx__mailbox_left(loop, context->slot, hot, public, cell);
+    public->last_tag = cell->tag;
+    if ((cell->flags & JZX__FLAG_REQUEST) != 0) {
+        return run_request(context, hot, cell);
+    }
+    uint32_t head = jzx__cell_open(cell);
+    return after_mail(context, cell, head, &cell->message, call(context, hot, &cell->message));
+}
+
+/* The common case of run_mail(): a plain message whose handler returns OK and asks for nothing special. */
+static inline step run_plain(jzx_loop *loop, jzx__hot *hot, jzx_segment_slot *public, jzx__cell *cell)
+{
+    jzx_context *context = &loop->turn;
+    jzx__mailbox_shorter(loop, context->slot, hot, public);
+    public->last_tag = cell->tag;
+    uint32_t head = jzx__cell_open_plain(cell);
+    jzx_behavior_result result = call(context, hot, &cell->message);
+    if (jzx__likely(result == JZX_BEHAVIOR_OK && !context->special)) {
+        jzx__cell_free(loop, cell);
+        return STEP_ON;
+    }
+    return after_mail(context, cell, head, &cell->message, result);
+}
+
+/* After the handler of a signal: a signal is never yielded or put back. */
+static step after_signal(jzx_context *context, jzx_behavior_result result)
+{
+    if (result == JZX_BEHAVIOR_UNHANDLED) {
+        jzx__count_add(&context->loop->counters->unhandled, 1);
+    }
+    context->special = false;
+    if (jzx__unlikely(end_after(context, result))) {
+        return STEP_ENDED;
+    }
+    context->end = 0;
+    return jzx__public(context->loop, context->slot)->state == JZX__STOPPING ? STEP_YIELDED : STEP_ON;
+}
+
+static step run_down(jzx_context *context, jzx__cell *cell)
+{
+    jzx__monitor *monitor = (jzx__monitor *)(void *)cell;
+    jzx_down down = {.monitor = monitor->resource.number, .exit = monitor->exit};
+    jzx__resource_disown(&monitor->resource);
+    jzx__table_give(&context->loop->monitors, monitor->resource.number);
+    jzx_message message = jzx_message_pointer(JZX_TAG_SYS_DOWN, &down, sizeof down, NULL, NULL);
+    message.flags |= JZX_MESSAGE_LENT;
+    message.sender = down.exit.id;
+    return after_signal(context, call_signal(context, &message));
+}
+
+static step run_resume(jzx_context *context, jzx__cell *cell)
+{
+    jzx__resume *resume = (jzx__resume *)(void *)cell;
+    jzx_resumed resumed = {.target = resume->target};
+    jzx__map_remove(&context->loop->resumes_by_pair, &resume->by_pair);
+    jzx__resource_disown(&resume->resource);
+    jzx__table_give(&context->loop->resumes, resume->resource.number);
+    jzx_message message = jzx_message_value(JZX_TAG_SYS_RESUME, &resumed, sizeof resumed);
+    return after_signal(context, call_signal(context, &message));
+}
+
+/*
+ * A timer's own message. The record may go inside the handler, by cancel, so what comes after looks it up again. A
+ * payload that was handed over and not taken, because UNHANDLED, is destroyed.
+ */
+static step run_timer(jzx_context *context, jzx__cell *cell)
+{
+    jzx_loop *loop = context->loop;
+    jzx__timer *timer = (jzx__timer *)(void *)cell;
+    jzx_message message;
+    jzx__timer_message(loop, timer, &message);
+    jzx__timer_handled(loop, context->slot, timer);
+    jzx_behavior_result result = call_signal(context, &message);
+    if (result == JZX_BEHAVIOR_UNHANDLED) {
+        unhandled(loop, &message);
+        result = JZX_BEHAVIOR_OK;
+    }
+    return after_signal(context, result);
+}
+
+static step run_watch(jzx_context *context, jzx__cell *cell)
+{
+    jzx__watch_record *record = (jzx__watch_record *)(void *)cell;
+    uint64_t number = record->resource.number;
+    jzx_message message;
+    jzx__watch_event_message(context->loop, record, &message);
+    jzx_behavior_result result = call_signal(context, &message);
+    jzx__watch_event_done(context->loop, number);
+    return after_signal(context, result);
+}
+
+static step run_socket(jzx_context *context, jzx__cell *cell)
+{
+    jzx__socket_record *record = (jzx__socket_record *)(void *)cell;
+    uint64_t number = record->resource.number;
+    jzx_message message;
+    uint64_t event[8]; /* room for a jzx_tcp_event */
+    if (!jzx__socket_event_message(context, record, &message, event)) {
+        /* An observer, told of an accept that failed, may have ended it. */
+        return jzx__public(context->loop, context->slot)->state == JZX__STOPPING ? STEP_YIELDED : STEP_ON;
+    }
+    jzx_behavior_result result = call_signal(context, &message);
+    jzx__socket_event_done(context, number);
+    return after_signal(context, result);
+}
+
+static __attribute__((noinline)) step run_signal(jzx_context *context, jzx__cell *cell)
+{
+    jzx__resource *resource = (jzx__resource *)(void *)cell;
+    resource->listed = false;
+    if ((cell->flags & JZX__FLAG_OVERTIME) != 0) {
+        jzx__resource_expired(context->loop, cell); /* R2 */
+        return STEP_ON;
+    }
+    jzx__count_add(&context->loop->counters->signals, 1);
+    switch ((jzx__cell_kind)cell->kind) {
+    case JZX__CELL_DOWN:
+        return run_down(context, cell);
+    case JZX__CELL_RESUME:
+        return run_resume(context, cell);
+    case JZX__CELL_TIMER:
+        return run_timer(context, cell);
+    case JZX__CELL_WATCH:
+        return run_watch(context, cell);
+    case JZX__CELL_SOCKET:
+        return run_socket(context, cell);
+    default:
+        JZX_ASSERT(!"a cell that is no signal");
+        return STEP_ON;
+    }
+}
+
+/* After its turn an actor goes to the end of the queue, or rests, or has drained. */
+static inline void done(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_segment_slot *public)
+{
+    hot->flags &= (uint8_t)~JZX__SLOT_QUEUED;
+    if (jzx__unlikely(public->state == JZX__DRAINING && hot->mail.first == NULL)) {
+        jzx__life_exit(loop, index, JZX_EXIT_SHUTDOWN, 0, NULL, 0);
+    } else if (hot->mail.first != NULL || hot->urgent_last != NULL || jzx__unlikely(public->state == JZX__STOPPING)) {
+        jzx__schedule_hot(loop, index, hot);
+    }
+}
+
+/* One look at the clock in a while. True when there was one: observers may have ended any actor meanwhile. */
+static inline bool check_now_and_then(jzx_loop *loop)
+{
+    if (jzx__unlikely(--loop->check_in == 0)) {
+        jzx__loop_check(loop);
+        return true;
+    }
+    return false;
+}
+
+/* Urgent ones and mail take turns, so neither starves the other (U2). */
+static inline bool urgent_is_next(const jzx__hot *hot, bool *mails_turn)
+{
+    if (jzx__likely(hot->urgent_last == NULL)) {
+        return false;
+    }
+    *mails_turn = !*mails_turn && hot->mail.first != NULL;
+    return !*mails_turn;
+}
+
+static inline step run_first(jzx_loop *loop, jzx__hot *hot, jzx_segment_slot *public, uint64_t *handled)
+{
+    jzx__cell *cell = jzx__queue_pop(&hot->mail);
+    step next;
+    if (jzx__likely(jzx__cell_is_plain(cell))) {
+        next = run_plain(loop, hot, public, cell);
+    } else if (cell->kind <= JZX__CELL_ANSWER) {
+        next = run_mail(&loop->turn, hot, public, cell);
+    } else {
+        return run_signal(&loop->turn, cell);
+    }
+    *handled += next != STEP_REFUSED;
+    return next;
+}
+
+/* Runs at most a turn of messages and signals; *handled counts the messages. False when the actor has ended. */
+static inline bool run_batch(jzx_loop *loop, jzx__hot *hot, jzx_segment_slot *public, uint64_t *handled)
+{
+    bool mails_turn = true; /* the urgent ones begin */
+    uint32_t budget = hot->per_turn;
+    while (hot->mail.first != NULL || hot->urgent_last != NULL) {
+        step next;
+        if (jzx__unlikely(urgent_is_next(hot, &mails_turn))) {
+            next = run_signal(&loop->turn, jzx__urgent_pop(hot));
+        } else {
+            next = run_first(loop, hot, public, handled);
+        }
+        bool checked = check_now_and_then(loop);
+        if (jzx__unlikely(next != STEP_ON)) {
+            loop->turn.end = 0;
+            return next != STEP_ENDED;
+        }
+        if (jzx__unlikely(checked) && public->state == JZX__STOPPING) {
+            return true;
+        }
+        if (--budget == 0 || loop->turn_over) {
+            break;
+        }
+    }
+    return true;
+}
+
+/* Gives the first actor of the run queue its turn. */
+static inline void run_actor(jzx_loop *loop)
+{
+    uint32_t index = jzx__runs_pop(&loop->runs);
+    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
+    jzx_segment_slot *public = jzx__public(loop, index);
+    if (jzx__unlikely(public->state == JZX__STOPPING)) {
+        jzx__life_finish(loop, index); /* still QUEUED: a cell it frees may bring it a notice, which must not schedule it */
+        (void)check_now_and_then(loop); /* an end takes its part of the turn too */
+        return;
+    }
+    loop->turn.self = public->id;
+    loop->turn.slot = index;
+    loop->turn.special = public->state != JZX__RUNNING;
+    jzx__count_set(&loop->segment->running_id, public->id);
+    uint64_t handled = 0;
+    bool alive = run_batch(loop, hot, public, &handled);
+    jzx__count_add(&loop->counters->handled, handled);
+    if (jzx__likely(alive)) {
+        jzx__count_add(&public->handled, handled);
+        done(loop, index, hot, public);
+    }
+}
+
+void jzx__run_actors(jzx_loop *loop, uint32_t actors)
+{
+    while (actors-- > 0 && !loop->turn_over && !jzx__runs_empty(&loop->runs)) {
+        run_actor(loop);
+    }
+}

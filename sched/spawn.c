@@ -1,0 +1,186 @@
+/*
+ * spawn: an actor's beginning, asked for on its own loop or on another.
+ *
+ * Owner thread only. E1 (life.c) begins here: an init that fails is followed by no fini.
+ */
+#include "sched/mailbox.h"
+
+enum { NEST_MAX = 16 };
+
+static jzx_err make_state(jzx_loop *loop, jzx__hot *hot, const jzx_spawn_options *options)
+{
+    hot->state = options->argument;
+    if (options->state_size == 0) {
+        return JZX_OK;
+    }
+    size_t size = (size_t)options->state_size + JZX__STATE_PREFIX;
+    char *memory = jzx__allocate(loop, JZX_MEMORY_STATE, size, JZX__STATE_PREFIX);
+    if (memory == NULL) {
+        return JZX_ERR_NO_MEMORY;
+    }
+    memset(memory, 0, size);
+    memcpy(memory, &size, sizeof size);
+    hot->state = memory + JZX__STATE_PREFIX;
+    hot->flags |= JZX__SLOT_OWN_STATE;
+    return JZX_OK;
+}
+
+static void fill_slot(jzx_loop *loop, uint32_t index, const jzx_spawn_options *options, jzx_actor_id parent)
+{
+    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
+    const jzx_config *config = loop->config;
+    hot->behavior = options->behavior;
+    hot->cap = options->mailbox_cap != 0 ? options->mailbox_cap : config->mailbox_cap;
+    hot->bytes_cap = options->mailbox_bytes != 0 ? options->mailbox_bytes : config->mailbox_bytes;
+    hot->per_turn = options->messages_per_turn != 0 ? options->messages_per_turn : (uint16_t)config->messages_per_actor;
+    hot->policy = options->mailbox_policy;
+    hot->high = jzx__slot_high_mark(hot->cap);
+    jzx__cold *cold = jzx__slot_cold(&loop->slots, index);
+    cold->fini = options->fini;
+    cold->started_ns = loop->now_ns;
+    jzx_segment_slot *public = jzx__public(loop, index);
+    public->parent = parent;
+    if (options->name != NULL) {
+        memcpy(public->name, options->name, strnlen(options->name, sizeof public->name - 1));
+    }
+}
+
+static jzx_err run_init(jzx_loop *loop, uint32_t index, const jzx_spawn_options *options, uint32_t depth, jzx_context *context)
+{
+    jzx__context_init(context, loop, index);
+    context->depth = depth;
+    if (options->init == NULL) {
+        return JZX_OK;
+    }
+    void *state = jzx__slot_hot(&loop->slots, index)->state;
+    jzx_err err = options->init(context, options->argument, &state);
+    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
+    if (err == JZX_OK && (hot->flags & JZX__SLOT_OWN_STATE) == 0) {
+        hot->state = state;
+    }
+    return err;
+}
+
+/* After an init that failed: the slot goes, now or when it comes out of the run queue (A3). */
+static void stillborn(jzx_loop *loop, uint32_t index, int32_t code)
+{
+    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
+    hot->flags |= JZX__SLOT_STILLBORN;
+    if ((hot->flags & JZX__SLOT_QUEUED) != 0) {
+        if (jzx__public(loop, index)->state == JZX__STOPPING && hot->end != NULL) {
+            jzx__cell_free(loop, hot->end);
+        }
+        jzx__public(loop, index)->state = JZX__STOPPING;
+        hot->end = NULL;
+        hot->end_code = code;
+        return;
+    }
+    jzx__life_exit(loop, index, JZX_EXIT_INIT, code, NULL, 0);
+}
+
+jzx_err jzx__spawn(jzx_loop *loop, const jzx_spawn_options *options, jzx_actor_id parent, uint32_t depth,
+                        jzx_actor_id *id, int32_t *code)
+{
+    uint32_t index;
+    if (depth > NEST_MAX) {
+        return JZX_ERR_LIMIT;
+    }
+    jzx_err err = jzx__slot_take(&loop->slots, &index);
+    if (err != JZX_OK) {
+        return err;
+    }
+    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
+    err = make_state(loop, hot, options);
+    if (err != JZX_OK) {
+        jzx__slot_give(&loop->slots, index);
+        return err;
+    }
+    fill_slot(loop, index, options, parent);
+    if (loop->config->exit_when_idle) {
+        atomic_fetch_add_explicit(&loop->runtime->live, 1, memory_order_relaxed);
+    }
+    jzx_actor_id own_id = jzx__public(loop, index)->id;
+    jzx_context context;
+    err = run_init(loop, index, options, depth, &context);
+    if (err != JZX_OK) {
+        *code = (int32_t)err;
+        stillborn(loop, index, (int32_t)err);
+        return JZX_ERR_INIT;
+    }
+    jzx_segment_slot *public = jzx__public(loop, index);
+    if (public->state == JZX__STARTING) {
+        public->state = JZX__RUNNING;
+    }
+    jzx__count_add(&loop->counters->spawned, 1);
+    jzx__observe_start(loop, own_id, public->name);
+    if (context.end != 0) {
+        (void)jzx__life_end(loop, own_id, (jzx__end)context.end, context.code, context.text);
+    }
+    *id = own_id;
+    return JZX_OK;
+}
+
+void jzx__spawn_request(jzx_loop *loop, const jzx_spawn_options *options, jzx_actor_id asker, uint32_t depth,
+                             uint64_t token)
+{
+    jzx_spawned result = {.id = 0};
+    result.err = jzx__loop_refuses(loop) ? JZX_ERR_LOOP_CLOSED
+                                         : jzx__spawn(loop, options, asker, depth, &result.id, &result.code);
+    jzx_message message = jzx_message_value(JZX_TAG_SYS_SPAWNED, &result, sizeof result);
+    jzx__cell *answer = jzx__pool_take_inbound(&loop->pool);
+    jzx__cell_from_message(answer, &message, JZX__CELL_ANSWER);
+    answer->target = token;
+    answer->sender = result.id;
+    jzx__answer_route(loop, asker, answer);
+}
+
+/* How a spawn travels: name, sizes and token in the first cell, pointers in the second. */
+typedef struct spawn_first {
+    uint64_t token;
+    char name[JZX_ACTOR_NAME_MAX];
+    uint32_t state_size;
+    uint32_t mailbox_bytes;
+} spawn_first;
+_Static_assert(sizeof(spawn_first) == JZX_INLINE_MAX, "fits the payload of a cell");
+
+typedef struct spawn_second {
+    jzx_behavior_fn behavior;
+    jzx_init_fn init;
+    jzx_fini_fn fini;
+    struct jzx__cell *next; /* of the overflow */
+    void *argument;
+    uint32_t mailbox_cap;
+    uint16_t messages_per_turn;
+    uint8_t mailbox_policy;
+} spawn_second;
+_Static_assert(sizeof(spawn_second) <= sizeof(jzx__cell) &&
+                   offsetof(spawn_second, next) == offsetof(jzx__cell, next),
+               "fits a cell, and waits in an overflow");
+
+void jzx__spawn_pack(const jzx_spawn_options *options, uint64_t token, jzx__cell cells[2])
+{
+    spawn_first first = {.token = token, .state_size = options->state_size, .mailbox_bytes = options->mailbox_bytes};
+    if (options->name != NULL) {
+        memcpy(first.name, options->name, strnlen(options->name, sizeof first.name - 1));
+    }
+    memcpy(cells[0].bytes, &first, sizeof first);
+    cells[0].kind = JZX__CELL_SPAWN;
+    cells[0].flags = JZX__FLAG_WIDE;
+    spawn_second second = {.behavior = options->behavior, .init = options->init, .fini = options->fini,
+                           .argument = options->argument, .mailbox_cap = options->mailbox_cap,
+                           .messages_per_turn = options->messages_per_turn, .mailbox_policy = options->mailbox_policy};
+    memcpy(&cells[1], &second, sizeof second);
+}
+
+void jzx__spawn_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *second_cell)
+{
+    spawn_first first;
+    spawn_second second;
+    memcpy(&first, cell->bytes, sizeof first);
+    memcpy(&second, second_cell, sizeof second);
+    jzx_spawn_options options = {.behavior = second.behavior, .init = second.init, .fini = second.fini,
+                        .argument = second.argument, .state_size = first.state_size,
+                        .mailbox_cap = second.mailbox_cap, .mailbox_bytes = first.mailbox_bytes,
+                        .messages_per_turn = second.messages_per_turn, .mailbox_policy = second.mailbox_policy, .name = first.name};
+    jzx__spawn_request(loop, &options, cell->sender, 1, first.token);
+}
