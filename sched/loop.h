@@ -99,6 +99,7 @@ struct jzx_loop {
     jzx__runs runs;
     bool host_asleep;        /* a host sleeps on the poll fd */
     bool in_turn;
+    uint32_t inits;          /* nested ones that run now; the host's may be outside of a turn */
     bool turn_over;          /* its time is used up */
     bool caught_up;          /* this turn brings nothing in, for the last one left work */
     bool doorbells;          /* queued in mid-turn: they wait for an enter */
@@ -341,6 +342,7 @@ jzx_err jzx__request_send(jzx_context *context, jzx_actor_id to, const jzx_messa
 jzx_err jzx__request_reserve(jzx_context *context, jzx_actor_id to, uint64_t timeout_ns, jzx__cell **reserved);
 void jzx__request_cancel(jzx_loop *loop, jzx__cell *reserved);
 jzx_err jzx__request_answer(jzx_context *context, uint64_t ref, const jzx_message *message);
+bool jzx__request_fits(const jzx_loop *loop, uint32_t index); /* one more may be kept */
 uint64_t jzx__request_keep(jzx_loop *loop, uint32_t index, jzx__cell *cell);   /* the handler's ref */
 void jzx__request_unkeep(jzx_loop *loop, uint32_t index, jzx__cell *cell);
 void jzx__request_give_up(jzx_loop *loop, uint32_t index, jzx__cell *cell, jzx_drop_reason reason); /* a kept one */

@@ -177,6 +177,11 @@ void jzx__answer_arrived(jzx_loop *loop, const jzx__cell *cell)
 
 /* ---- the answerer ---- */
 
+bool jzx__request_fits(const jzx_loop *loop, uint32_t index)
+{
+    return jzx__slot_cold(&loop->slots, index)->held_count < loop->config->cells / 8; /* Q3 */
+}
+
 uint64_t jzx__request_keep(jzx_loop *loop, uint32_t index, jzx__cell *cell)
 {
     held_kept *kept = (held_kept *)(void *)cell->bytes;

@@ -420,6 +420,9 @@ static void mail_arrived(jzx_loop *loop, const jzx__cell *from)
         return;
     }
     jzx__mail_push(loop, index, cell); /* also past the cap: it was accepted */
+    if (jzx__unlikely((hot->flags & JZX__SLOT_MARKED) != 0) && hot->policy == JZX_MAILBOX_REFUSE) {
+        jzx__observe_full(loop, index); /* the other loops are refused from now on, and nobody here sees that */
+    }
 }
 
 void jzx__route_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *second)

@@ -329,12 +329,22 @@ static inline bool urgent_is_next(const jzx__hot *hot, bool *mails_turn)
     return !*mails_turn;
 }
 
+/* A request to one that keeps too many: its asker hears so at once. */
+static step refuse_request(jzx_loop *loop, jzx__hot *hot, jzx_segment_slot *public, jzx__cell *cell)
+{
+    jzx__mailbox_left(loop, loop->turn.slot, hot, public, cell);
+    jzx__request_refuse(loop, cell, public->id, JZX_DROP_LIMIT);
+    return public->state == JZX__STOPPING ? STEP_YIELDED : STEP_ON;
+}
+
 static inline step run_first(jzx_loop *loop, jzx__hot *hot, jzx_segment_slot *public, uint64_t *handled)
 {
     jzx__cell *cell = jzx__queue_pop(&hot->mail);
     step next;
     if (jzx__likely(jzx__cell_is_plain(cell))) {
         next = run_plain(loop, hot, public, cell);
+    } else if ((cell->flags & JZX__FLAG_REQUEST) != 0 && !jzx__request_fits(loop, loop->turn.slot)) {
+        return refuse_request(loop, hot, public, cell);
     } else if (cell->kind <= JZX__CELL_ANSWER) {
         next = run_mail(&loop->turn, hot, public, cell);
     } else {

@@ -53,7 +53,9 @@ static jzx_err run_init(jzx_loop *loop, uint32_t index, const jzx_spawn_options 
         return JZX_OK;
     }
     void *state = jzx__slot_hot(&loop->slots, index)->state;
+    loop->inits++;
     jzx_err err = options->init(context, options->argument, &state);
+    loop->inits--;
     jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
     if (err == JZX_OK && (hot->flags & JZX__SLOT_OWN_STATE) == 0) {
         hot->state = state;

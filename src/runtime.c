@@ -273,8 +273,9 @@ jzx_err jzx_runtime_destroy(jzx_runtime *runtime)
         return JZX_ERR_BUSY;
     }
     for (uint32_t i = 0; i < runtime->loop_count; i++) {
-        if (jzx__loop_owned(runtime->loops[i]) && runtime->loops[i]->in_turn) {
-            return JZX_ERR_BUSY; /* inside a handler */
+        const jzx_loop *loop = runtime->loops[i];
+        if (jzx__loop_owned(loop) && (loop->in_turn || loop->inits > 0)) {
+            return JZX_ERR_BUSY; /* inside a handler or an init */
         }
     }
     if (awaits_host(runtime)) {

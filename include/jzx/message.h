@@ -131,8 +131,9 @@ typedef enum jzx_drop_reason {
     JZX_DROP_CLOSED = 5,   /* its loop has stopped */
     JZX_DROP_LATE = 6,     /* an answer nobody waits for any more */
     JZX_DROP_DEADLINE = 7, /* a request whose deadline passed; only in jzx_no_answer */
-    JZX_DROP_REASONS = 8,  /* those before are counted */
-    JZX_DROP_UNHANDLED = 8 /* a request that was not for its actor; only in jzx_no_answer */
+    JZX_DROP_LIMIT = 8,    /* a request to an actor that keeps as many unanswered as it may */
+    JZX_DROP_REASONS = 9,  /* those before are counted */
+    JZX_DROP_UNHANDLED = 9 /* a request that was not for its actor; only in jzx_no_answer */
 } jzx_drop_reason;
 
 /** JZX_TAG_SYS_DEAD_LETTER: a message this actor sent with JZX_SEND_REPORT was dropped. */
@@ -206,7 +207,8 @@ JZX_API jzx_err jzx_request(jzx_context *context, jzx_actor_id to, const jzx_mes
 
 /**
  * Answers the request `ref` that this actor was sent: now, or in any later handler. An actor that ends has its open
- * requests answered by the runtime. A handler that has answered the message it is handling cannot yield it.
+ * requests answered by the runtime. A handler that has answered the message it is handling cannot yield it. An actor keeps
+ * at most cells / 8 requests: beyond that the runtime answers with JZX_DROP_LIMIT, and no handler sees them.
  *
  * Owns:    as jzx_send().
  * Thread:  the loop's, in a handler of the actor that received the request.

@@ -23,7 +23,8 @@ typedef struct jzx_observer {
     void (*actor_start)(void *user, jzx_context *context, jzx_actor_id id, const char *name);
     void (*actor_stop)(void *user, jzx_context *context, const jzx_exit_info *info, const char *name);
     void (*actor_init_failed)(void *user, jzx_context *context, const jzx_exit_info *info, const char *name);
-    void (*mailbox_full)(void *user, jzx_context *context, jzx_actor_id target); /* once each time it becomes full */
+    /* Once each time it becomes full: a send of this loop was refused or dropped, or other loops are refused from now on. */
+    void (*mailbox_full)(void *user, jzx_context *context, jzx_actor_id target);
     void (*dead_letter)(void *user, jzx_context *context, jzx_actor_id target, const jzx_message *message,
                         jzx_drop_reason reason); /* before its destructor; the payload may be looked at, not kept */
     void (*slow_handler)(void *user, jzx_context *context, jzx_actor_id id, uint32_t tag, uint64_t took_ns);

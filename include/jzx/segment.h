@@ -40,7 +40,7 @@ typedef struct jzx_counters {
     uint64_t posted;     /* messages taken from foreign threads */
     uint64_t handled;    /* messages a behavior was called with, signals aside */
     uint64_t signals;    /* timers, readiness, TCP events, DOWN, RESUME given to behaviors */
-    uint64_t dropped[8]; /* by jzx_drop_reason */
+    uint64_t dropped[16]; /* by jzx_drop_reason; the last ones: room for more */
     uint64_t unhandled;
     uint64_t refused_full;  /* sends refused: mailbox full */
     uint64_t refused_block; /* sends refused: no cell or lane room */

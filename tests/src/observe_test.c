@@ -261,6 +261,52 @@ Test(observe, a_full_mailbox_is_told_once_each_time_it_becomes_full, .timeout = 
     test_world_close(&world);
 }
 
+typedef struct remote_fill {
+    jzx_actor_id to;
+    jzx_err err;
+} remote_fill;
+
+static jzx_behavior_result send_until_refused(jzx_context *context, test_actor *actor, void *argument)
+{
+    (void)actor;
+    remote_fill *fill = argument;
+    jzx_message message = jzx_message_empty(1);
+    while ((fill->err = jzx_send(context, fill->to, &message)) == JZX_OK) {
+    }
+    return JZX_BEHAVIOR_OK;
+}
+
+static jzx_behavior_result never_done(jzx_context *context, test_actor *actor, const jzx_message *message)
+{
+    (void)context;
+    (void)message;
+    return *(bool *)actor->data ? JZX_BEHAVIOR_OK : JZX_BEHAVIOR_YIELD;
+}
+
+Test(observe, a_mailbox_that_only_other_loops_fill_is_told_too, .timeout = 30)
+{
+    test_world world;
+    test_observer observer = {0};
+    test_world_open(&world, 2, NULL);
+    test_observe(&world, 1, &observer);
+    bool open = false;
+    test_actor sender = {0};
+    test_actor target = {.on = never_done, .data = &open};
+    test_spawn(&world, 0, &sender);
+    test_spawn(&world, 1, &target);
+    remote_fill fill = {.to = target.id};
+    for (int i = 0; i < 1000 && fill.err != JZX_ERR_MAILBOX_FULL; i++) {
+        test_do(&world, &sender, send_until_refused, &fill);
+        test_world_step(&world);
+    }
+    cr_assert_eq(fill.err, JZX_ERR_MAILBOX_FULL);
+    cr_assert_geq(observer.fulls, 1);
+    cr_assert_eq(observer.full_target, target.id);
+    open = true;
+    test_world_settle(&world);
+    test_world_close(&world);
+}
+
 /* ---- slow handlers ---- */
 
 static jzx_behavior_result take_long(jzx_context *context, test_actor *actor, const jzx_message *message)

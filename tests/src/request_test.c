@@ -633,6 +633,40 @@ Test(request, Q3_an_actor_holds_an_eighth_of_the_cells_at_most, .timeout = 60)
     test_world_close(&world);
 }
 
+/* The other side of it: what is beyond never reaches a handler, and its asker hears why. */
+Test(request, Q3_an_actor_keeps_an_eighth_of_the_cells_at_most, .timeout = 60)
+{
+    enum { CELLS = 4096, KEPT = CELLS / 8 };
+    jzx_config config;
+    test_config(&config);
+    config.cells = CELLS;
+    config.mailbox_cap = KEPT;
+    test_world world;
+    test_world_open(&world, 1, &config);
+    test_actor target = {0}; /* it never answers */
+    test_actor askers[2] = {0};
+    test_spawn(&world, 0, &target);
+    uint64_t before = cells_free(&world);
+    for (int i = 0; i < 2; i++) {
+        test_spawn(&world, 0, &askers[i]);
+        many m = {.to = target.id, .timeout_ns = JZX_FOREVER};
+        test_do(&world, &askers[i], ask_until_refused, &m);
+        cr_assert_eq(m.asked, KEPT);
+        test_world_settle(&world);
+    }
+    cr_assert_eq(target.received, KEPT);
+    cr_assert_eq(askers[0].received, 0, "these are kept");
+    cr_assert_eq(askers[1].received, KEPT);
+    jzx_no_answer none;
+    memcpy(&none, test_tagged(&askers[1], JZX_TAG_SYS_NO_ANSWER, 0)->bytes, sizeof none);
+    cr_assert_eq(none.reason, JZX_DROP_LIMIT);
+    cr_assert_eq(dropped(&world, JZX_DROP_LIMIT), KEPT);
+    cr_assert_eq(jzx_kill(host_of(&world, 0), target.id), JZX_OK);
+    test_until(&world, askers[0].received == KEPT);
+    cr_assert_eq(cells_free(&world), before);
+    test_world_close(&world);
+}
+
 Test(request, deadlines_count_as_timers, .timeout = 60)
 {
     jzx_config config;

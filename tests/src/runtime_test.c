@@ -540,6 +540,24 @@ Test(runtime, M46_destroy_run_and_shutdown_inside_a_handler_are_refused, .timeou
     test_world_close(&world);
 }
 
+static jzx_err destroy_in_init(jzx_context *context, test_actor *actor)
+{
+    *(jzx_err *)actor->data = jzx_runtime_destroy(jzx_loop_runtime(jzx_context_loop(context)));
+    return JZX_OK;
+}
+
+/* The host's spawn runs it before any turn. */
+Test(runtime, M46_destroy_inside_an_init_is_refused, .timeout = 60)
+{
+    test_world world;
+    test_world_open(&world, 1, NULL);
+    jzx_err err = JZX_OK;
+    test_actor actor = {.on_init = destroy_in_init, .data = &err};
+    test_spawn(&world, 0, &actor);
+    cr_assert_eq(err, JZX_ERR_BUSY);
+    test_world_close(&world);
+}
+
 Test(runtime, D08_M46_destroy_while_a_loop_runs_is_BUSY, .timeout = 60)
 {
     test_world world;
