@@ -65,15 +65,16 @@ static inline jzx_err jzx__send_plain(jzx_context *context, jzx_actor_id to, con
         return jzx__send(context, to, message, 0, 0);
     }
     jzx_segment_slot *public = jzx__public(loop, index);
-    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
+    jzx__hot *hot = jzx__once(jzx__slot_hot(&loop->slots, index));
     uint32_t length = public->mailbox_length + 1;
-    if (jzx__unlikely(public->id != to || public->state > JZX__RUNNING || length >= hot->high ||
-                      (message->flags & JZX_MESSAGE_POINTER) != 0 ||
+    if (jzx__unlikely(public->id != to || public->state > JZX__RUNNING || length >= hot->high || message->flags != 0 ||
                       loop->pool.free_count <= loop->pool.inbound_max + 1)) {
         return jzx__send(context, to, message, 0, 0);
     }
     jzx__cell *cell = jzx__pool_take_any(&loop->pool);
-    jzx__cell_from_message(cell, message, JZX__CELL_MAIL);
+    cell->tag = message->tag;
+    cell->head = jzx__head((uint8_t)message->size, JZX__CELL_MAIL, 0);
+    jzx__words_copy(cell->words, message->words);
     cell->sender = context->self;
     jzx__queue_push(&hot->mail, cell);
     public->mailbox_length = length;
