@@ -17,11 +17,11 @@ _Noreturn void jzx__assert_failed(const char *what, const char *file, int line);
 #define jzx__likely(fact) __builtin_expect(!!(fact), 1)
 #define jzx__unlikely(fact) __builtin_expect(!!(fact), 0)
 /* An address that is worked out once and then held: compilers else work out some again at each use. */
-#define jzx__once(address)                \
-    __extension__({                       \
+#define jzx__once(address)                     \
+    __extension__({                            \
         __typeof__(address) once_ = (address); \
-        __asm__("" : "+r"(once_));        \
-        once_;                            \
+        __asm__("" : "+r"(once_));             \
+        once_;                                 \
     })
 #define jzx__container_of(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 #define JZX__COUNT(array) (sizeof(array) / sizeof((array)[0]))

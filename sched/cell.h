@@ -36,8 +36,8 @@ typedef enum jzx__cell_kind {
     JZX__CELL_SKIP,       /* nothing any more: its sender took it back while it waited in an overflow */
     JZX__CELL_BLOCK,      /* a lane's entry: words[0] = block, words[1] = count */
     /* The rest stay on their loop. */
-    JZX__CELL_RESERVED,   /* an asker's room for an answer */
-    JZX__CELL_KEPT,       /* a request that its handler has not answered yet */
+    JZX__CELL_RESERVED, /* an asker's room for an answer */
+    JZX__CELL_KEPT,     /* a request that its handler has not answered yet */
     JZX__CELL_TIMER,
     JZX__CELL_WATCH,
     JZX__CELL_SOCKET,
@@ -120,10 +120,10 @@ typedef struct jzx__pool {
     uint32_t count;
     uint32_t free_count;
     uint32_t inbound_max;
-    uint32_t plenty;  /* free cells from which on they are not low any more */
-    uint32_t touched; /* cells from here on have never been used */
-    uint64_t uses;    /* C3 */
-    jzx__list waiters;/* resume records that wait for free cells here */
+    uint32_t plenty;                                /* free cells from which on they are not low any more */
+    uint32_t touched;                               /* cells from here on have never been used */
+    uint64_t uses;                                  /* C3 */
+    jzx__list waiters;                              /* resume records that wait for free cells here */
     _Alignas(JZX__CACHE_LINE) _Atomic(uint8_t) low; /* C2: written here, read by senders elsewhere */
 } jzx__pool;
 

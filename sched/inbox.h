@@ -21,9 +21,9 @@
 typedef struct jzx__inbox {
     jzx__cell *entries;
     uint32_t size;
-    bool shared;            /* many producers */
-    uint32_t after;         /* I1: position of the shared inbox */
-    bool open;              /* reader: `after` has been passed */
+    bool shared;    /* many producers */
+    uint32_t after; /* I1: position of the shared inbox */
+    bool open;      /* reader: `after` has been passed */
     uint64_t posted_taken;
     const jzx_allocator *allocator;
     _Alignas(JZX__CACHE_LINE) ck_ring_t ring;

@@ -50,10 +50,10 @@ typedef struct jzx__lane {
     jzx__block *free;
     uint32_t free_count;
     jzx__queue overflow;
-    jzx__list waiters;       /* resume records that wait for room here */
-    uint64_t opened_ns;      /* when the oldest cell of the open block was written */
+    jzx__list waiters;  /* resume records that wait for room here */
+    uint64_t opened_ns; /* when the oldest cell of the open block was written */
     uint64_t cells_published;
-    jzx__list dirty;         /* in the loop's list while something waits to be published */
+    jzx__list dirty; /* in the loop's list while something waits to be published */
 
     /* Shared, each word with one writer. */
     _Alignas(JZX__CACHE_LINE) ck_ring_t ring;

@@ -222,8 +222,7 @@ static void count_exit(jzx_loop *loop, const jzx_exit_info *info, const char *na
         jzx__count_add(&loop->counters->failed, info->kind == JZX_EXIT_FAIL);
         jzx__observe_stop(loop, info, name);
     }
-    if (loop->config->exit_when_idle &&
-        atomic_fetch_sub_explicit(&loop->runtime->live, 1, memory_order_relaxed) == 1) {
+    if (loop->config->exit_when_idle && atomic_fetch_sub_explicit(&loop->runtime->live, 1, memory_order_relaxed) == 1) {
         jzx__stop_begin(loop->runtime);
     }
 }

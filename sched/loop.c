@@ -201,8 +201,10 @@ static void free_lanes(jzx_loop *loop)
 static jzx_err make_backend(jzx_loop *loop)
 {
     const jzx_config *config = loop->config;
-    jzx__backend_config backend = {.entries = config->ring_entries, .restricted = config->restrict_ring,
-                                   .oldest_kernel = config->oldest_kernel, .enters = &loop->counters->enters,
+    jzx__backend_config backend = {.entries = config->ring_entries,
+                                   .restricted = config->restrict_ring,
+                                   .oldest_kernel = config->oldest_kernel,
+                                   .enters = &loop->counters->enters,
                                    .allocator = &loop->allocators[JZX_MEMORY_METADATA]};
     return loop->runtime->make_backend(loop->runtime->world, &backend, &loop->backend, &loop->os_error);
 }

@@ -30,7 +30,7 @@
 typedef enum jzx__loop_state {
     JZX__LOOP_CREATED = 0,
     JZX__LOOP_RUNNING = 1,
-    JZX__LOOP_LEFT = 2,   /* its run has returned, or it never ran and the runtime stopped */
+    JZX__LOOP_LEFT = 2, /* its run has returned, or it never ran and the runtime stopped */
 } jzx__loop_state;
 
 /* Phases of a stop, which all running loops pass together (stop.c). */
@@ -58,17 +58,17 @@ static inline jzx_exit_kind jzx__exit_kind(uint32_t end)
 struct jzx_context {
     jzx_loop *loop;
     jzx_actor_id self;
-    uint32_t slot;          /* JZX__SLOT_NONE for the host */
-    uint32_t depth;         /* of nested inits */
-    bool ending;            /* in fini: no spawn, no new resource */
-    uint32_t tag;           /* of the message being handled */
-    bool special;           /* the rest must be looked at when the handler returns */
-    bool answered;          /* the message has been answered */
-    jzx__cell *handling;    /* its cell, while kept for an answer */
-    uint8_t end;            /* jzx__end that the actor asked for itself, 0 none */
+    uint32_t slot;       /* JZX__SLOT_NONE for the host */
+    uint32_t depth;      /* of nested inits */
+    bool ending;         /* in fini: no spawn, no new resource */
+    uint32_t tag;        /* of the message being handled */
+    bool special;        /* the rest must be looked at when the handler returns */
+    bool answered;       /* the message has been answered */
+    jzx__cell *handling; /* its cell, while kept for an answer */
+    uint8_t end;         /* jzx__end that the actor asked for itself, 0 none */
     int32_t code;
     char text[JZX_EXIT_TEXT_MAX];
-    uint32_t buffer;        /* receive buffer being lent, or JZX__NO_BUFFER */
+    uint32_t buffer; /* receive buffer being lent, or JZX__NO_BUFFER */
 };
 #define JZX__NO_BUFFER UINT32_MAX
 
@@ -87,17 +87,17 @@ struct jzx_loop {
     jzx__backend *backend;
     jzx_segment_loop *segment;
     jzx_counters *counters;
-    jzx__lane **lanes_out;   /* by index of the other loop; own entry NULL */
+    jzx__lane **lanes_out; /* by index of the other loop; own entry NULL */
     jzx__lane **lanes_in;
     jzx_allocator allocators[JZX_MEMORY_KINDS];
 
     /* Owner thread: hot. */
     uint64_t now_ns;
     uint64_t turn_end_ns;
-    uint32_t check_in;       /* messages until the clock is looked at */
-    uint32_t check_every;    /* what it starts from */
+    uint32_t check_in;    /* messages until the clock is looked at */
+    uint32_t check_every; /* what it starts from */
     jzx__runs runs;
-    bool host_asleep;        /* a host sleeps on the poll fd */
+    bool host_asleep; /* a host sleeps on the poll fd */
     bool in_turn;
     uint32_t inits;          /* nested ones that run now; the host's may be outside of a turn */
     bool turn_over;          /* its time is used up */
@@ -113,7 +113,7 @@ struct jzx_loop {
     jzx__deadlines deadlines;
     uint32_t requests_timed; /* deadlines of requests in the heap */
     jzx_context host;
-    jzx_context turn;        /* of the behavior that runs; handlers never nest */
+    jzx_context turn; /* of the behavior that runs; handlers never nest */
     uint64_t random[4];
     uint64_t window_began_ns; /* since when the handlers run that the next clock reading judges; 0: none ran */
 
@@ -131,37 +131,37 @@ struct jzx_loop {
     bool net_ready;
     jzx__observer_entry *observers;
     uint32_t observer_count;
-    bool telling_dead;       /* observers are being shown a dead letter */
-    uint8_t *owed;           /* by loop index: a doorbell to send (O3) */
+    bool telling_dead; /* observers are being shown a dead letter */
+    uint8_t *owed;     /* by loop index: a doorbell to send (O3) */
     uint32_t owed_count;
     uint32_t posters_seen;
-    bool hosted;             /* poll fd in use; read by all */
-    bool running;            /* inside run or run_once; read by all */
-    bool enabled;            /* the ring is the owner's */
-    bool unseen;             /* completions may have come in outside of a turn: the next one is due now */
-    bool leave;              /* the stop has come to its end */
+    bool hosted;  /* poll fd in use; read by all */
+    bool running; /* inside run or run_once; read by all */
+    bool enabled; /* the ring is the owner's */
+    bool unseen;  /* completions may have come in outside of a turn: the next one is due now */
+    bool leave;   /* the stop has come to its end */
     uint32_t phase_done;
     uint32_t phase_seen;
-    uint32_t end_cursor;     /* the next slot that the stop looks at */
-    jzx_err failed;          /* of the last enter */
-    jzx_err result;          /* what its run returns */
+    uint32_t end_cursor; /* the next slot that the stop looks at */
+    jzx_err failed;      /* of the last enter */
+    jzx_err result;      /* what its run returns */
     int os_error;
 
     /* A thread of jzx_loop_start(). */
     pthread_t thread;
     bool has_thread;
-    bool entered;            /* it has begun to run, or was torn down; taken by exchange */
+    bool entered; /* it has begun to run, or was torn down; taken by exchange */
     jzx_err thread_result;
 
     /* Shared with other threads. */
     jzx__inbox inbox;
     _Alignas(JZX__CACHE_LINE) _Atomic(uint32_t) parked; /* exchanged by all: 0 awake, 1 asleep, 2 and wants room */
     _Alignas(JZX__CACHE_LINE) _Atomic(uintptr_t) owner; /* thread word (O1) */
-    _Atomic(uint32_t) state;       /* jzx__loop_state */
-    _Atomic(uint32_t) closed;      /* takes no mail */
-    _Atomic(uint32_t) stop_alone;  /* jzx_loop_request_stop() */
+    _Atomic(uint32_t) state;                            /* jzx__loop_state */
+    _Atomic(uint32_t) closed;                           /* takes no mail */
+    _Atomic(uint32_t) stop_alone;                       /* jzx_loop_request_stop() */
     _Atomic(uint32_t) phase_reached;
-    _Atomic(uint64_t) drain_sent;     /* totals for the drain, of round drain_round */
+    _Atomic(uint64_t) drain_sent; /* totals for the drain, of round drain_round */
     _Atomic(uint64_t) drain_received;
     _Atomic(uint32_t) drain_round;
 };
@@ -190,14 +190,14 @@ struct jzx_runtime {
     uint32_t loop_count;
 
     /* Shared. */
-    _Alignas(JZX__CACHE_LINE) _Atomic(uint32_t) stop;  /* asked to */
+    _Alignas(JZX__CACHE_LINE) _Atomic(uint32_t) stop; /* asked to */
     _Atomic(uint32_t) phase;
-    _Atomic(uint32_t) leader;      /* taken by the loop that weighs a drain round */
+    _Atomic(uint32_t) leader; /* taken by the loop that weighs a drain round */
     _Atomic(uint32_t) round;
-    _Atomic(uint64_t) round_sent;  /* total of the round before */
-    _Atomic(uint32_t) ran;         /* a loop has run: no more loops */
-    _Atomic(uint32_t) left;        /* loops that have left; a futex */
-    _Atomic(uint32_t) live;        /* actors, with exit_when_idle */
+    _Atomic(uint64_t) round_sent; /* total of the round before */
+    _Atomic(uint32_t) ran;        /* a loop has run: no more loops */
+    _Atomic(uint32_t) left;       /* loops that have left; a futex */
+    _Atomic(uint32_t) live;       /* actors, with exit_when_idle */
     _Atomic(int) os_error;
     _Atomic(uint32_t) poster_count;
     jzx_poster **posters;          /* posters_max; published by poster_count (release) */
@@ -245,13 +245,13 @@ static inline void jzx__release(const jzx_loop *loop, jzx_memory kind, void *mem
 /* loop.c: set-up, turn */
 jzx_err jzx__loop_make(jzx_runtime *runtime, const jzx_loop_config *config, jzx_loop **out);
 void jzx__loop_free(jzx_loop *loop);
-size_t jzx__loop_size(const jzx_config *config); /* metadata of one loop, lanes aside */
-jzx_err jzx__loop_enter(jzx_loop *loop); /* binds the loop to this thread at its first run */
-bool jzx__loop_turn(jzx_loop *loop);     /* true when more is to be done at once */
-void jzx__loop_check(jzx_loop *loop);    /* every few messages: the clock, aged lanes, slow handlers */
+size_t jzx__loop_size(const jzx_config *config);    /* metadata of one loop, lanes aside */
+jzx_err jzx__loop_enter(jzx_loop *loop);            /* binds the loop to this thread at its first run */
+bool jzx__loop_turn(jzx_loop *loop);                /* true when more is to be done at once */
+void jzx__loop_check(jzx_loop *loop);               /* every few messages: the clock, aged lanes, slow handlers */
 bool jzx__loop_incoming(const jzx_loop *loop);      /* anything to wake up for, completions aside */
 bool jzx__loop_incoming_mail(const jzx_loop *loop); /* of that, lanes and inboxes */
-uint64_t jzx__loop_clock(jzx_loop *loop); /* reads the clock; what ran since the last reading is judged */
+uint64_t jzx__loop_clock(jzx_loop *loop);           /* reads the clock; what ran since the last reading is judged */
 /* A failure of the backend, which it tells once: kept until the turn has ended. */
 static inline void jzx__loop_note(jzx_loop *loop, jzx_err err)
 {
@@ -259,8 +259,8 @@ static inline void jzx__loop_note(jzx_loop *loop, jzx_err err)
         loop->failed = err;
     }
 }
-void jzx__loop_touch(jzx_loop *loop);    /* work has come from outside a turn: a sleeping host must run it */
-void jzx__loop_count(jzx_loop *loop);    /* brings the counters up to date */
+void jzx__loop_touch(jzx_loop *loop); /* work has come from outside a turn: a sleeping host must run it */
+void jzx__loop_count(jzx_loop *loop); /* brings the counters up to date */
 uint64_t jzx__loop_random(jzx_loop *loop);
 void jzx__loop_teardown(jzx_loop *loop); /* of a loop that never ran, by the thread that has it */
 
@@ -289,8 +289,8 @@ void jzx__route_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *
 void jzx__route_dead(jzx_loop *loop, jzx__cell *cell, jzx_actor_id target, jzx_drop_reason reason);
 void jzx__route_flush(jzx_loop *loop); /* publishes every dirty lane */
 void jzx__route_flush_aged(jzx_loop *loop);
-void jzx__ring_peer(jzx_loop *loop, uint32_t peer);   /* after a publication (L5) */
-void jzx__pool_freed(jzx_loop *loop);                 /* cells were given back: tells who waits when they are plenty */
+void jzx__ring_peer(jzx_loop *loop, uint32_t peer); /* after a publication (L5) */
+void jzx__pool_freed(jzx_loop *loop);               /* cells were given back: tells who waits when they are plenty */
 
 static inline void jzx__cell_free(jzx_loop *loop, jzx__cell *cell)
 {
@@ -302,9 +302,9 @@ static inline void jzx__cell_free(jzx_loop *loop, jzx__cell *cell)
 
 /* spawn.c */
 jzx_err jzx__spawn(jzx_loop *loop, const jzx_spawn_options *options, jzx_actor_id parent, uint32_t depth,
-                        jzx_actor_id *id, int32_t *code);
+                   jzx_actor_id *id, int32_t *code);
 void jzx__spawn_request(jzx_loop *loop, const jzx_spawn_options *options, jzx_actor_id asker, uint32_t depth,
-                             uint64_t token);
+                        uint64_t token);
 void jzx__spawn_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *second);
 void jzx__spawn_pack(const jzx_spawn_options *options, uint64_t token, jzx__cell cells[2]);
 
@@ -342,15 +342,16 @@ jzx_err jzx__request_send(jzx_context *context, jzx_actor_id to, const jzx_messa
 jzx_err jzx__request_reserve(jzx_context *context, jzx_actor_id to, uint64_t timeout_ns, jzx__cell **reserved);
 void jzx__request_cancel(jzx_loop *loop, jzx__cell *reserved);
 jzx_err jzx__request_answer(jzx_context *context, uint64_t ref, const jzx_message *message);
-bool jzx__request_fits(const jzx_loop *loop, uint32_t index); /* one more may be kept */
-uint64_t jzx__request_keep(jzx_loop *loop, uint32_t index, jzx__cell *cell);   /* the handler's ref */
+bool jzx__request_fits(const jzx_loop *loop, uint32_t index);                /* one more may be kept */
+uint64_t jzx__request_keep(jzx_loop *loop, uint32_t index, jzx__cell *cell); /* the handler's ref */
 void jzx__request_unkeep(jzx_loop *loop, uint32_t index, jzx__cell *cell);
 void jzx__request_give_up(jzx_loop *loop, uint32_t index, jzx__cell *cell, jzx_drop_reason reason); /* a kept one */
-void jzx__request_refuse(jzx_loop *loop, jzx__cell *cell, jzx_actor_id target, jzx_drop_reason reason); /* consumes cell */
+void jzx__request_refuse(jzx_loop *loop, jzx__cell *cell, jzx_actor_id target,
+                         jzx_drop_reason reason); /* consumes cell */
 void jzx__answer_arrived(jzx_loop *loop, const jzx__cell *cell);
 void jzx__request_due(jzx_loop *loop, jzx__deadline *node);
-void jzx__request_cancel_all(jzx_loop *loop, uint32_t index); /* what an ending actor waits for */
-void jzx__request_let_go(jzx_loop *loop, uint32_t index);     /* what it was asked and did not answer */
+void jzx__request_cancel_all(jzx_loop *loop, uint32_t index);                /* what an ending actor waits for */
+void jzx__request_let_go(jzx_loop *loop, uint32_t index);                    /* what it was asked and did not answer */
 void jzx__answer_route(jzx_loop *loop, jzx_actor_id asker, jzx__cell *cell); /* consumes cell */
 
 /* timer.c */
@@ -405,15 +406,15 @@ void jzx__observe_accept_failed(jzx_loop *loop, jzx_actor_id owner, int os_error
 jzx_err jzx__park(jzx_loop *loop, uint64_t deadline_ns);
 void jzx__park_pay_owed(jzx_loop *loop);
 void jzx__park_ring_failed(jzx_loop *loop); /* once `result` says so: no doorbell of it gets lost */
-jzx_err jzx__park_pay(jzx_loop *loop); /* sends every doorbell, before a loop leaves */
-void jzx__park_host(jzx_loop *loop);  /* leaves a turn of a hosted loop */
-void jzx__wake(jzx_loop *loop);       /* from any thread, after a post or a stop */
-void jzx__park_gave(jzx_loop *loop); /* once a turn: rings those that wait for room given back in it */
+jzx_err jzx__park_pay(jzx_loop *loop);      /* sends every doorbell, before a loop leaves */
+void jzx__park_host(jzx_loop *loop);        /* leaves a turn of a hosted loop */
+void jzx__wake(jzx_loop *loop);             /* from any thread, after a post or a stop */
+void jzx__park_gave(jzx_loop *loop);        /* once a turn: rings those that wait for room given back in it */
 
 /* stop.c */
-bool jzx__stop_step(jzx_loop *loop);  /* one step of a stop, at the end of a turn; true when the loop may leave */
+bool jzx__stop_step(jzx_loop *loop); /* one step of a stop, at the end of a turn; true when the loop may leave */
 bool jzx__stop_pending(const jzx_loop *loop);
-bool jzx__stop_more(const jzx_loop *loop); /* the next step can be done at once */
+bool jzx__stop_more(const jzx_loop *loop);  /* the next step can be done at once */
 void jzx__stop_begin(jzx_runtime *runtime); /* async-signal-safe */
 void jzx__stop_left(jzx_loop *loop);
 bool jzx__loop_refuses(const jzx_loop *loop); /* spawns, because it stops */

@@ -1,12 +1,12 @@
 /* observe: tells each observer of a loop. Owner thread only; a branch when there is none. */
 #include "sched/mailbox.h"
 
-#define EACH(loop, hook, ...)                                          \
-    for (uint32_t i = 0; i < (loop)->observer_count; i++) {            \
-        const jzx__observer_entry *entry = &(loop)->observers[i];      \
-        if (entry->observer.hook != NULL) {                            \
+#define EACH(loop, hook, ...)                                              \
+    for (uint32_t i = 0; i < (loop)->observer_count; i++) {                \
+        const jzx__observer_entry *entry = &(loop)->observers[i];          \
+        if (entry->observer.hook != NULL) {                                \
             entry->observer.hook(entry->user, &(loop)->host, __VA_ARGS__); \
-        }                                                              \
+        }                                                                  \
     }
 
 void jzx__observe_loop(jzx_loop *loop, bool start)

@@ -37,7 +37,7 @@ struct jzx__resource {
     uint64_t number;
     uint32_t owner; /* slot index */
     uint8_t kind;
-    bool listed;    /* the cell is in a list */
+    bool listed; /* the cell is in a list */
 };
 
 typedef struct jzx__timer {

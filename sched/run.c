@@ -388,7 +388,8 @@ static inline void run_actor(jzx_loop *loop)
     jzx__hot *hot = jzx__once(jzx__slot_hot(&loop->slots, index));
     jzx_segment_slot *public = jzx__once(jzx__public(loop, index));
     if (jzx__unlikely(public->state == JZX__STOPPING)) {
-        jzx__life_finish(loop, index); /* still QUEUED: a cell it frees may bring it a notice, which must not schedule it */
+        jzx__life_finish(loop,
+                         index); /* still QUEUED: a cell it frees may bring it a notice, which must not schedule it */
         (void)check_now_and_then(loop); /* an end takes its part of the turn too */
         return;
     }

@@ -35,16 +35,16 @@ typedef enum jzx__state {
 
 enum {
     JZX__SLOT_CHUNK = 1024,
-    JZX__SLOT_SPARE = 65536,    /* indexes beyond actors_max, for those that retire (A1) */
-    JZX__SLOT_NONE = 0xFFFFFF,  /* no such index is ever issued */
+    JZX__SLOT_SPARE = 65536,   /* indexes beyond actors_max, for those that retire (A1) */
+    JZX__SLOT_NONE = 0xFFFFFF, /* no such index is ever issued */
 };
 
 enum {
-    JZX__SLOT_QUEUED = 1u << 0,     /* in the run queue, or being run (A3) */
-    JZX__SLOT_MARKED = 1u << 1,     /* full[] is set (A5) */
-    JZX__SLOT_FULL_SEEN = 1u << 2,  /* observers were told that it is full */
-    JZX__SLOT_OWN_STATE = 1u << 3,  /* the state was allocated for state_size */
-    JZX__SLOT_STILLBORN = 1u << 4,  /* its init failed */
+    JZX__SLOT_QUEUED = 1u << 0,    /* in the run queue, or being run (A3) */
+    JZX__SLOT_MARKED = 1u << 1,    /* full[] is set (A5) */
+    JZX__SLOT_FULL_SEEN = 1u << 2, /* observers were told that it is full */
+    JZX__SLOT_OWN_STATE = 1u << 3, /* the state was allocated for state_size */
+    JZX__SLOT_STILLBORN = 1u << 4, /* its init failed */
 };
 
 enum { JZX__STATE_PREFIX = 16 }; /* keeps the state aligned as malloc does */
@@ -57,7 +57,7 @@ typedef struct jzx__hot {
         jzx_behavior_fn behavior;
         jzx__cell *end; /* stopping: the text of why, in a jzx__end_cell, or NULL */
     };
-    void *state;            /* with OWN_STATE, JZX__STATE_PREFIX bytes before it hold its size */
+    void *state; /* with OWN_STATE, JZX__STATE_PREFIX bytes before it hold its size */
     jzx__queue mail;
     jzx__cell *urgent_last; /* circular: its next is the first */
     union {
@@ -65,17 +65,17 @@ typedef struct jzx__hot {
         uint32_t next_free; /* free: the next free slot */
     };
     uint32_t cap;
-    uint64_t bytes;         /* of payloads by pointer in the mailbox */
+    uint64_t bytes; /* of payloads by pointer in the mailbox */
     union {
         uint32_t bytes_cap;
-        int32_t end_code;   /* stopping */
+        int32_t end_code; /* stopping */
     };
     union {
         uint16_t per_turn;
-        uint16_t end_kind;  /* stopping: jzx__end */
+        uint16_t end_kind; /* stopping: jzx__end */
     };
     uint8_t policy;
-    uint8_t flags;          /* JZX__SLOT_* */
+    uint8_t flags; /* JZX__SLOT_* */
 } jzx__hot;
 _Static_assert(sizeof(jzx__hot) == JZX__CACHE_LINE, "what a message touches is one cache line");
 
@@ -90,7 +90,7 @@ typedef struct jzx__cold {
     jzx__suffered *suffered; /* monitors on this actor; dying: those not yet sent */
     uint64_t started_ns;
     uint32_t generation;
-    uint32_t held_count;     /* dying: notices not yet sent */
+    uint32_t held_count; /* dying: notices not yet sent */
 } jzx__cold;
 _Static_assert(sizeof(jzx_exit_info) - sizeof(jzx_actor_id) == sizeof(jzx__hot), "a dying slot holds its exit info");
 _Static_assert(sizeof(jzx__cold) == 56, "an idle actor costs 64 + 64 + 56 bytes and one in full[]");
@@ -104,13 +104,13 @@ typedef struct jzx__slots {
     jzx_segment_slot *public; /* in the segment */
     jzx__slot_chunk **chunks;
     _Atomic(uint8_t) *full;
-    uint32_t loop;         /* index of the loop, for ids */
+    uint32_t loop; /* index of the loop, for ids */
     uint32_t actors_max;
-    uint32_t indexes_max;  /* actors_max + JZX__SLOT_SPARE */
+    uint32_t indexes_max; /* actors_max + JZX__SLOT_SPARE */
     uint32_t chunk_count;
-    uint32_t fresh;        /* the next index never used */
-    uint32_t live;         /* starting to dying */
-    uint32_t free_first;   /* JZX__SLOT_NONE: none */
+    uint32_t fresh;      /* the next index never used */
+    uint32_t live;       /* starting to dying */
+    uint32_t free_first; /* JZX__SLOT_NONE: none */
     uint32_t free_last;
     const jzx_allocator *allocator;
 } jzx__slots;

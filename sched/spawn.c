@@ -45,7 +45,8 @@ static void fill_slot(jzx_loop *loop, uint32_t index, const jzx_spawn_options *o
     }
 }
 
-static jzx_err run_init(jzx_loop *loop, uint32_t index, const jzx_spawn_options *options, uint32_t depth, jzx_context *context)
+static jzx_err run_init(jzx_loop *loop, uint32_t index, const jzx_spawn_options *options, uint32_t depth,
+                        jzx_context *context)
 {
     jzx__context_init(context, loop, index);
     context->depth = depth;
@@ -81,7 +82,7 @@ static void stillborn(jzx_loop *loop, uint32_t index, int32_t code)
 }
 
 jzx_err jzx__spawn(jzx_loop *loop, const jzx_spawn_options *options, jzx_actor_id parent, uint32_t depth,
-                        jzx_actor_id *id, int32_t *code)
+                   jzx_actor_id *id, int32_t *code)
 {
     uint32_t index;
     if (depth > NEST_MAX) {
@@ -123,7 +124,7 @@ jzx_err jzx__spawn(jzx_loop *loop, const jzx_spawn_options *options, jzx_actor_i
 }
 
 void jzx__spawn_request(jzx_loop *loop, const jzx_spawn_options *options, jzx_actor_id asker, uint32_t depth,
-                             uint64_t token)
+                        uint64_t token)
 {
     jzx_spawned result = {.id = 0};
     result.err = jzx__loop_refuses(loop) ? JZX_ERR_LOOP_CLOSED
@@ -155,8 +156,7 @@ typedef struct spawn_second {
     uint16_t messages_per_turn;
     uint8_t mailbox_policy;
 } spawn_second;
-_Static_assert(sizeof(spawn_second) <= sizeof(jzx__cell) &&
-                   offsetof(spawn_second, next) == offsetof(jzx__cell, next),
+_Static_assert(sizeof(spawn_second) <= sizeof(jzx__cell) && offsetof(spawn_second, next) == offsetof(jzx__cell, next),
                "fits a cell, and waits in an overflow");
 
 void jzx__spawn_pack(const jzx_spawn_options *options, uint64_t token, jzx__cell cells[2])
@@ -168,9 +168,13 @@ void jzx__spawn_pack(const jzx_spawn_options *options, uint64_t token, jzx__cell
     memcpy(cells[0].bytes, &first, sizeof first);
     cells[0].kind = JZX__CELL_SPAWN;
     cells[0].flags = JZX__FLAG_WIDE;
-    spawn_second second = {.behavior = options->behavior, .init = options->init, .fini = options->fini,
-                           .argument = options->argument, .mailbox_cap = options->mailbox_cap,
-                           .messages_per_turn = options->messages_per_turn, .mailbox_policy = options->mailbox_policy};
+    spawn_second second = {.behavior = options->behavior,
+                           .init = options->init,
+                           .fini = options->fini,
+                           .argument = options->argument,
+                           .mailbox_cap = options->mailbox_cap,
+                           .messages_per_turn = options->messages_per_turn,
+                           .mailbox_policy = options->mailbox_policy};
     memcpy(&cells[1], &second, sizeof second);
 }
 
@@ -180,9 +184,15 @@ void jzx__spawn_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *
     spawn_second second;
     memcpy(&first, cell->bytes, sizeof first);
     memcpy(&second, second_cell, sizeof second);
-    jzx_spawn_options options = {.behavior = second.behavior, .init = second.init, .fini = second.fini,
-                        .argument = second.argument, .state_size = first.state_size,
-                        .mailbox_cap = second.mailbox_cap, .mailbox_bytes = first.mailbox_bytes,
-                        .messages_per_turn = second.messages_per_turn, .mailbox_policy = second.mailbox_policy, .name = first.name};
+    jzx_spawn_options options = {.behavior = second.behavior,
+                                 .init = second.init,
+                                 .fini = second.fini,
+                                 .argument = second.argument,
+                                 .state_size = first.state_size,
+                                 .mailbox_cap = second.mailbox_cap,
+                                 .mailbox_bytes = first.mailbox_bytes,
+                                 .messages_per_turn = second.messages_per_turn,
+                                 .mailbox_policy = second.mailbox_policy,
+                                 .name = first.name};
     jzx__spawn_request(loop, &options, cell->sender, 1, first.token);
 }

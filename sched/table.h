@@ -23,12 +23,12 @@ enum { JZX__TABLE_CHUNK = 256, JZX__TABLE_NONE = 0xFFFFFF };
 typedef struct jzx__table {
     void **chunks;
     size_t record_size;
-    size_t number_at;     /* offset of a uint64_t in a record */
+    size_t number_at; /* offset of a uint64_t in a record */
     uint32_t records_max;
     uint32_t chunk_count; /* allocated so far */
     uint32_t fresh;       /* the next index that was never used */
     uint32_t used;
-    uint32_t free_first;  /* an index, JZX__TABLE_NONE: none */
+    uint32_t free_first; /* an index, JZX__TABLE_NONE: none */
     uint32_t free_last;
     const jzx_allocator *allocator;
 } jzx__table;

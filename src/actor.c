@@ -14,8 +14,8 @@ void jzx_spawn_options_init(jzx_spawn_options *options)
 static jzx_err check_options(const jzx_loop *loop, const jzx_spawn_options *options)
 {
     bool valid = options != NULL && options->struct_size == sizeof *options && options->behavior != NULL &&
-                 options->mailbox_policy <= JZX_MAILBOX_DROP_OLDEST &&
-                 options->placement <= JZX_PLACE_LEAST_LOADED && options->mailbox_cap <= loop->config->cells / 8;
+                 options->mailbox_policy <= JZX_MAILBOX_DROP_OLDEST && options->placement <= JZX_PLACE_LEAST_LOADED &&
+                 options->mailbox_cap <= loop->config->cells / 8;
     return valid ? JZX_OK : JZX_ERR_INVALID_ARG;
 }
 
@@ -49,8 +49,7 @@ static jzx_err place(const jzx_loop *here, const jzx_spawn_options *options, uin
         if (*loop == here->index && jzx__slot_find(&here->slots, options->place_with) == JZX__SLOT_NONE) {
             return JZX_ERR_NO_SUCH_ACTOR;
         }
-        return *loop < here->runtime->loop_count && (uint32_t)options->place_with != 0 ? JZX_OK
-                                                                                        : JZX_ERR_NO_SUCH_ACTOR;
+        return *loop < here->runtime->loop_count && (uint32_t)options->place_with != 0 ? JZX_OK : JZX_ERR_NO_SUCH_ACTOR;
     case JZX_PLACE_LEAST_LOADED:
         *loop = least_loaded(here);
         return JZX_OK;

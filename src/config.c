@@ -110,8 +110,7 @@ static bool limits_valid(const jzx_config *config)
 static bool paces_valid(const jzx_config *config)
 {
     return within(config->mailbox_cap, 1, config->cells / 8) && config->mailbox_bytes >= JZX_INLINE_MAX &&
-           within(config->messages_per_actor, 1, UINT16_MAX) && config->actors_per_turn >= 1 &&
-           config->turn_ns >= 1000;
+           within(config->messages_per_actor, 1, UINT16_MAX) && config->actors_per_turn >= 1 && config->turn_ns >= 1000;
 }
 
 static bool io_valid(const jzx_config *config)

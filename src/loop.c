@@ -43,7 +43,8 @@ static jzx_err first_run(jzx_loop *loop, bool *unrun)
         return JZX_OK;
     }
     if (err != JZX_OK) {
-        __atomic_store_n(&loop->entered, false, __ATOMIC_RELEASE); /* it may be tried again, or is torn down at the end */
+        __atomic_store_n(&loop->entered, false,
+                         __ATOMIC_RELEASE); /* it may be tried again, or is torn down at the end */
     }
     return err;
 }
@@ -60,9 +61,7 @@ static jzx_err begin_run(jzx_loop *loop, bool *unrun)
     }
     uint32_t state = atomic_load_explicit(&loop->state, memory_order_acquire);
     if (state == JZX__LOOP_RUNNING) {
-        return is_running(loop)          ? JZX_ERR_ALREADY_RUNNING
-               : jzx__loop_owned(loop)   ? JZX_OK
-                                         : JZX_ERR_WRONG_THREAD;
+        return is_running(loop) ? JZX_ERR_ALREADY_RUNNING : jzx__loop_owned(loop) ? JZX_OK : JZX_ERR_WRONG_THREAD;
     }
     if (!__atomic_exchange_n(&loop->entered, true, __ATOMIC_ACQ_REL)) {
         return first_run(loop, unrun);
@@ -154,7 +153,8 @@ jzx_err jzx_loop_run_once(jzx_loop *loop, uint64_t timeout_ns)
     if (here && loop->hosted) {
         jzx__park_host(loop);
     } else if (here && loop->failed == JZX_OK) {
-        loop->failed = jzx__park_pay(loop); /* nobody knows when the next turn comes: others must not sleep until then */
+        loop->failed = jzx__park_pay(
+            loop); /* nobody knows when the next turn comes: others must not sleep until then */
     }
     set_running(loop, false);
     if (!here) {
@@ -180,7 +180,7 @@ jzx_err jzx_loop_poll_fd(jzx_loop *loop, int *fd)
     }
     if (!loop->hosted) {
         __atomic_store_n(&loop->hosted, true, __ATOMIC_RELAXED); /* a stop asks, on any thread */
-        jzx__park_host(loop); /* what came before is seen at once */
+        jzx__park_host(loop);                                    /* what came before is seen at once */
     }
     *fd = made;
     return JZX_OK;

@@ -31,9 +31,9 @@ static int size_segment(const jzx_config *config, int fd, size_t size)
 static jzx_err segment_error(jzx_runtime *runtime, int error)
 {
     atomic_store_explicit(&runtime->os_error, error, memory_order_relaxed);
-    return error == EMFILE || error == ENFILE ? JZX_ERR_FD_LIMIT
+    return error == EMFILE || error == ENFILE   ? JZX_ERR_FD_LIMIT
            : error == ENOMEM || error == ENOSPC ? JZX_ERR_NO_MEMORY
-                                                 : JZX_ERR_OS;
+                                                : JZX_ERR_OS;
 }
 
 static jzx_err make_segment(jzx_runtime *runtime)
@@ -413,8 +413,7 @@ static jzx_err check_cpu(int cpu)
 
 jzx_err jzx_loop_create(jzx_runtime *runtime, const jzx_loop_config *user_config, jzx_loop **out)
 {
-    if (runtime == NULL || out == NULL ||
-        (user_config != NULL && user_config->struct_size != sizeof *user_config)) {
+    if (runtime == NULL || out == NULL || (user_config != NULL && user_config->struct_size != sizeof *user_config)) {
         return JZX_ERR_INVALID_ARG;
     }
     jzx_loop_config config;

@@ -33,13 +33,13 @@ typedef struct jzx_segment_header {
 /** What a loop counts. Each word only grows, unless it is called a gauge. */
 typedef struct jzx_counters {
     uint64_t turns;
-    uint64_t parks;      /* sleeps in the kernel */
-    uint64_t enters;     /* system calls of the loop */
-    uint64_t wakes_sent; /* doorbells to other loops */
-    uint64_t sent;       /* messages accepted here: sends, answers, dead-letter reports */
-    uint64_t posted;     /* messages taken from foreign threads */
-    uint64_t handled;    /* messages a behavior was called with, signals aside */
-    uint64_t signals;    /* timers, readiness, TCP events, DOWN, RESUME given to behaviors */
+    uint64_t parks;       /* sleeps in the kernel */
+    uint64_t enters;      /* system calls of the loop */
+    uint64_t wakes_sent;  /* doorbells to other loops */
+    uint64_t sent;        /* messages accepted here: sends, answers, dead-letter reports */
+    uint64_t posted;      /* messages taken from foreign threads */
+    uint64_t handled;     /* messages a behavior was called with, signals aside */
+    uint64_t signals;     /* timers, readiness, TCP events, DOWN, RESUME given to behaviors */
     uint64_t dropped[16]; /* by jzx_drop_reason; the last ones: room for more */
     uint64_t unhandled;
     uint64_t refused_full;  /* sends refused: mailbox full */
