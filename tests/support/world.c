@@ -291,7 +291,7 @@ static sim_thread *draw(sim_world *world, bool *only_polling)
     *only_polling = !awake;
     if (count == 0) {
         count = late_count;
-        memcpy(candidates, late, sizeof late);
+        memcpy(candidates, late, late_count * sizeof late[0]);
     }
     return count == 0 ? NULL : candidates[world_below(world, count)];
 }
