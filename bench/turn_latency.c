@@ -2,8 +2,8 @@
  * turn_latency.c: how long does a message to a peer loop wait while its sender's loop is busy?
  *
  * 1,000 actors on loop 0 are always ready. The first of them to run in a turn sends the probe to a sleeping loop 1, so
- * the whole turn lies ahead of it. The second column is the same with one actor, that is without load. DESIGN bounds the
- * wait by the turn, plus what a wake costs.
+ * the whole turn lies ahead of it. The second column is the same with one actor, that is without load. The wait should
+ * be bounded by the turn, plus what a wake costs.
  */
 #include "world.h"
 

@@ -111,7 +111,7 @@ typedef struct jzx_footprint {
 /** Fills `config` with the defaults above. Thread: any. NULL is ignored. */
 JZX_API void jzx_config_init(jzx_config *config);
 
-/** Fills `config` with the defaults above. Thread: any. NULL is ignored. */
+/** Fills `config`: no CPU, and the linger of `runtime_config` (0 for NULL). Thread: any. NULL is ignored. */
 JZX_API void jzx_loop_config_init(const jzx_config *runtime_config, jzx_loop_config *config);
 
 /**
