@@ -1,5 +1,6 @@
 #include "sched/inbox.h"
 
+#include <sched.h>
 #include <string.h>
 
 CK_RING_PROTOTYPE(post, jzx__cell)
@@ -28,10 +29,39 @@ void jzx__inbox_deinit(jzx__inbox *inbox)
     }
 }
 
-bool jzx__inbox_post(jzx__inbox *inbox, jzx__cell *cell)
+enum { LOOKS_BEFORE_YIELD = 64 };
+
+/*
+ * Places are published in the order they were taken. ck_ring waits for its turn by spinning, which is right while those
+ * before run: but where threads outnumber processors each could spin out its time slice for one that is not running, and
+ * no post would be faster than that again. So the wait is done here first, and gives way.
+ */
+static void wait_for_turn(const jzx__inbox *inbox, unsigned int ticket)
 {
-    return inbox->shared ? ck_ring_enqueue_mpsc_post(&inbox->ring, inbox->entries, cell)
-                         : ck_ring_enqueue_spsc_post(&inbox->ring, inbox->entries, cell);
+    uint32_t looks = 0;
+    while (ck_pr_load_uint(&inbox->ring.p_tail) != ticket) {
+        if (++looks < LOOKS_BEFORE_YIELD) {
+            ck_pr_stall();
+        } else {
+            sched_yield();
+        }
+    }
+}
+
+jzx__cell *jzx__inbox_reserve(jzx__inbox *inbox, unsigned int *ticket)
+{
+    return inbox->shared ? ck_ring_enqueue_reserve_mpsc_post(&inbox->ring, inbox->entries, ticket)
+                         : ck_ring_enqueue_reserve_spsc_post(&inbox->ring, inbox->entries);
+}
+
+void jzx__inbox_publish(jzx__inbox *inbox, unsigned int ticket)
+{
+    if (inbox->shared) {
+        wait_for_turn(inbox, ticket);
+        ck_ring_enqueue_commit_mpsc(&inbox->ring, ticket);
+    } else {
+        ck_ring_enqueue_commit_spsc(&inbox->ring);
+    }
 }
 
 bool jzx__inbox_take(jzx__inbox *inbox, jzx__cell *cell)

@@ -109,15 +109,17 @@ static jzx_err check_post(const jzx_runtime *runtime, jzx_actor_id to, const jzx
 
 static jzx_err post_to(jzx_loop *target, jzx__inbox *inbox, jzx_actor_id to, const jzx_message *message)
 {
-    jzx__cell cell;
-    jzx__cell_from_message(&cell, message, JZX__CELL_MAIL);
-    cell.token = 0;
-    cell.target = to;
-    cell.sender = 0;
+    unsigned int ticket = 0;
     JZX__SIM_POINT("post: before write");
-    if (!jzx__inbox_post(inbox, &cell)) {
+    jzx__cell *cell = jzx__inbox_reserve(inbox, &ticket);
+    if (cell == NULL) {
         return JZX_ERR_WOULD_BLOCK;
     }
+    jzx__cell_from_message(cell, message, JZX__CELL_MAIL);
+    cell->token = 0;
+    cell->target = to;
+    cell->sender = 0;
+    jzx__inbox_publish(inbox, ticket);
     JZX__SIM_POINT("post: written");
     jzx__wake(target);
     return JZX_OK;
