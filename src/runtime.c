@@ -54,6 +54,10 @@ static jzx_err make_segment(jzx_runtime *runtime)
         return segment_error(runtime, errno);
     }
     runtime->segment = memory;
+    /* It is shared, and a child that uses the runtime against the rules must not write the parent's slots. */
+    if (madvise(memory, runtime->segment_size, MADV_DONTFORK) != 0) {
+        return segment_error(runtime, errno);
+    }
     if (config->segment_path == NULL) {
         (void)fcntl(runtime->segment_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL);
     }

@@ -119,7 +119,7 @@ JZX_API void jzx_spawn_options_init(jzx_spawn_options *options);
  * Returns: JZX_OK with *id (which may be NULL)
  *          JZX_ERR_INVALID_ARG      NULL, no behavior, an unknown policy or placement, a cap over cells / 8
  *          JZX_ERR_ACTOR_NOT_LOCAL  the placement names another loop: use jzx_spawn_request()
- *          JZX_ERR_NO_SUCH_ACTOR    place_with has ended or never was
+ *          JZX_ERR_NO_SUCH_ACTOR    place_with has ended, if it lived here, or never was
  *          JZX_ERR_NOT_FOUND        the runtime has no loop `place_loop`
  *          JZX_ERR_MAX_ACTORS       actors_max live here
  *          JZX_ERR_NO_MEMORY        for the slot or the state
@@ -151,6 +151,7 @@ JZX_API jzx_err jzx_spawn_request(jzx_context *context, const jzx_spawn_options 
  *   jzx_fail    as stop, with kind FAIL, `code` and `text` (NULL, or cut to JZX_EXIT_TEXT_MAX - 1 bytes; lost when the
  *               loop is out of cells)
  *
+ * Owns:    `text` is copied.
  * Thread:  the loop's.
  * Returns: JZX_OK, also when it is ending already; JZX_ERR_NO_SUCH_ACTOR (it lived here and has ended, or never was);
  *          JZX_ERR_WOULD_BLOCK (it lives elsewhere and no cell is free here to carry the request);
@@ -174,17 +175,21 @@ JZX_API jzx_err jzx_monitor(jzx_context *context, jzx_actor_id target, uint64_t 
 /**
  * Removes a monitor. No DOWN of it is handled after this call, also one that is queued already (OTP's flush).
  *
- * Returns: JZX_OK; JZX_ERR_NO_SUCH_MONITOR (handled, removed before, or not this actor's); JZX_ERR_WRONG_THREAD
+ * Thread:  the loop's, in a handler.
+ * Returns: JZX_OK; JZX_ERR_NO_SUCH_MONITOR (handled, removed before, or not this actor's); JZX_ERR_INVALID_ARG (the
+ *          host's context); JZX_ERR_WRONG_THREAD
  */
 JZX_API jzx_err jzx_demonitor(jzx_context *context, uint64_t monitor);
 
-/** The index of the loop an id belongs to. Any bits give a number; whether such an actor lives is not looked at. */
+/** The index of the loop an id belongs to. Any bits give a number; whether such an actor lives is not looked at.
+ *  Thread: any. */
 JZX_API uint32_t jzx_actor_loop(jzx_actor_id id);
 
 /**
  * Writes an id as "<loop.index.generation>".
  *
  * Units:   `size` bytes at `text`; 32 are always enough.
+ * Thread:  any.
  * Returns: JZX_OK; JZX_ERR_INVALID_ARG (NULL); JZX_ERR_TOO_BIG (it does not fit; nothing is written)
  */
 JZX_API jzx_err jzx_id_format(jzx_actor_id id, char *text, size_t size);

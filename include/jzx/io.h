@@ -37,14 +37,20 @@ typedef struct jzx_io_event {
  * closed here. Unwatch before closing it: the kernel goes on reporting the old file otherwise, though never to a newer
  * watch on the same number.
  *
+ * Thread:  the loop's, in a handler.
  * Returns: JZX_OK with *watch; JZX_ERR_INVALID_ARG (fd < 0, no or unknown interest, the host's context);
  *          JZX_ERR_IO_REG_FAILED (the descriptor is not open; jzx_runtime_os_error()); JZX_ERR_LIMIT (watches_max);
  *          JZX_ERR_NO_MEMORY; JZX_ERR_STOPPING (in fini); JZX_ERR_WRONG_THREAD
  */
 JZX_API jzx_err jzx_watch(jzx_context *context, int fd, uint32_t interest, jzx_watch_id *watch);
 
-/** Ends a watch: no event of it is handled after this call, also one that is queued. Returns: JZX_OK;
- *  JZX_ERR_IO_NOT_WATCHED (ended before, or not this actor's); JZX_ERR_WRONG_THREAD */
+/**
+ * Ends a watch: no event of it is handled after this call, also one that is queued.
+ *
+ * Thread:  the loop's, in a handler.
+ * Returns: JZX_OK; JZX_ERR_IO_NOT_WATCHED (ended before, or not this actor's); JZX_ERR_INVALID_ARG (the host's
+ *          context); JZX_ERR_WRONG_THREAD
+ */
 JZX_API jzx_err jzx_unwatch(jzx_context *context, jzx_watch_id watch);
 
 #ifdef __cplusplus

@@ -10,8 +10,11 @@
  * Rules that hold throughout:
  *   - A call that takes a jzx_context belongs to the thread of the context's loop; elsewhere it returns
  *     JZX_ERR_WRONG_THREAD and does nothing.
- *   - Callable from any thread: jzx_post(), jzx_runtime_request_stop(), jzx_loop_request_stop(), jzx_loop_stats(),
- *     jzx_strerror(). Async-signal-safe: the two request_stop calls and jzx_strerror().
+ *   - Callable from any thread: jzx_runtime_request_stop(), jzx_loop_request_stop(), jzx_loop_stats(), jzx_strerror();
+ *     from any that runs no loop: jzx_post(), posters, jzx_runtime_shutdown(), jzx_loop_join(). Async-signal-safe: the
+ *     two request_stop calls and jzx_strerror().
+ *   - After fork() the child must not use the runtime. Creating, running, starting, shutting down and destroying say
+ *     JZX_ERR_FORKED there; other calls may end the child, and never harm the parent.
  *   - Structs that may grow begin with `struct_size`, set by their init function.
  *   - Times are nanoseconds of CLOCK_MONOTONIC unless a comment says otherwise.
  */

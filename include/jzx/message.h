@@ -178,7 +178,7 @@ typedef struct jzx_resumed {
  */
 JZX_API jzx_err jzx_send(jzx_context *context, jzx_actor_id to, const jzx_message *message);
 
-/** jzx_send() with JZX_SEND_* flags. Unknown flags are JZX_ERR_INVALID_ARG. */
+/** jzx_send() with JZX_SEND_* flags. Unknown flags are JZX_ERR_INVALID_ARG. Owns, Thread, Returns: as jzx_send(). */
 JZX_API jzx_err jzx_send_with(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint32_t flags);
 
 /**
@@ -236,6 +236,7 @@ typedef struct jzx_poster jzx_poster;
  * Creates a poster with a ring of `size` messages to each loop.
  *
  * Units:   `size` is a power of two, 4 to 65,536; one place of it stays free.
+ * Owns:    the poster is the runtime's and ends with it.
  * Thread:  any but a loop's. The poster then belongs to one thread at a time.
  * Returns: JZX_OK; JZX_ERR_LIMIT (posters_max); JZX_ERR_NO_MEMORY; JZX_ERR_INVALID_ARG; JZX_ERR_LOOP_CLOSED;
  *          JZX_ERR_WRONG_THREAD

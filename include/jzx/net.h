@@ -57,42 +57,58 @@ JZX_API void jzx_tcp_options_init(jzx_tcp_options *options);
  * Listens. Each connection is announced to this actor by JZX_TCP_ACCEPTED and takes the listener's options; nothing is
  * read from it until it is given away or jzx_tcp_read() is called. When descriptors run out accepting pauses 100 ms.
  *
+ * Thread:  the loop's, in a handler.
  * Returns: JZX_OK with *listener; JZX_ERR_ADDRESS_IN_USE; JZX_ERR_INVALID_ARG (address, the host's context);
  *          JZX_ERR_FD_LIMIT; JZX_ERR_LIMIT (sockets_max); JZX_ERR_NO_MEMORY; JZX_ERR_OS; JZX_ERR_STOPPING; WRONG_THREAD
  */
 JZX_API jzx_err jzx_tcp_listen(jzx_context *context, const jzx_tcp_options *options, jzx_socket_id *listener);
 
-/** Connects. JZX_TCP_CONNECTED or JZX_TCP_CLOSED follows; reading then starts by itself. Returns: as jzx_tcp_listen(). */
+/**
+ * Connects. JZX_TCP_CONNECTED or JZX_TCP_CLOSED follows; reading then starts by itself.
+ *
+ * Thread:  the loop's, in a handler.
+ * Returns: as jzx_tcp_listen()
+ */
 JZX_API jzx_err jzx_tcp_connect(jzx_context *context, const jzx_tcp_options *options, jzx_socket_id *socket);
 
-/** Takes over a connected stream descriptor of another maker: it is the runtime's on JZX_OK. Reading starts.
- *  Returns: as jzx_tcp_listen(); JZX_ERR_INVALID_ARG if `fd` is not a stream socket */
+/**
+ * Takes over a connected stream descriptor of another maker. Reading starts.
+ *
+ * Owns:    on JZX_OK `fd` is the runtime's, which closes it; on an error it is still the caller's.
+ * Thread:  the loop's, in a handler.
+ * Returns: as jzx_tcp_listen(); JZX_ERR_INVALID_ARG if `fd` is not a stream socket
+ */
 JZX_API jzx_err jzx_tcp_adopt(jzx_context *context, int fd, const jzx_tcp_options *options, jzx_socket_id *socket);
 
-/** The port a listener has. Returns: JZX_OK; JZX_ERR_NO_SUCH_SOCKET; JZX_ERR_OS; JZX_ERR_WRONG_THREAD */
+/** The port a listener has. Thread: the loop's, in a handler.
+ *  Returns: JZX_OK; JZX_ERR_NO_SUCH_SOCKET; JZX_ERR_OS; JZX_ERR_INVALID_ARG; JZX_ERR_WRONG_THREAD */
 JZX_API jzx_err jzx_tcp_port(jzx_context *context, jzx_socket_id socket, uint16_t *port);
 
 /**
  * Gives a socket of this actor to another actor of this loop; events that wait go along. Reading starts if it had not.
+ *
+ * Thread:  the loop's, in a handler.
  * Returns: JZX_OK; JZX_ERR_NO_SUCH_SOCKET; JZX_ERR_NO_SUCH_ACTOR; JZX_ERR_ACTOR_NOT_LOCAL; JZX_ERR_STOPPING; WRONG_THREAD
  */
 JZX_API jzx_err jzx_tcp_give(jzx_context *context, jzx_socket_id socket, jzx_actor_id to);
 
 /** Starts or resumes reading, and pauses it. What was received before the pause is still delivered.
- *  Returns: JZX_OK; JZX_ERR_NO_SUCH_SOCKET; JZX_ERR_WRONG_THREAD */
+ *  Thread: the loop's, in a handler. Returns: JZX_OK; JZX_ERR_NO_SUCH_SOCKET; JZX_ERR_WRONG_THREAD */
 JZX_API jzx_err jzx_tcp_read(jzx_context *context, jzx_socket_id socket);
 JZX_API jzx_err jzx_tcp_pause(jzx_context *context, jzx_socket_id socket);
 
 /**
  * Sends a copy of `size` bytes: all of it is accepted, or none. What one turn sends to a socket leaves together.
  *
+ * Owns:    `data` stays the caller's.
+ * Thread:  the loop's, in a handler.
  * Returns: JZX_OK; JZX_ERR_WOULD_BLOCK (send_max, or no chunk is free: JZX_TCP_DRAINED follows); JZX_ERR_TOO_BIG (more
  *          than send_max, never possible); JZX_ERR_NO_SUCH_SOCKET; JZX_ERR_INVALID_ARG; JZX_ERR_WRONG_THREAD
  */
 JZX_API jzx_err jzx_tcp_send(jzx_context *context, jzx_socket_id socket, const void *data, size_t size);
 
 /** Sends `data` without copying: it is the runtime's on JZX_OK, and `drop` runs when it has left or the socket ends.
- *  Returns: as jzx_tcp_send() */
+ *  Thread: the loop's, in a handler. Returns: as jzx_tcp_send() */
 JZX_API jzx_err jzx_tcp_send_owned(jzx_context *context, jzx_socket_id socket, void *data, size_t size,
                                    jzx_drop_fn drop, void *drop_context);
 
@@ -101,6 +117,7 @@ JZX_API jzx_err jzx_tcp_send_owned(jzx_context *context, jzx_socket_id socket, v
  * data, size) gives it back, on this thread, before the runtime ends. Made for jzx_tcp_send_owned(): an echo copies nothing.
  * Buffers are few (recv_buffers): one that is held long starves reading.
  *
+ * Thread:  the loop's, in a handler.
  * Returns: JZX_OK; JZX_ERR_INVALID_ARG (no such event is being handled, or it is kept already); JZX_ERR_WRONG_THREAD
  */
 JZX_API jzx_err jzx_tcp_keep(jzx_context *context, jzx_drop_fn *drop, void **drop_context);
@@ -109,7 +126,8 @@ JZX_API jzx_err jzx_tcp_keep(jzx_context *context, jzx_drop_fn *drop, void **dro
 JZX_API size_t jzx_tcp_queued(jzx_context *context, jzx_socket_id socket);
 
 /** Closes a socket: no event of it follows; queued data has linger_ns to leave; its descriptor is closed when nothing of
- *  it is in the kernel any more. Returns: JZX_OK; JZX_ERR_NO_SUCH_SOCKET; JZX_ERR_WRONG_THREAD */
+ *  it is in the kernel any more. Thread: the loop's, in a handler.
+ *  Returns: JZX_OK; JZX_ERR_NO_SUCH_SOCKET; JZX_ERR_WRONG_THREAD */
 JZX_API jzx_err jzx_tcp_close(jzx_context *context, jzx_socket_id socket);
 
 #ifdef __cplusplus

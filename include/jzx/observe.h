@@ -39,7 +39,8 @@ typedef struct jzx_observer {
  */
 JZX_API jzx_err jzx_observer_add(jzx_loop *loop, const jzx_observer *observer, void *user);
 
-/** Removes the observer added with `user`. Returns: JZX_OK; JZX_ERR_NOT_FOUND; JZX_ERR_WRONG_THREAD */
+/** Removes the observer added with `user`. Thread: the owner of the loop.
+ *  Returns: JZX_OK; JZX_ERR_NOT_FOUND; JZX_ERR_INVALID_ARG; JZX_ERR_WRONG_THREAD */
 JZX_API jzx_err jzx_observer_remove(jzx_loop *loop, void *user);
 
 /** A copy of the loop's counters, word by word. Thread: any. Returns: JZX_OK; JZX_ERR_INVALID_ARG */

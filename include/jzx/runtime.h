@@ -2,7 +2,8 @@
  * jzx/runtime.h: configuration, the runtime and its loops.
  *
  * A runtime is a set of loops. A loop is one scheduler: one thread, one io_uring, its own actors and their memory.
- * The library starts a thread only in jzx_loop_start(), has no globals, installs no signal handler and prints nothing.
+ * The library starts a thread only in jzx_loop_start(), has no globals, installs no signal handler and prints nothing but
+ * the line of an assertion that failed, before it aborts.
  */
 #ifndef JZX_RUNTIME_H
 #define JZX_RUNTIME_H
@@ -95,7 +96,7 @@ typedef struct jzx_config {
 /** How one loop is built. Begin with jzx_loop_config_init(). */
 typedef struct jzx_loop_config {
     size_t struct_size; /* set by jzx_loop_config_init() */
-    int cpu;            /* CPU its thread is pinned to when it first runs, or JZX_CPU_ANY */
+    int cpu; /* CPU its thread is pinned to when it first runs, one that the main thread may use; or JZX_CPU_ANY */
     uint64_t linger_ns; /* as in jzx_config, which gives the default */
 } jzx_loop_config;
 
@@ -178,22 +179,26 @@ JZX_API jzx_loop *jzx_runtime_loop(jzx_runtime *runtime, uint32_t index);
 
 /**
  * Creates a loop with its io_uring, disabled until it is run. All loops are created before the first one runs. The
- * creating thread owns the loop until then, and may spawn and send through jzx_loop_context().
+ * creating thread owns the loop until then, and may spawn and send through jzx_loop_context(). `config` is copied; NULL
+ * means the defaults.
  *
+ * Owns:    the loop is the runtime's and ends with it.
  * Thread:  any, one at a time.
  * Returns: JZX_OK
  *          JZX_ERR_MAX_LOOPS      the runtime has loops_max loops
  *          JZX_ERR_BUSY           a loop of the runtime has run already, or a poster was made
  *          JZX_ERR_NO_SUCH_CPU    the CPU cannot be had
  *          JZX_ERR_NO_MEMORY, JZX_ERR_FD_LIMIT, JZX_ERR_MEMLOCK, JZX_ERR_URING_DENIED, JZX_ERR_URING_MISSING,
- *          JZX_ERR_UNSUPPORTED (a named feature), JZX_ERR_OS
+ *          JZX_ERR_OS, JZX_ERR_INVALID_ARG, JZX_ERR_FORKED
  */
 JZX_API jzx_err jzx_loop_create(jzx_runtime *runtime, const jzx_loop_config *config, jzx_loop **loop);
 
 /**
  * Runs the loop on this thread, which owns it from then on, until the runtime stops.
  *
+ * Thread:  any for the first run, from then on the same.
  * Returns: JZX_OK                   stopped in order
+ *          JZX_ERR_INVALID_ARG      NULL
  *          JZX_ERR_ALREADY_RUNNING  nested, or on two threads
  *          JZX_ERR_WRONG_THREAD     bound to another thread
  *          JZX_ERR_LOOP_CLOSED      it has left before
@@ -208,6 +213,7 @@ JZX_API jzx_err jzx_loop_run(jzx_loop *loop);
  * Runs one turn, and sleeps before it for at most `timeout_ns` if nothing is to do. For hosts with a loop of their own.
  *
  * Units:   0 does not sleep; JZX_FOREVER sleeps until something comes.
+ * Thread:  as jzx_loop_run().
  * Returns: as jzx_loop_run(); JZX_ERR_LOOP_CLOSED once the loop has stopped and left: do not call it again
  */
 JZX_API jzx_err jzx_loop_run_once(jzx_loop *loop, uint64_t timeout_ns);
@@ -216,6 +222,7 @@ JZX_API jzx_err jzx_loop_run_once(jzx_loop *loop, uint64_t timeout_ns);
  * Runs the loop on a thread that the library starts for it, named "jzx-<index>" and pinned if the loop has a CPU. From
  * this call on the loop is that thread's.
  *
+ * Thread:  any, one at a time.
  * Returns: JZX_OK; JZX_ERR_ALREADY_RUNNING (started before, or bound to a thread); JZX_ERR_LOOP_CLOSED;
  *          JZX_ERR_OS (no thread); JZX_ERR_FORKED. What setting up on that thread meets is the result of the join.
  */
@@ -234,8 +241,9 @@ JZX_API jzx_err jzx_loop_join(jzx_loop *loop, jzx_err *result);
  * Gives a descriptor that is readable, level and edge, whenever jzx_loop_run_once(loop, 0) has work to do. The thread
  * that calls it owns the loop from then on. Do not read from it and do not close it: it is the runtime's.
  *
- * Returns: JZX_OK with *fd; JZX_ERR_WRONG_THREAD; JZX_ERR_ALREADY_RUNNING (in a handler); JZX_ERR_LOOP_CLOSED;
- *          JZX_ERR_FD_LIMIT; JZX_ERR_OS; JZX_ERR_FORKED
+ * Thread:  as jzx_loop_run().
+ * Returns: JZX_OK with *fd; JZX_ERR_INVALID_ARG; JZX_ERR_WRONG_THREAD; JZX_ERR_ALREADY_RUNNING (in a handler);
+ *          JZX_ERR_LOOP_CLOSED; JZX_ERR_FD_LIMIT; JZX_ERR_OS; JZX_ERR_FORKED
  */
 JZX_API jzx_err jzx_loop_poll_fd(jzx_loop *loop, int *fd);
 
@@ -268,11 +276,13 @@ JZX_API jzx_loop *jzx_context_loop(const jzx_context *context);
 /** The actor whose turn it is, or 0 for the host. Thread: the loop's. */
 JZX_API jzx_actor_id jzx_self(const jzx_context *context);
 
-/** Nanoseconds of CLOCK_MONOTONIC, read at most once a turn; jzx_clock_ns() reads it now. Thread: the loop's. */
+/** Nanoseconds of CLOCK_MONOTONIC, read at most once a turn; jzx_clock_ns() reads it now.
+ *  Thread: the loop's; 0 elsewhere. */
 JZX_API uint64_t jzx_now_ns(const jzx_context *context);
 JZX_API uint64_t jzx_clock_ns(const jzx_context *context);
 
-/** 64 random bits from the loop's own generator (xoshiro256**, seeded by the config). Thread: the loop's. */
+/** 64 random bits from the loop's own generator (xoshiro256**, seeded by the config).
+ *  Thread: the loop's; 0 elsewhere. */
 JZX_API uint64_t jzx_random(jzx_context *context);
 
 /**
@@ -281,7 +291,14 @@ JZX_API uint64_t jzx_random(jzx_context *context);
  */
 JZX_API bool jzx_should_yield(const jzx_context *context);
 
-/** Memory of the state allocator, for states and payloads. Size 0 and NULL are fine. Thread: the loop's. */
+/**
+ * Memory of the state allocator, for states and payloads, aligned for every type; freed with the size it was asked for.
+ *
+ * Units:   `size` in bytes; 0 gives NULL. Freeing NULL does nothing.
+ * Owns:    the caller, until jzx_free() on this loop.
+ * Thread:  the loop's; elsewhere jzx_alloc() gives NULL and jzx_free() does nothing.
+ * Returns: NULL when there is none
+ */
 JZX_API void *jzx_alloc(jzx_context *context, size_t size);
 JZX_API void jzx_free(jzx_context *context, void *memory, size_t size);
 

@@ -35,7 +35,8 @@ typedef enum jzx_missed_ticks {
 JZX_API jzx_err jzx_timer_after(jzx_context *context, uint64_t delay_ns, const jzx_message *message,
                                 jzx_timer_id *timer);
 
-/** jzx_timer_after() with an absolute time of CLOCK_MONOTONIC; one that has passed fires in the next turn. */
+/** jzx_timer_after() with an absolute time of CLOCK_MONOTONIC; one that has passed fires in the next turn.
+ *  Owns, Thread, Returns: as jzx_timer_after(). */
 JZX_API jzx_err jzx_timer_at(jzx_context *context, uint64_t due_ns, const jzx_message *message, jzx_timer_id *timer);
 
 /**
@@ -43,6 +44,7 @@ JZX_API jzx_err jzx_timer_at(jzx_context *context, uint64_t due_ns, const jzx_me
  *
  * Owns:    on JZX_OK the payload is the timer's for life: each message lends it (JZX_MESSAGE_LENT), and its destructor
  *          runs when the actor ends. Cancel gives it back.
+ * Thread:  the loop's, in a handler.
  * Returns: as jzx_timer_after(); JZX_ERR_INVALID_ARG also for a period of 0 or an unknown policy
  */
 JZX_API jzx_err jzx_timer_every(jzx_context *context, uint64_t period_ns, jzx_missed_ticks missed,
@@ -52,6 +54,7 @@ JZX_API jzx_err jzx_timer_every(jzx_context *context, uint64_t period_ns, jzx_mi
  * Cancels a timer. After JZX_OK its message is never handled, also if it was due already, and the payload is the
  * caller's: *message if that is not NULL, else it meets its destructor.
  *
+ * Thread:  the loop's, in a handler.
  * Returns: JZX_OK; JZX_ERR_TIMER_INVALID (handled, cancelled, never started, or not this actor's); JZX_ERR_WRONG_THREAD
  */
 JZX_API jzx_err jzx_timer_cancel(jzx_context *context, jzx_timer_id timer, jzx_message *message);

@@ -114,6 +114,23 @@ Test(table, M20_a_record_at_its_last_generation_is_retired, .timeout = 10)
     test_memory_assert_empty(&memory);
 }
 
+/* D09: what is found stays where it is while the table grows, also inside of a call made with it. */
+Test(table, D09_a_record_never_moves, .timeout = 10)
+{
+    test_memory memory = {0};
+    jzx_allocator allocator;
+    jzx__table table;
+    make(&table, &memory, &allocator);
+    const record *first = take(&table);
+    for (int i = 1; i < RECORDS; i++) {
+        (void)take(&table);
+        cr_assert_eq(jzx__table_find(&table, first->number), first);
+    }
+    cr_assert_gt(table.chunk_count, 1);
+    jzx__table_deinit(&table);
+    test_memory_assert_empty(&memory);
+}
+
 /* The last one given back is the first one used, but not for ever: the generations are spent over all records. */
 Test(table, records_wear_evenly, .timeout = 10)
 {

@@ -942,6 +942,32 @@ Test(runtime, M59_a_child_process_is_told_that_it_has_no_runtime, .timeout = 60)
     test_world_close(&world);
 }
 
+Test(runtime, M59_a_child_process_that_sends_all_the_same_does_not_harm_its_parent, .timeout = 60)
+{
+    test_world world;
+    test_world_open(&world, 1, NULL);
+    test_actor actor = {0};
+    test_spawn(&world, 0, &actor);
+    pid_t child = fork();
+    cr_assert_geq(child, 0);
+    if (child == 0) {
+        (void)signal(SIGSEGV, SIG_DFL);
+        jzx_message message = jzx_message_empty(1);
+        for (unsigned i = 0; i < 3; i++) {
+            (void)jzx_send(jzx_loop_context(world.loops[0]), actor.id, &message);
+        }
+        _exit(0);
+    }
+    cr_assert_eq(waitpid(child, NULL, 0), child); /* however it ended */
+    jzx_counters counters;
+    cr_assert_eq(jzx_loop_stats(world.loops[0], &counters), JZX_OK);
+    cr_assert_eq(counters.sent, 0);
+    test_send(&world, &actor, 1);
+    test_until(&world, actor.received == 1);
+    test_world_close(&world); /* which finds its mailbox empty */
+    cr_assert_eq(actor.received, 1);
+}
+
 Test(runtime, the_counters_say_what_crossed_between_loops, .timeout = 60)
 {
     test_world world;

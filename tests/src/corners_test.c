@@ -1,4 +1,4 @@
-/* review: corners where two rules of the core meet. Each test failed before the rule it names was kept. */
+/* corners: where two rules of the core meet. Each test failed before the rule it names was kept. */
 #include <poll.h>
 #include <sched.h>
 
@@ -25,7 +25,7 @@ static jzx_behavior_result be_slow(jzx_context *context, test_actor *actor, cons
     return JZX_BEHAVIOR_OK;
 }
 
-Test(review, an_observer_may_kill_a_slow_actor_that_has_more_mail, .timeout = 30)
+Test(corners, an_observer_may_kill_a_slow_actor_that_has_more_mail, .timeout = 30)
 {
     test_world world;
     jzx_config config;
@@ -65,7 +65,7 @@ static void leave_one(test_world *world, test_actor *actors, uint32_t count)
 
 enum { MANY = 1000 };
 
-Test(review, a_stop_of_a_hosted_loop_walks_over_empty_slots, .timeout = 30)
+Test(corners, a_stop_of_a_hosted_loop_walks_over_empty_slots, .timeout = 30)
 {
     static test_actor actors[MANY];
     test_world world;
@@ -83,7 +83,7 @@ Test(review, a_stop_of_a_hosted_loop_walks_over_empty_slots, .timeout = 30)
     test_world_close(&world);
 }
 
-Test(review, a_stop_of_a_loop_run_once_walks_over_empty_slots, .timeout = 30)
+Test(corners, a_stop_of_a_loop_run_once_walks_over_empty_slots, .timeout = 30)
 {
     static test_actor actors[MANY];
     test_world world;
@@ -134,7 +134,7 @@ static void exhaust_cells(test_world *world, test_actor askers[PAIRS], test_acto
     } while (counters.cells_free > world->config.inbox_size + 2);
 }
 
-Test(review, actors_end_although_all_cells_are_kept, .timeout = 30)
+Test(corners, actors_end_although_all_cells_are_kept, .timeout = 30)
 {
     static test_actor askers[PAIRS];
     static test_actor lazy[PAIRS];
@@ -157,7 +157,7 @@ Test(review, actors_end_although_all_cells_are_kept, .timeout = 30)
     test_world_close(&world);
 }
 
-Test(review, a_stop_ends_although_all_cells_are_kept, .timeout = 30)
+Test(corners, a_stop_ends_although_all_cells_are_kept, .timeout = 30)
 {
     static test_actor askers[PAIRS];
     static test_actor lazy[PAIRS];
@@ -196,7 +196,7 @@ static jzx_err request_own_kind(jzx_context *context, void *argument, void **sta
     return jzx_spawn_request(context, &options, NULL);
 }
 
-Test(review, inits_that_request_spawns_nest_no_deeper_than_those_that_spawn, .timeout = 30)
+Test(corners, inits_that_request_spawns_nest_no_deeper_than_those_that_spawn, .timeout = 30)
 {
     test_world world;
     test_world_open(&world, 1, NULL);
@@ -214,7 +214,7 @@ Test(review, inits_that_request_spawns_nest_no_deeper_than_those_that_spawn, .ti
 
 /* ---- threads that have begun and are not there yet ---- */
 
-Test(review, a_started_loop_is_busy_until_it_is_stopped, .timeout = 60)
+Test(corners, a_started_loop_is_busy_until_it_is_stopped, .timeout = 60)
 {
     for (uint32_t i = 0; i < 200; i++) {
         jzx_config config;
@@ -231,7 +231,7 @@ Test(review, a_started_loop_is_busy_until_it_is_stopped, .timeout = 60)
     }
 }
 
-Test(review, a_started_loop_is_no_longer_its_makers, .timeout = 60)
+Test(corners, a_started_loop_is_no_longer_its_makers, .timeout = 60)
 {
     for (uint32_t i = 0; i < 200; i++) {
         test_world world;
@@ -245,7 +245,7 @@ Test(review, a_started_loop_is_no_longer_its_makers, .timeout = 60)
     }
 }
 
-Test(review, a_shutdown_ends_loops_that_never_ran, .timeout = 30)
+Test(corners, a_shutdown_ends_loops_that_never_ran, .timeout = 30)
 {
     test_world world;
     test_world_open(&world, 2, NULL);
@@ -265,7 +265,7 @@ static void shut_down_in_vain(void *argument)
     cr_assert_eq(stuck, 1);
 }
 
-Test(review, a_shutdown_names_the_loop_that_its_host_does_not_drive, .timeout = 30)
+Test(corners, a_shutdown_names_the_loop_that_its_host_does_not_drive, .timeout = 30)
 {
     test_world world;
     test_world_open(&world, 3, NULL);
@@ -312,7 +312,7 @@ static jzx_err make_forgetful(void *world, const jzx__backend_config *config, jz
     return err;
 }
 
-Test(review, what_the_kernel_says_once_is_heard, .timeout = 30)
+Test(corners, what_the_kernel_says_once_is_heard, .timeout = 30)
 {
     jzx_config config;
     test_config(&config);
@@ -368,7 +368,7 @@ static jzx_behavior_result ask_resume(jzx_context *context, test_actor *actor, v
     return JZX_BEHAVIOR_OK;
 }
 
-Test(review, what_an_overflow_sets_free_is_told_in_the_same_turn, .timeout = 30)
+Test(corners, what_an_overflow_sets_free_is_told_in_the_same_turn, .timeout = 30)
 {
     test_world world;
     test_world_open(&world, 3, NULL);
@@ -440,7 +440,7 @@ static jzx_behavior_result send_until_low(jzx_context *context, test_actor *acto
     return JZX_BEHAVIOR_OK;
 }
 
-Test(review, cells_that_are_kept_for_long_do_not_close_a_loop_to_others, .timeout = 30)
+Test(corners, cells_that_are_kept_for_long_do_not_close_a_loop_to_others, .timeout = 30)
 {
     test_world world;
     jzx_config config;
@@ -572,12 +572,12 @@ static void flood_low_loop(test_do_fn fn, uint32_t signals)
     test_world_close(&world);
 }
 
-Test(review, monitors_of_the_dead_leave_the_cells_for_mail_alone, .timeout = 60)
+Test(corners, monitors_of_the_dead_leave_the_cells_for_mail_alone, .timeout = 60)
 {
     flood_low_loop(monitor_many, FLOOD);
 }
 
-Test(review, spawn_requests_leave_the_cells_for_mail_alone, .timeout = 60)
+Test(corners, spawn_requests_leave_the_cells_for_mail_alone, .timeout = 60)
 {
     flood_low_loop(spawn_many, 0);
     for (uint32_t i = 0; i < HELPERS; i++) {
@@ -631,7 +631,7 @@ static jzx_behavior_result send_big(jzx_context *context, test_actor *actor, voi
     return JZX_BEHAVIOR_OK;
 }
 
-Test(review, a_mailbox_full_of_bytes_refuses_other_loops_too, .timeout = 30)
+Test(corners, a_mailbox_full_of_bytes_refuses_other_loops_too, .timeout = 30)
 {
     test_world world;
     test_world_open(&world, 2, NULL);
@@ -675,7 +675,7 @@ static jzx_behavior_result fill_and_ask(jzx_context *context, test_actor *actor,
     return send_big(context, actor, mail);
 }
 
-Test(review, a_sender_refused_for_bytes_is_told_when_there_is_room, .timeout = 30)
+Test(corners, a_sender_refused_for_bytes_is_told_when_there_is_room, .timeout = 30)
 {
     test_world world;
     test_world_open(&world, 1, NULL);
@@ -726,7 +726,7 @@ static jzx_behavior_result send_request(jzx_context *context, test_actor *actor,
     return JZX_BEHAVIOR_OK;
 }
 
-Test(review, a_request_that_is_not_for_its_actor_has_an_answer_too, .timeout = 30)
+Test(corners, a_request_that_is_not_for_its_actor_has_an_answer_too, .timeout = 30)
 {
     for (uint32_t loop = 0; loop < 2; loop++) {
         test_world world;
