@@ -25,7 +25,7 @@
 
 #include "sched/cell.h"
 
-enum { JZX__BLOCK_CELLS = 63, JZX__WRITE_AHEAD = 8 };
+enum { JZX__BLOCK_CELLS = 63, JZX__WRITE_AHEAD = 16 };
 
 typedef struct jzx__block {
     _Alignas(JZX__CACHE_LINE) struct jzx__block *next_free;
