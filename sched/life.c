@@ -146,9 +146,9 @@ void jzx__life_end_all(jzx_loop *loop, uint32_t max)
 
 /* ---- exit ---- */
 
-static void drop_mail(jzx_loop *loop, uint32_t index)
+/* Most actors end with an empty mailbox. */
+static __attribute__((noinline)) void drop_all_mail(jzx_loop *loop, uint32_t index, jzx__hot *hot)
 {
-    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
     jzx_actor_id id = jzx__public(loop, index)->id;
     jzx__cell *cell;
     while ((cell = jzx__queue_pop(&hot->mail)) != NULL) {
@@ -166,6 +166,13 @@ static void drop_mail(jzx_loop *loop, uint32_t index)
             jzx__route_dead(loop, cell, id, JZX_DROP_ENDED);
             jzx__cell_free(loop, cell);
         }
+    }
+}
+
+static inline void drop_mail(jzx_loop *loop, uint32_t index, jzx__hot *hot)
+{
+    if (hot->mail.first != NULL) {
+        drop_all_mail(loop, index, hot);
     }
 }
 
@@ -187,7 +194,7 @@ static void let_go_all(jzx_loop *loop, uint32_t index)
     if (cold->held != NULL) {
         jzx__request_cancel_all(loop, index);
     }
-    drop_mail(loop, index); /* fini may have answered its own request */
+    drop_mail(loop, index, jzx__slot_hot(&loop->slots, index)); /* fini may have answered its own request */
     if (cold->held != NULL) {
         jzx__request_let_go(loop, index);
     }
@@ -240,9 +247,9 @@ static void send_notices(jzx_loop *loop, uint32_t index, const jzx_exit_info *in
 
 void jzx__life_exit(jzx_loop *loop, uint32_t index, jzx_exit_kind kind, int32_t code, const char *text, uint32_t tag)
 {
-    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
-    jzx__cold *cold = jzx__slot_cold(&loop->slots, index);
-    jzx_segment_slot *public = jzx__public(loop, index);
+    jzx__hot *hot = jzx__once(jzx__slot_hot(&loop->slots, index));
+    jzx__cold *cold = jzx__once(jzx__slot_cold(&loop->slots, index));
+    jzx_segment_slot *public = jzx__once(jzx__public(loop, index));
     jzx_exit_info info = {.id = public->id, .kind = kind, .code = code, .tag = tag};
     info.uptime_ns = loop->now_ns - cold->started_ns;
     copy_text(info.text, sizeof info.text, text);
@@ -251,7 +258,7 @@ void jzx__life_exit(jzx_loop *loop, uint32_t index, jzx_exit_kind kind, int32_t 
 
     public->state = JZX__STOPPING;
     hot->flags |= JZX__SLOT_QUEUED; /* A3: whatever its end sets free, it does not run again */
-    drop_mail(loop, index);
+    drop_mail(loop, index, hot);
     run_fini(loop, index, &info); /* E1 */
     let_go_all(loop, index);
     free_state(loop, hot);
