@@ -65,7 +65,7 @@ static uint64_t digest_of(uint64_t seed)
     return digest;
 }
 
-Test(park, a_seed_gives_the_same_run_each_time, .timeout = 60)
+Test(park, D85_a_seed_gives_the_same_run_each_time, .timeout = 60)
 {
     uint64_t other = digest_of(1000);
     for (uint64_t seed = 1; seed <= 50; seed++) {

@@ -97,7 +97,7 @@ Test(runtime, a_loop_config_of_another_size_is_refused, .timeout = 60)
     cr_assert_eq(jzx_runtime_destroy(runtime), JZX_OK);
 }
 
-Test(runtime, every_error_has_a_text_of_its_own, .timeout = 60)
+Test(runtime, D74_every_error_has_a_text_of_its_own, .timeout = 60)
 {
     const char *seen[64];
     unsigned count = 0;
