@@ -13,10 +13,10 @@
 void jzx__mailbox_mark(jzx_loop *loop, uint32_t index, jzx__hot *hot);
 void jzx__mailbox_unmark(jzx_loop *loop, uint32_t index, jzx__hot *hot);
 
-static inline void jzx__mailbox_push(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_segment_slot *public,
-                                     jzx__cell *cell)
+/* A cell has come into the mailbox, at whichever end. */
+static inline void jzx__mailbox_longer(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_segment_slot *public,
+                                       const jzx__cell *cell)
 {
-    jzx__queue_push(&hot->mail, cell);
     if (jzx__unlikely((cell->flags & JZX__FLAG_POINTER) != 0)) {
         hot->bytes += cell->pointer.size;
         if (hot->bytes >= hot->bytes_cap - hot->bytes_cap / 4 && (hot->flags & JZX__SLOT_MARKED) == 0) {
@@ -31,6 +31,13 @@ static inline void jzx__mailbox_push(jzx_loop *loop, uint32_t index, jzx__hot *h
     if (jzx__unlikely(length >= hot->high) && (hot->flags & JZX__SLOT_MARKED) == 0) {
         jzx__mailbox_mark(loop, index, hot);
     }
+}
+
+static inline void jzx__mailbox_push(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_segment_slot *public,
+                                     jzx__cell *cell)
+{
+    jzx__queue_push(&hot->mail, cell);
+    jzx__mailbox_longer(loop, index, hot, public, cell);
     jzx__schedule_hot(loop, index, hot);
 }
 

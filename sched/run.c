@@ -5,7 +5,7 @@
  * Owner thread only.
  *
  * Invariants
- *   U1  A turn is bounded by messages and by time; what an actor has left waits behind the others (P22).
+ *   U1  A turn is bounded by messages and by time; what an actor has left waits behind the others.
  *   U2  Of mail and urgent signals neither goes twice while the other waits.
  *   U3  Messages are counted as handled when their handler has returned and kept them.
  */
@@ -90,13 +90,7 @@ static void unhandle(jzx_loop *loop, jzx_context *context, jzx__cell *cell, uint
         cell->head = head;
     }
     jzx__queue_push_front(&hot->mail, cell);
-    public->mailbox_length++;
-    if (public->mailbox_length >= jzx__slot_high_mark(hot->cap) && (hot->flags & JZX__SLOT_MARKED) == 0) {
-        jzx__mailbox_mark(loop, context->slot, hot); /* it fell to the low mark only while this was being handled */
-    }
-    if ((cell->flags & JZX__FLAG_POINTER) != 0) {
-        hot->bytes += cell->pointer.size;
-    }
+    jzx__mailbox_longer(loop, context->slot, hot, public, cell); /* and marks it again, if it was full before */
     jzx__count_add(&loop->counters->yields, 1);
 }
 
@@ -388,8 +382,8 @@ static inline void run_actor(jzx_loop *loop)
     jzx__hot *hot = jzx__once(jzx__slot_hot(&loop->slots, index));
     jzx_segment_slot *public = jzx__once(jzx__public(loop, index));
     if (jzx__unlikely(public->state == JZX__STOPPING)) {
-        jzx__life_finish(loop,
-                         index); /* still QUEUED: a cell it frees may bring it a notice, which must not schedule it */
+        /* Still QUEUED: a cell it frees may bring it a notice, which must not schedule it. */
+        jzx__life_finish(loop, index);
         (void)check_now_and_then(loop); /* an end takes its part of the turn too */
         return;
     }

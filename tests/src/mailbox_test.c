@@ -507,6 +507,23 @@ Test(mailbox, A5_one_that_yields_stays_full_for_others, .timeout = 60)
     }
 }
 
+Test(mailbox, A5_one_that_yields_stays_full_of_bytes_for_others, .timeout = 60)
+{
+    test_world world;
+    test_world_open(&world, 2, NULL);
+    test_ledger ledger = {0};
+    test_actor actor = {.ledger = &ledger};
+    spawn_gated(&world, 1, &actor, 64, 1000, JZX_MAILBOX_REFUSE);
+    cr_assert_eq(send_payload(&world, &actor, 1, 900), JZX_OK);
+    settle_yields(&world);
+    cr_assert_gt(actor.yields, 2);
+    jzx_err err;
+    cr_assert_eq(send_far(&world, &actor, 1, &err), 0);
+    cr_assert_eq(err, JZX_ERR_MAILBOX_FULL);
+    test_world_close(&world);
+    cr_assert_eq(test_ledger_open(&ledger), 0);
+}
+
 Test(mailbox, a_freed_slot_is_not_full_for_its_next_owner, .timeout = 60)
 {
     jzx_config config;
