@@ -7,7 +7,7 @@
 
 enum {
     CHECK_MOST = 32,       /* messages between two looks at the clock */
-    CHECK_NS = 1000,       /* and the time, while that leaves one message: a look costs a fiftieth of it */
+    CHECK_NS = 1000,       /* and the time, while that leaves one message: a look costs a fortieth of it */
     REAP_PER_TURN = 4096,  /* completions */
     TAKES_PER_LANE = 16,   /* entries of one lane in one turn */
     POSTS_PER_TURN = 256,  /* messages of one inbox */
@@ -632,7 +632,7 @@ static void bring_in(jzx_loop *loop)
     if (ops->busy(loop->backend)) {
         loop->doorbells = false;
         jzx__loop_note(loop, loop->caught_up ? ops->send_off(loop->backend) : ops->submit(loop->backend));
-        loop->backend->ops->reap(loop->backend, REAP_PER_TURN, jzx__socket_cqe, loop);
+        ops->reap(loop->backend, REAP_PER_TURN, jzx__socket_cqe, loop);
     }
 }
 

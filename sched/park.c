@@ -34,7 +34,7 @@ void jzx__ring_peer(jzx_loop *loop, uint32_t peer)
 {
     jzx_loop *target = loop->runtime->loops[peer];
     JZX__SIM_POINT("park: before ring");
-    /* Acquire-release: orders the publication before it with the reader's exchange in sleep_for() (P1). */
+    /* Acquire-release: orders the publication before it with the reader's exchange in jzx__park() (P1). */
     if (atomic_exchange_explicit(&target->parked, 0, memory_order_acq_rel) != 0) {
         doorbell(loop, peer);
     }

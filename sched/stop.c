@@ -76,8 +76,8 @@ static void open_phase(jzx_loop *loop, uint32_t phase)
 {
     uint32_t before = phase - 1;
     if (phase == JZX__PHASE_REFUSE) {
-        close_loops_unrun(
-            loop->runtime); /* before the others go on: a loop takes part from the first phase or in none */
+        /* Before the others go on: a loop takes part from the first phase or in none. */
+        close_loops_unrun(loop->runtime);
     }
     if (atomic_compare_exchange_strong(&loop->runtime->phase, &before, phase)) {
         jzx_segment_header *header = (jzx_segment_header *)(void *)loop->runtime->segment;

@@ -27,7 +27,6 @@ jzx_err jzx__timer_start(jzx_context *context, uint64_t due_ns, uint64_t period_
     uint16_t payload = timer->resource.cell.flags;
     jzx__resource_begin(loop, &timer->resource, JZX__RESOURCE_TIMER, number, context->slot);
     timer->resource.cell.flags |= payload;
-    timer->resource.cell.kind = JZX__CELL_TIMER;
     timer->resource.cell.sender = context->self;
     timer->deadline.kind = JZX__DEADLINE_TIMER;
     timer->deadline.missed = (uint8_t)missed;

@@ -43,8 +43,8 @@ static jzx_err first_run(jzx_loop *loop, bool *unrun)
         return JZX_OK;
     }
     if (err != JZX_OK) {
-        __atomic_store_n(&loop->entered, false,
-                         __ATOMIC_RELEASE); /* it may be tried again, or is torn down at the end */
+        /* It may be tried again, or is torn down at the end. */
+        __atomic_store_n(&loop->entered, false, __ATOMIC_RELEASE);
     }
     return err;
 }
@@ -141,10 +141,8 @@ jzx_err jzx_loop_run_once(jzx_loop *loop, uint64_t timeout_ns)
         loop->backend->ops->host_awake(loop->backend);
     }
     if (timeout_ns > 0 && idle(loop)) {
-        uint64_t now_ns = loop->backend->ops->now_ns(loop->backend);
-        uint64_t until_ns = jzx__add_saturating(now_ns, timeout_ns);
+        uint64_t until_ns = jzx__add_saturating(jzx__loop_clock(loop), timeout_ns);
         uint64_t next_ns = next_deadline(loop);
-        loop->now_ns = now_ns;
         jzx__loop_note(loop, jzx__park(loop, next_ns < until_ns ? next_ns : until_ns));
     }
     bool more;
@@ -153,8 +151,8 @@ jzx_err jzx_loop_run_once(jzx_loop *loop, uint64_t timeout_ns)
     if (here && loop->hosted) {
         jzx__park_host(loop);
     } else if (here && loop->failed == JZX_OK) {
-        loop->failed = jzx__park_pay(
-            loop); /* nobody knows when the next turn comes: others must not sleep until then */
+        /* Nobody knows when the next turn comes: others must not sleep until then. */
+        loop->failed = jzx__park_pay(loop);
     }
     set_running(loop, false);
     if (!here) {
