@@ -97,16 +97,16 @@ _Static_assert(offsetof(jzx__cell, head) == offsetof(jzx_message, flags) &&
                    offsetof(jzx__cell, bytes) == offsetof(jzx_message, bytes),
                "a cell becomes a message in place");
 
-/* The same line when it asks an actor to end: 40 bytes of text where sender and payload are. */
+/* The same line when it asks an actor to end: its sender is the origin, its payload the text. */
 typedef struct jzx__end_cell {
     int32_t code;
-    uint8_t end; /* jzx__end */
+    uint8_t end; /* exit kind, or JZX__EXIT_DRAIN */
     uint8_t kind;
     uint16_t flags;
-    char text_head[8];
+    uint64_t origin;
     uint64_t target;
     struct jzx__cell *next;
-    char text_tail[32];
+    char text[JZX_INLINE_MAX];
 } jzx__end_cell;
 _Static_assert(sizeof(jzx__end_cell) == sizeof(jzx__cell), "an end request is a cell");
 _Static_assert(offsetof(jzx__end_cell, kind) == offsetof(jzx__cell, kind) &&

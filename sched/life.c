@@ -34,38 +34,41 @@ static void free_state(jzx_loop *loop, jzx__hot *hot)
 /* ---- ends ---- */
 
 /*
- * Makes a live slot stopping (E2, E4). The text of a failure is in `cell`, which is then the slot's; NULL when there is none.
- * Everything else is in the slot, so that no end waits for a cell.
+ * Makes a live slot stopping (E2, E4). With a text, origin and text are in `cell`, which is then the slot's; else NULL.
+ * Everything but the text fits the slot, so that no end waits for a cell.
  */
-static void set_stopping(jzx_loop *loop, uint32_t index, jzx__end end, int32_t code, jzx__cell *cell)
+static void set_stopping(jzx_loop *loop, uint32_t index, const jzx__cause *cause, jzx__cell *cell)
 {
     jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
     jzx__public(loop, index)->state = JZX__STOPPING;
-    hot->end = cell;
-    hot->end_kind = (uint16_t)end;
-    hot->end_code = code;
+    if (cell != NULL) {
+        hot->flags |= JZX__SLOT_END_CELL;
+        hot->end = cell;
+    } else {
+        hot->origin = cause->origin;
+    }
+    hot->end_kind = cause->kind;
+    hot->end_code = cause->code;
     loop->turn.special = true; /* it may be the one that runs */
     jzx__schedule(loop, index);
 }
 
-static void fill_end(jzx__cell *cell, jzx_actor_id id, jzx__end end, int32_t code, const char *text)
+static void fill_end(jzx__cell *cell, jzx_actor_id id, const jzx__cause *cause)
 {
-    char whole[JZX_EXIT_TEXT_MAX];
-    copy_text(whole, sizeof whole, text);
     jzx__end_cell *ending = (jzx__end_cell *)(void *)cell;
     ending->target = id;
-    ending->code = code;
-    ending->end = (uint8_t)end;
+    ending->origin = cause->origin;
+    ending->code = cause->code;
+    ending->end = cause->kind;
     ending->kind = JZX__CELL_END;
     ending->flags = 0;
-    memcpy(ending->text_head, whole, sizeof ending->text_head);
-    memcpy(ending->text_tail, whole + sizeof ending->text_head, sizeof ending->text_tail);
+    copy_text(ending->text, sizeof ending->text, cause->text);
 }
 
-/* True when `end` still changes something for a slot in this state. */
-static bool end_counts(uint8_t state, uint8_t end)
+/* True when an end of this kind still changes something for a slot in this state. */
+static bool end_counts(uint8_t state, uint8_t kind)
 {
-    return state < JZX__DRAINING || (state == JZX__DRAINING && end != JZX__END_DRAIN);
+    return state < JZX__DRAINING || (state == JZX__DRAINING && kind != JZX__EXIT_DRAIN);
 }
 
 static void drain(jzx_loop *loop, uint32_t index)
@@ -75,7 +78,7 @@ static void drain(jzx_loop *loop, uint32_t index)
     jzx__schedule(loop, index); /* an empty mailbox ends it at its next turn */
 }
 
-static jzx_err end_remote(jzx_loop *loop, jzx_actor_id id, jzx__end end, int32_t code, const char *text)
+static jzx_err end_remote(jzx_loop *loop, jzx_actor_id id, const jzx__cause *cause)
 {
     jzx_err err = jzx__route_refusal(loop->runtime, id);
     if (err == JZX_ERR_NO_SUCH_ACTOR || err == JZX_ERR_LOOP_CLOSED) {
@@ -85,33 +88,38 @@ static jzx_err end_remote(jzx_loop *loop, jzx_actor_id id, jzx__end end, int32_t
     if (cell == NULL) {
         return JZX_ERR_WOULD_BLOCK;
     }
-    fill_end(cell, id, end, code, text);
+    fill_end(cell, id, cause);
     jzx__route_signal(loop, jzx__id_loop(id), cell, NULL);
     return JZX_OK;
 }
 
-jzx_err jzx__life_end(jzx_loop *loop, jzx_actor_id id, jzx__end end, int32_t code, const char *text)
+static void end_local(jzx_loop *loop, uint32_t index, const jzx__cause *cause)
+{
+    uint8_t state = jzx__public(loop, index)->state;
+    if (!end_counts(state, cause->kind)) {
+        return;
+    }
+    if (cause->kind == JZX__EXIT_DRAIN) {
+        drain(loop, index);
+        return;
+    }
+    jzx__cell *cell = cause->text != NULL && *cause->text != 0 ? jzx__pool_take(&loop->pool, 1) : NULL;
+    if (cell != NULL) {
+        fill_end(cell, jzx__public(loop, index)->id, cause);
+    }
+    set_stopping(loop, index, cause, cell);
+}
+
+jzx_err jzx__life_end(jzx_loop *loop, jzx_actor_id id, const jzx__cause *cause)
 {
     if (jzx__id_loop(id) != loop->index) {
-        return end_remote(loop, id, end, code, text);
+        return end_remote(loop, id, cause);
     }
     uint32_t index = jzx__slot_find(&loop->slots, id);
     if (index == JZX__SLOT_NONE) {
         return JZX_ERR_NO_SUCH_ACTOR;
     }
-    uint8_t state = jzx__public(loop, index)->state;
-    if (!end_counts(state, (uint8_t)end)) {
-        return JZX_OK;
-    }
-    if (end == JZX__END_DRAIN && state == JZX__RUNNING) {
-        drain(loop, index);
-        return JZX_OK;
-    }
-    jzx__cell *cell = text != NULL && *text != 0 ? jzx__pool_take(&loop->pool, 1) : NULL;
-    if (cell != NULL) {
-        fill_end(cell, id, end, code, text);
-    }
-    set_stopping(loop, index, end, code, cell);
+    end_local(loop, index, cause);
     return JZX_OK;
 }
 
@@ -119,27 +127,20 @@ void jzx__life_end_arrived(jzx_loop *loop, const jzx__cell *from)
 {
     const jzx__end_cell *ending = (const jzx__end_cell *)(const void *)from;
     uint32_t index = jzx__slot_find(&loop->slots, ending->target);
-    if (index == JZX__SLOT_NONE || !end_counts(jzx__public(loop, index)->state, ending->end)) {
-        return;
+    if (index != JZX__SLOT_NONE) {
+        jzx__cause cause = {ending->end, ending->code, ending->origin, ending->text};
+        end_local(loop, index, &cause);
     }
-    if (ending->end == JZX__END_DRAIN) {
-        drain(loop, index);
-        return;
-    }
-    jzx__cell *cell = ending->text_head[0] != 0 ? jzx__pool_take(&loop->pool, 1) : NULL;
-    if (cell != NULL) {
-        memcpy(cell, ending, sizeof *ending);
-    }
-    set_stopping(loop, index, (jzx__end)ending->end, ending->code, cell);
 }
 
 void jzx__life_end_all(jzx_loop *loop, uint32_t max)
 {
+    const jzx__cause cause = {.kind = JZX_EXIT_SHUTDOWN};
     while (loop->end_cursor < loop->slots.fresh && max-- > 0) {
         uint32_t index = loop->end_cursor++;
         uint8_t state = jzx__public(loop, index)->state;
         if (state == JZX__RUNNING || state == JZX__DRAINING) {
-            set_stopping(loop, index, JZX__END_STOP, 0, NULL);
+            set_stopping(loop, index, &cause, NULL);
         }
     }
 }
@@ -219,15 +220,15 @@ static void run_fini(jzx_loop *loop, uint32_t index, const jzx_exit_info *info)
     }
 }
 
-static void count_exit(jzx_loop *loop, const jzx_exit_info *info, const char *name)
+static void count_exit(jzx_loop *loop, const jzx_exit_info *info)
 {
     if (info->kind == JZX_EXIT_INIT) {
         jzx__count_add(&loop->counters->init_failed, 1);
-        jzx__observe_init_failed(loop, info, name);
+        jzx__observe_init_failed(loop, info, info->name);
     } else {
         jzx__count_add(&loop->counters->ended, 1);
         jzx__count_add(&loop->counters->failed, info->kind == JZX_EXIT_FAIL);
-        jzx__observe_stop(loop, info, name);
+        jzx__observe_stop(loop, info, info->name);
     }
     if (loop->config->exit_when_idle && atomic_fetch_sub_explicit(&loop->runtime->live, 1, memory_order_relaxed) == 1) {
         jzx__stop_begin(loop->runtime);
@@ -239,22 +240,22 @@ static void send_notices(jzx_loop *loop, uint32_t index, const jzx_exit_info *in
 {
     jzx__cold *cold = jzx__slot_cold(&loop->slots, index);
     cold->id = info->id;
-    memcpy(jzx__slot_hot(&loop->slots, index), (const char *)info + sizeof info->id, sizeof(jzx__hot));
+    memcpy(jzx__slot_hot(&loop->slots, index), jzx__exit_record(info), sizeof(jzx__hot));
     cold->held_count = 1; /* ours, so that the slot stays until all notices are on their way */
     jzx__down_send_all(loop, index, info);
     jzx__life_notice_left(loop, index);
 }
 
-void jzx__life_exit(jzx_loop *loop, uint32_t index, jzx_exit_kind kind, int32_t code, const char *text, uint32_t tag)
+void jzx__life_exit(jzx_loop *loop, uint32_t index, const jzx__cause *cause, uint32_t tag)
 {
     jzx__hot *hot = jzx__once(jzx__slot_hot(&loop->slots, index));
     jzx__cold *cold = jzx__once(jzx__slot_cold(&loop->slots, index));
     jzx_segment_slot *public = jzx__once(jzx__public(loop, index));
-    jzx_exit_info info = {.id = public->id, .kind = kind, .code = code, .tag = tag};
+    jzx_exit_info info = {.id = public->id, .origin = cause->origin, .kind = cause->kind, .code = cause->code};
+    info.tag = tag;
     info.uptime_ns = loop->now_ns - cold->started_ns;
-    copy_text(info.text, sizeof info.text, text);
-    char name[JZX_ACTOR_NAME_MAX];
-    memcpy(name, public->name, sizeof name);
+    copy_text(info.text, sizeof info.text, cause->text);
+    memcpy(info.name, public->name, sizeof info.name);
 
     public->state = JZX__STOPPING;
     hot->flags |= JZX__SLOT_QUEUED; /* A3: whatever its end sets free, it does not run again */
@@ -271,7 +272,7 @@ void jzx__life_exit(jzx_loop *loop, uint32_t index, jzx_exit_kind kind, int32_t 
     } else {
         send_notices(loop, index, &info); /* E3 */
     }
-    count_exit(loop, &info, name);
+    count_exit(loop, &info);
 }
 
 void jzx__life_notice_left(jzx_loop *loop, uint32_t index)
@@ -286,13 +287,16 @@ void jzx__life_notice_left(jzx_loop *loop, uint32_t index)
 void jzx__life_finish(jzx_loop *loop, uint32_t index)
 {
     const jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
-    jzx_exit_kind kind = (hot->flags & JZX__SLOT_STILLBORN) != 0 ? JZX_EXIT_INIT : jzx__exit_kind(hot->end_kind);
-    char text[JZX_EXIT_TEXT_MAX] = "";
-    if (hot->end != NULL) {
+    bool stillborn = (hot->flags & JZX__SLOT_STILLBORN) != 0;
+    jzx__cause cause = {.kind = stillborn ? JZX_EXIT_INIT : (uint8_t)hot->end_kind, .code = hot->end_code};
+    char text[JZX_EXIT_TEXT_MAX];
+    if ((hot->flags & JZX__SLOT_END_CELL) != 0) {
         const jzx__end_cell *ending = (const jzx__end_cell *)(const void *)hot->end;
-        memcpy(text, ending->text_head, sizeof ending->text_head);
-        memcpy(text + sizeof ending->text_head, ending->text_tail, sizeof ending->text_tail);
+        cause.origin = ending->origin;
+        cause.text = memcpy(text, ending->text, sizeof text);
         jzx__cell_free(loop, hot->end);
+    } else {
+        cause.origin = hot->origin;
     }
-    jzx__life_exit(loop, index, kind, hot->end_code, text, 0);
+    jzx__life_exit(loop, index, &cause, 0);
 }

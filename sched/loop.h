@@ -43,17 +43,15 @@ typedef enum jzx__phase {
     JZX__PHASE_LEAVE = 5,
 } jzx__phase;
 
-typedef enum jzx__end {
-    JZX__END_STOP = 1,
-    JZX__END_DRAIN = 2,
-    JZX__END_KILL = 3,
-    JZX__END_FAIL = 4,
-} jzx__end;
+enum { JZX__EXIT_DRAIN = 255 }; /* asks for a drain, in the place of a jzx_exit_kind */
 
-static inline jzx_exit_kind jzx__exit_kind(uint32_t end)
-{
-    return end == JZX__END_KILL ? JZX_EXIT_KILLED : end == JZX__END_FAIL ? JZX_EXIT_FAIL : JZX_EXIT_SHUTDOWN;
-}
+/* Why an actor ends. */
+typedef struct jzx__cause {
+    uint8_t kind; /* jzx_exit_kind, or JZX__EXIT_DRAIN */
+    int32_t code;
+    jzx_actor_id origin; /* who asked for it */
+    const char *text;    /* NULL: none */
+} jzx__cause;
 
 struct jzx_context {
     jzx_loop *loop;
@@ -65,7 +63,7 @@ struct jzx_context {
     bool special;        /* the rest must be looked at when the handler returns */
     bool answered;       /* the message has been answered */
     jzx__cell *handling; /* its cell, while kept for an answer */
-    uint8_t end;         /* jzx__end that the actor asked for itself, 0 none */
+    uint8_t end;         /* exit kind or drain that the actor asked for itself, 0 none */
     int32_t code;
     char text[JZX_EXIT_TEXT_MAX];
     uint32_t buffer; /* receive buffer being lent, or JZX__NO_BUFFER */
@@ -309,10 +307,10 @@ void jzx__spawn_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *
 void jzx__spawn_pack(const jzx_spawn_options *options, uint64_t token, jzx__cell cells[2]);
 
 /* life.c: how an actor ends */
-jzx_err jzx__life_end(jzx_loop *loop, jzx_actor_id id, jzx__end end, int32_t code, const char *text);
+jzx_err jzx__life_end(jzx_loop *loop, jzx_actor_id id, const jzx__cause *cause);
 void jzx__life_end_arrived(jzx_loop *loop, const jzx__cell *cell);
 void jzx__life_end_all(jzx_loop *loop, uint32_t max); /* of a stop: continues at end_cursor */
-void jzx__life_exit(jzx_loop *loop, uint32_t index, jzx_exit_kind kind, int32_t code, const char *text, uint32_t tag);
+void jzx__life_exit(jzx_loop *loop, uint32_t index, const jzx__cause *cause, uint32_t tag);
 void jzx__life_notice_left(jzx_loop *loop, uint32_t index); /* one notice of a dying slot is on its way */
 void jzx__life_finish(jzx_loop *loop, uint32_t index); /* tears down a stopping one that came out of the run queue */
 

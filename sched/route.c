@@ -447,8 +447,7 @@ void jzx__route_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *
         jzx__demonitor_arrived(loop, cell);
         break;
     case JZX__CELL_DOWN: {
-        jzx_exit_info exit = {.id = cell->target};
-        memcpy((char *)&exit + sizeof exit.id, second, sizeof exit - sizeof exit.id);
+        jzx_exit_info exit = jzx__exit_unpack(cell, second);
         jzx__down_arrived(loop, cell->words[0], &exit);
         break;
     }

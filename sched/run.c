@@ -19,22 +19,25 @@ static bool end_after(jzx_context *context, jzx_behavior_result result)
     if (jzx__public(loop, index)->state == JZX__STOPPING) {
         return false; /* another ended it meanwhile; it is in the run queue for that (E2) */
     }
-    if (context->end != 0 && context->end != JZX__END_DRAIN) {
-        jzx__life_exit(loop, index, jzx__exit_kind(context->end), context->code, context->text, context->tag);
+    if (context->end != 0 && context->end != JZX__EXIT_DRAIN) {
+        const jzx__cause asked = {context->end, context->code, context->self, context->text};
+        jzx__life_exit(loop, index, &asked, context->tag);
         return true;
     }
-    if (context->end == JZX__END_DRAIN) {
+    if (context->end == JZX__EXIT_DRAIN) {
         jzx__public(loop, index)->state = JZX__DRAINING;
     }
+    jzx__cause cause = {.kind = JZX_EXIT_NORMAL, .origin = context->self};
     if (result == JZX_BEHAVIOR_STOP) {
-        jzx__life_exit(loop, index, JZX_EXIT_NORMAL, 0, NULL, context->tag);
+        jzx__life_exit(loop, index, &cause, context->tag);
         return true;
     }
     if (result == JZX_BEHAVIOR_OK || result == JZX_BEHAVIOR_YIELD || result == JZX_BEHAVIOR_UNHANDLED) {
         return false;
     }
-    int32_t code = result == JZX_BEHAVIOR_FAIL ? JZX_EXIT_CODE_UNSPECIFIED : JZX_EXIT_CODE_BAD_RESULT;
-    jzx__life_exit(loop, index, JZX_EXIT_FAIL, code, NULL, context->tag);
+    cause.kind = JZX_EXIT_FAIL;
+    cause.code = result == JZX_BEHAVIOR_FAIL ? JZX_EXIT_CODE_UNSPECIFIED : JZX_EXIT_CODE_BAD_RESULT;
+    jzx__life_exit(loop, index, &cause, context->tag);
     return true;
 }
 
@@ -109,10 +112,10 @@ static __attribute__((noinline)) step after_mail(jzx_context *context, jzx__cell
 {
     jzx_loop *loop = context->loop;
     bool kept = context->handling != NULL; /* by the actor, or consumed by its answer */
-    bool goes_on = (context->end == 0 || context->end == JZX__END_DRAIN) && /* a drain handles what it has */
+    bool goes_on = (context->end == 0 || context->end == JZX__EXIT_DRAIN) && /* a drain handles what it has */
                    jzx__public(loop, context->slot)->state != JZX__STOPPING;
     if (result == JZX_BEHAVIOR_YIELD && !context->answered && goes_on) {
-        if (context->end == JZX__END_DRAIN) {
+        if (context->end == JZX__EXIT_DRAIN) {
             jzx__public(loop, context->slot)->state = JZX__DRAINING;
             context->end = 0;
         }
@@ -297,7 +300,8 @@ static inline void done(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_segme
 {
     hot->flags &= (uint8_t)~JZX__SLOT_QUEUED;
     if (jzx__unlikely(public->state == JZX__DRAINING && hot->mail.first == NULL)) {
-        jzx__life_exit(loop, index, JZX_EXIT_SHUTDOWN, 0, NULL, 0);
+        const jzx__cause drained = {.kind = JZX_EXIT_SHUTDOWN, .origin = public->id};
+        jzx__life_exit(loop, index, &drained, 0);
     } else if (hot->mail.first != NULL || hot->urgent_last != NULL || jzx__unlikely(public->state == JZX__STOPPING)) {
         jzx__schedule_hot(loop, index, hot);
     }

@@ -311,10 +311,10 @@ static void send_down(jzx_loop *loop, jzx__suffered *suffered, const jzx_exit_in
     jzx__cell *cell = &suffered->cell;
     cell->kind = JZX__CELL_DOWN;
     cell->flags = JZX__FLAG_EMBEDDED | JZX__FLAG_WIDE;
-    cell->target = exit->id;
+    jzx__exit_pack(cell, exit);
     cell->words[0] = number;
     jzx__slot_cold(&loop->slots, suffered->target)->held_count++; /* the slot stays until this has left */
-    jzx__route_signal(loop, loop_of(number), cell, (const char *)exit + sizeof exit->id);
+    jzx__route_signal(loop, loop_of(number), cell, jzx__exit_record(exit));
 }
 
 void jzx__down_send_all(jzx_loop *loop, uint32_t index, const jzx_exit_info *exit)

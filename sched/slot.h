@@ -45,6 +45,7 @@ enum {
     JZX__SLOT_FULL_SEEN = 1u << 2, /* observers were told that it is full */
     JZX__SLOT_OWN_STATE = 1u << 3, /* the state was allocated for state_size */
     JZX__SLOT_STILLBORN = 1u << 4, /* its init failed */
+    JZX__SLOT_END_CELL = 1u << 5,  /* stopping: `end` is a cell */
 };
 
 enum { JZX__STATE_PREFIX = 16 }; /* keeps the state aligned as malloc does */
@@ -55,7 +56,8 @@ typedef struct jzx__suffered jzx__suffered;
 typedef struct jzx__hot {
     union {
         jzx_behavior_fn behavior;
-        jzx__cell *end; /* stopping: the text of why, in a jzx__end_cell, or NULL */
+        jzx_actor_id origin; /* stopping: who asked for it */
+        jzx__cell *end;      /* stopping, with END_CELL: origin and text, in a jzx__end_cell */
     };
     void *state; /* with OWN_STATE, JZX__STATE_PREFIX bytes before it hold its size */
     jzx__queue mail;
@@ -72,7 +74,7 @@ typedef struct jzx__hot {
     };
     union {
         uint16_t per_turn;
-        uint16_t end_kind; /* stopping: jzx__end */
+        uint16_t end_kind; /* stopping: jzx_exit_kind */
     };
     uint8_t policy;
     uint8_t flags; /* JZX__SLOT_* */
@@ -92,8 +94,36 @@ typedef struct jzx__cold {
     uint32_t generation;
     uint32_t held_count; /* dying: notices not yet sent */
 } jzx__cold;
-_Static_assert(sizeof(jzx_exit_info) - sizeof(jzx_actor_id) == sizeof(jzx__hot), "a dying slot holds its exit info");
 _Static_assert(sizeof(jzx__cold) == 56, "an idle actor costs 64 + 64 + 56 bytes and one in full[]");
+
+/*
+ * Exit info in two lines: the record, which a dying slot holds and which goes as second cell, and what is in the first: id,
+ * and who was the supervisor. words[0] of that is the notice's own.
+ */
+static inline const void *jzx__exit_record(const jzx_exit_info *exit)
+{
+    return &exit->uptime_ns;
+}
+_Static_assert(offsetof(jzx_exit_info, supervisor) - offsetof(jzx_exit_info, uptime_ns) == sizeof(jzx__hot),
+               "a dying slot holds its exit record");
+
+static inline void jzx__exit_pack(jzx__cell *cell, const jzx_exit_info *exit)
+{
+    cell->target = exit->id;
+    cell->sender = exit->supervisor;
+    cell->words[1] = (uint64_t)exit->restarts << 32 | exit->child_index;
+    memcpy(&cell->words[2], exit->name, sizeof exit->name);
+}
+
+static inline jzx_exit_info jzx__exit_unpack(const jzx__cell *cell, const void *record)
+{
+    jzx_exit_info exit = {.id = cell->target, .supervisor = cell->sender};
+    memcpy(&exit.uptime_ns, record, sizeof(jzx__hot));
+    exit.child_index = (uint32_t)cell->words[1];
+    exit.restarts = (uint32_t)(cell->words[1] >> 32);
+    memcpy(exit.name, &cell->words[2], sizeof exit.name);
+    return exit;
+}
 
 typedef struct jzx__slot_chunk {
     jzx__hot hot[JZX__SLOT_CHUNK];

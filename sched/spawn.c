@@ -70,15 +70,17 @@ static void stillborn(jzx_loop *loop, uint32_t index, int32_t code)
     jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
     hot->flags |= JZX__SLOT_STILLBORN;
     if ((hot->flags & JZX__SLOT_QUEUED) != 0) {
-        if (jzx__public(loop, index)->state == JZX__STOPPING && hot->end != NULL) {
+        if ((hot->flags & JZX__SLOT_END_CELL) != 0) {
             jzx__cell_free(loop, hot->end);
+            hot->flags &= (uint8_t)~JZX__SLOT_END_CELL;
         }
         jzx__public(loop, index)->state = JZX__STOPPING;
-        hot->end = NULL;
+        hot->origin = jzx__public(loop, index)->id;
         hot->end_code = code;
         return;
     }
-    jzx__life_exit(loop, index, JZX_EXIT_INIT, code, NULL, 0);
+    const jzx__cause cause = {.kind = JZX_EXIT_INIT, .code = code, .origin = jzx__public(loop, index)->id};
+    jzx__life_exit(loop, index, &cause, 0);
 }
 
 jzx_err jzx__spawn(jzx_loop *loop, const jzx_spawn_options *options, jzx_actor_id parent, uint32_t depth,
@@ -117,7 +119,8 @@ jzx_err jzx__spawn(jzx_loop *loop, const jzx_spawn_options *options, jzx_actor_i
     jzx__count_add(&loop->counters->spawned, 1);
     jzx__observe_start(loop, own_id, public->name);
     if (context.end != 0) {
-        (void)jzx__life_end(loop, own_id, (jzx__end)context.end, context.code, context.text);
+        const jzx__cause cause = {context.end, context.code, own_id, context.text};
+        (void)jzx__life_end(loop, own_id, &cause);
     }
     *id = own_id;
     return JZX_OK;

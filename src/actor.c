@@ -158,7 +158,7 @@ jzx_err jzx_spawn_request(jzx_context *context, const jzx_spawn_options *options
     return err;
 }
 
-static jzx_err end(jzx_context *context, jzx_actor_id id, jzx__end how, int32_t code, const char *text)
+static jzx_err end(jzx_context *context, jzx_actor_id id, uint8_t kind, int32_t code, const char *text)
 {
     jzx_err err = jzx__check_context(context);
     if (err != JZX_OK) {
@@ -168,13 +168,14 @@ static jzx_err end(jzx_context *context, jzx_actor_id id, jzx__end how, int32_t 
         return JZX_ERR_NO_SUCH_ACTOR;
     }
     if (id != context->self) {
-        err = jzx__life_end(context->loop, id, how, code, text);
+        const jzx__cause cause = {kind, code, context->self, text};
+        err = jzx__life_end(context->loop, id, &cause);
         jzx__loop_touch(context->loop);
         return err;
     }
     /* Itself: after this handler. The first reason wins, a drain is none yet. */
-    if (!context->ending && (context->end == 0 || context->end == JZX__END_DRAIN)) {
-        context->end = (uint8_t)how;
+    if (!context->ending && (context->end == 0 || context->end == JZX__EXIT_DRAIN)) {
+        context->end = kind;
         context->special = true;
         context->code = code;
         (void)snprintf(context->text, sizeof context->text, "%s", text == NULL ? "" : text);
@@ -184,22 +185,27 @@ static jzx_err end(jzx_context *context, jzx_actor_id id, jzx__end how, int32_t 
 
 jzx_err jzx_stop(jzx_context *context, jzx_actor_id id)
 {
-    return end(context, id, JZX__END_STOP, 0, NULL);
+    return end(context, id, JZX_EXIT_SHUTDOWN, 0, NULL);
+}
+
+jzx_err jzx_stop_with(jzx_context *context, jzx_actor_id id, int32_t code, const char *text)
+{
+    return end(context, id, JZX_EXIT_SHUTDOWN, code, text);
 }
 
 jzx_err jzx_drain(jzx_context *context, jzx_actor_id id)
 {
-    return end(context, id, JZX__END_DRAIN, 0, NULL);
+    return end(context, id, JZX__EXIT_DRAIN, 0, NULL);
 }
 
 jzx_err jzx_kill(jzx_context *context, jzx_actor_id id)
 {
-    return end(context, id, JZX__END_KILL, 0, NULL);
+    return end(context, id, JZX_EXIT_KILLED, 0, NULL);
 }
 
 jzx_err jzx_fail(jzx_context *context, jzx_actor_id id, int32_t code, const char *text)
 {
-    return end(context, id, JZX__END_FAIL, code, text);
+    return end(context, id, JZX_EXIT_FAIL, code, text);
 }
 
 jzx_err jzx_monitor(jzx_context *context, jzx_actor_id target, uint64_t *monitor)

@@ -85,6 +85,20 @@ const char *jzx_strerror(jzx_err err)
         return "the runtime belongs to the parent process";
     case JZX_ERR_TOO_BIG:
         return "too big";
+    case JZX_ERR_NOT_A_SUPERVISOR:
+        return "the actor is not a supervisor";
+    case JZX_ERR_NOT_RUNNING:
+        return "the child is not running";
+    case JZX_ERR_RUNNING:
+        return "the child is running";
+    case JZX_ERR_RESTARTING:
+        return "the child waits for its restart";
+    case JZX_ERR_DUPLICATE:
+        return "a sibling has the name";
+    case JZX_ERR_START_FAILED:
+        return "a child could not be started";
+    case JZX_ERR_TOO_DEEP:
+        return "the tree is too deep";
     }
     return "unknown error code";
 }

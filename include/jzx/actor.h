@@ -26,31 +26,40 @@ typedef enum jzx_behavior_result {
 } jzx_behavior_result;
 
 typedef enum jzx_exit_kind {
-    JZX_EXIT_NORMAL = 1,      /* its behavior returned STOP */
-    JZX_EXIT_SHUTDOWN = 2,    /* jzx_stop(), jzx_drain() or the stop of the runtime */
-    JZX_EXIT_FAIL = 3,        /* FAIL, jzx_fail(), or an invalid result */
-    JZX_EXIT_KILLED = 4,      /* jzx_kill() */
-    JZX_EXIT_NO_ACTOR = 5,    /* in DOWN only: there was no such actor when the monitor arrived */
-    JZX_EXIT_LOOP_CLOSED = 6, /* its loop has stopped */
-    JZX_EXIT_LIMIT = 7,       /* in DOWN only: the target's loop has no room for another monitor */
-    JZX_EXIT_INIT = 8,        /* init failed; seen by observers only */
+    JZX_EXIT_NORMAL = 1,        /* its behavior returned STOP */
+    JZX_EXIT_SHUTDOWN = 2,      /* jzx_stop(), jzx_drain() or the stop of the runtime */
+    JZX_EXIT_FAIL = 3,          /* FAIL, jzx_fail(), or an invalid result */
+    JZX_EXIT_KILLED = 4,        /* jzx_kill() */
+    JZX_EXIT_NO_ACTOR = 5,      /* in DOWN only: there was no such actor when the monitor arrived */
+    JZX_EXIT_LOOP_CLOSED = 6,   /* its loop has stopped */
+    JZX_EXIT_LIMIT = 7,         /* in DOWN only: the target's loop has no room for another monitor */
+    JZX_EXIT_INIT = 8,          /* init failed; seen by observers only */
+    JZX_EXIT_ESCALATED = 9,     /* a supervisor gave up: its children failed too often */
+    JZX_EXIT_START_FAILED = 10, /* a supervisor whose children could not all be started */
 } jzx_exit_kind;
 
 enum {
-    JZX_EXIT_TEXT_MAX = 40,         /* bytes of text with its final zero */
+    JZX_EXIT_TEXT_MAX = 32,         /* bytes of text with its final zero */
     JZX_EXIT_CODE_BAD_RESULT = -1,  /* the behavior returned what is not a jzx_behavior_result */
     JZX_EXIT_CODE_UNSPECIFIED = -2, /* FAIL without jzx_fail() */
 };
+
+#define JZX_ACTOR_NAME_MAX 16 /* bytes of an actor's display name with its final zero */
 
 /** How an actor ended. */
 typedef struct jzx_exit_info {
     jzx_actor_id id;
     uint64_t uptime_ns;
-    uint32_t kind;                /* jzx_exit_kind */
-    int32_t code;                 /* from jzx_fail(), the error of init, or 0 */
-    uint32_t tag;                 /* of the message in the handler when it ended, or 0 */
-    uint32_t incarnation;         /* for supervised actors; 0 */
-    char text[JZX_EXIT_TEXT_MAX]; /* zero-terminated */
+    jzx_actor_id origin;           /* who ended it: itself, who called, the supervisor, the linked one; 0: the host */
+    uint32_t kind;                 /* jzx_exit_kind */
+    int32_t code;                  /* from jzx_fail() or jzx_stop_with(), the error of init, or 0 */
+    uint32_t tag;                  /* of the message in the handler when it ended, or 0 */
+    uint32_t incarnation;          /* of a child: its how manieth start this was, from 1; 0: not supervised */
+    char text[JZX_EXIT_TEXT_MAX];  /* zero-terminated */
+    jzx_actor_id supervisor;       /* 0: not supervised; so the rest */
+    uint32_t child_index;          /* among its siblings */
+    uint32_t restarts;             /* decided for this child before it ended */
+    char name[JZX_ACTOR_NAME_MAX]; /* display name */
 } jzx_exit_info;
 
 /** Makes the state. With state_size set, *state is zeroed memory of that size already. An error ends the spawn. */
@@ -74,8 +83,6 @@ typedef enum jzx_placement {
     JZX_PLACE_WITH = 2,         /* the loop of the actor `place_with` */
     JZX_PLACE_LEAST_LOADED = 3, /* the loop with the fewest actors; the caller's if equal */
 } jzx_placement;
-
-#define JZX_ACTOR_NAME_MAX 16 /* bytes of an actor's display name with its final zero */
 
 /** How to spawn. Begin with jzx_spawn_options_init(). Copied; may be on the stack. */
 typedef struct jzx_spawn_options {
@@ -143,9 +150,11 @@ JZX_API jzx_err jzx_spawn(jzx_context *context, const jzx_spawn_options *options
 JZX_API jzx_err jzx_spawn_request(jzx_context *context, const jzx_spawn_options *options, uint64_t *ref);
 
 /**
- * Four ways to end an actor, on any loop. The first one wins, except that jzx_kill() and jzx_fail() overtake a drain.
+ * Five ways to end an actor, on any loop. The first one wins, except that jzx_kill() and jzx_fail() overtake a drain.
  *
- *   jzx_stop    after the message it is handling; what is queued is destroyed
+ *   jzx_stop    after the message it is handling; what is queued is destroyed. A supervisor stops its children first, in
+ *               reverse; it kills them at once when it is killed
+ *   jzx_stop_with  the same, with `code` and `text` as for jzx_fail()
  *   jzx_drain   after what is queued now is handled; new mail is refused
  *   jzx_kill    as stop, with kind KILLED
  *   jzx_fail    as stop, with kind FAIL, `code` and `text` (NULL, or cut to JZX_EXIT_TEXT_MAX - 1 bytes; lost when the
@@ -158,6 +167,7 @@ JZX_API jzx_err jzx_spawn_request(jzx_context *context, const jzx_spawn_options 
  *          JZX_ERR_LOOP_CLOSED; JZX_ERR_WRONG_THREAD; JZX_ERR_INVALID_ARG
  */
 JZX_API jzx_err jzx_stop(jzx_context *context, jzx_actor_id id);
+JZX_API jzx_err jzx_stop_with(jzx_context *context, jzx_actor_id id, int32_t code, const char *text);
 JZX_API jzx_err jzx_drain(jzx_context *context, jzx_actor_id id);
 JZX_API jzx_err jzx_kill(jzx_context *context, jzx_actor_id id);
 JZX_API jzx_err jzx_fail(jzx_context *context, jzx_actor_id id, int32_t code, const char *text);

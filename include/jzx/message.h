@@ -20,16 +20,15 @@ extern "C" {
 #define JZX_INLINE_MAX 32u           /* payload bytes a message carries by value */
 #define JZX_TAG_RESERVED 0xFFFF0000u /* tags from here on come from the runtime only */
 
-#define JZX_TAG_SYS_IO 0xFFFF0001u            /* jzx_io_event: a watched descriptor is ready */
-#define JZX_TAG_SYS_CHILD_EXIT 0xFFFF0002u    /* for supervisors */
-#define JZX_TAG_SYS_CHILD_RESTART 0xFFFF0003u /* for supervisors */
-#define JZX_TAG_SYS_DOWN 0xFFFF0004u          /* jzx_down: a monitored actor has ended */
-#define JZX_TAG_SYS_EXIT 0xFFFF0005u          /* for links */
-#define JZX_TAG_SYS_SPAWNED 0xFFFF0006u       /* jzx_spawned: the result of jzx_spawn_request() */
-#define JZX_TAG_SYS_RESUME 0xFFFF0007u        /* jzx_resumed: sending may work again */
-#define JZX_TAG_SYS_DEAD_LETTER 0xFFFF0008u   /* jzx_dead_letter: a message sent with JZX_SEND_REPORT was dropped */
-#define JZX_TAG_SYS_TCP 0xFFFF0009u           /* jzx_tcp_event */
-#define JZX_TAG_SYS_NO_ANSWER 0xFFFF000Au     /* jzx_no_answer: a request ends without one; `ref` says which */
+#define JZX_TAG_SYS_IO 0xFFFF0001u          /* jzx_io_event: a watched descriptor is ready */
+#define JZX_TAG_SYS_SUPERVISOR 0xFFFF0002u  /* jzx_supervisor_answer: to a request to a supervisor */
+#define JZX_TAG_SYS_DOWN 0xFFFF0004u        /* jzx_down: a monitored actor has ended */
+#define JZX_TAG_SYS_EXIT 0xFFFF0005u        /* jzx_exit: a linked actor has ended, or the supervisor asks to stop */
+#define JZX_TAG_SYS_SPAWNED 0xFFFF0006u     /* jzx_spawned: the result of jzx_spawn_request() */
+#define JZX_TAG_SYS_RESUME 0xFFFF0007u      /* jzx_resumed: sending may work again */
+#define JZX_TAG_SYS_DEAD_LETTER 0xFFFF0008u /* jzx_dead_letter: a message sent with JZX_SEND_REPORT was dropped */
+#define JZX_TAG_SYS_TCP 0xFFFF0009u         /* jzx_tcp_event */
+#define JZX_TAG_SYS_NO_ANSWER 0xFFFF000Au   /* jzx_no_answer: a request ends without one; `ref` says which */
 
 /** Frees a payload that no handler received. Runs on the thread of the loop that held it; must not call the runtime. */
 typedef void (*jzx_drop_fn)(void *context, void *data, size_t size);

@@ -81,7 +81,7 @@ static void never_drop(void *context, void *data, size_t size)
 
 Test(message, D04_M15_reserved_tags_are_the_runtimes, .timeout = 60)
 {
-    const uint32_t tags[] = {JZX_TAG_RESERVED,    JZX_TAG_SYS_IO,     JZX_TAG_SYS_CHILD_EXIT, JZX_TAG_SYS_DOWN,
+    const uint32_t tags[] = {JZX_TAG_RESERVED,    JZX_TAG_SYS_IO,     JZX_TAG_SYS_SUPERVISOR, JZX_TAG_SYS_DOWN,
                              JZX_TAG_SYS_SPAWNED, JZX_TAG_SYS_RESUME, JZX_TAG_SYS_NO_ANSWER,  UINT32_MAX};
     for (unsigned i = 0; i < sizeof tags / sizeof tags[0]; i++) {
         expect_refused(jzx_message_empty(tags[i]), "a reserved tag");
