@@ -37,7 +37,7 @@ static void dispose(jzx_loop *loop, jzx__cell *cell, jzx_actor_id target, jzx_dr
 void jzx__mailbox_mark(jzx_loop *loop, uint32_t index, jzx__hot *hot)
 {
     hot->flags |= JZX__SLOT_MARKED;
-    if (hot->policy == JZX_MAILBOX_REFUSE) {
+    if ((hot->flags & JZX__SLOT_DROPS) == 0) {
         /* Release: written before lane room is given back; pairs with the acquire in jzx__route_refusal() (A5). */
         atomic_store_explicit(&loop->slots.full[index], 1, memory_order_release);
     }
@@ -45,7 +45,7 @@ void jzx__mailbox_mark(jzx_loop *loop, uint32_t index, jzx__hot *hot)
 
 void jzx__mailbox_unmark(jzx_loop *loop, uint32_t index, jzx__hot *hot)
 {
-    hot->flags &= (uint8_t) ~(JZX__SLOT_MARKED | JZX__SLOT_FULL_SEEN);
+    hot->flags &= (uint16_t) ~(JZX__SLOT_MARKED | JZX__SLOT_FULL_SEEN);
     atomic_store_explicit(&loop->slots.full[index], 0, memory_order_release);
     jzx__resume_wake_mailbox(loop, index);
 }
@@ -87,7 +87,7 @@ static void push_by_policy(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx__c
     jzx__observe_full(loop, index);
     bool pointer = (cell->flags & JZX__FLAG_POINTER) != 0;
     size_t size = pointer ? cell->pointer.size : 0;
-    if (hot->policy == JZX_MAILBOX_DROP_NEWEST || size > hot->bytes_cap) {
+    if ((hot->flags & JZX__SLOT_DROP_NEWEST) != 0 || size > hot->bytes_cap) {
         dispose(loop, cell, jzx__public(loop, index)->id, JZX_DROP_NEWEST); /* or it can never fit */
         return;
     }
@@ -122,7 +122,7 @@ static jzx_err send_local(jzx_context *context, jzx_actor_id to, const jzx_messa
     jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
     bool pointer = (message->flags & JZX_MESSAGE_POINTER) != 0;
     bool full = is_full(hot, public, pointer, message->size);
-    if (jzx__unlikely(full) && hot->policy == JZX_MAILBOX_REFUSE) {
+    if (jzx__unlikely(full) && (hot->flags & JZX__SLOT_DROPS) == 0) {
         bool never = pointer && message->size > hot->bytes_cap;
         if (!never && (hot->flags & JZX__SLOT_MARKED) == 0) {
             jzx__mailbox_mark(loop, index, hot); /* by its bytes, below their mark: who asks to resume must wait */
@@ -414,13 +414,13 @@ static void mail_arrived(jzx_loop *loop, const jzx__cell *from)
         return;
     }
     jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
-    if (jzx__unlikely(hot->policy != JZX_MAILBOX_REFUSE) &&
+    if (jzx__unlikely((hot->flags & JZX__SLOT_DROPS) != 0) &&
         is_full(hot, jzx__public(loop, index), (cell->flags & JZX__FLAG_POINTER) != 0, cell->pointer.size)) {
         push_by_policy(loop, index, hot, cell);
         return;
     }
     jzx__mail_push(loop, index, cell); /* also past the cap: it was accepted */
-    if (jzx__unlikely((hot->flags & JZX__SLOT_MARKED) != 0) && hot->policy == JZX_MAILBOX_REFUSE) {
+    if (jzx__unlikely((hot->flags & (JZX__SLOT_MARKED | JZX__SLOT_DROPS)) == JZX__SLOT_MARKED)) {
         jzx__observe_full(loop, index); /* the other loops are refused from now on, and nobody here sees that */
     }
 }

@@ -298,7 +298,7 @@ static __attribute__((noinline)) step run_signal(jzx_context *context, jzx__cell
 /* After its turn an actor goes to the end of the queue, or rests, or has drained. */
 static inline void done(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_segment_slot *public)
 {
-    hot->flags &= (uint8_t)~JZX__SLOT_QUEUED;
+    hot->flags &= (uint16_t)~JZX__SLOT_QUEUED;
     if (jzx__unlikely(public->state == JZX__DRAINING && hot->mail.first == NULL)) {
         const jzx__cause drained = {.kind = JZX_EXIT_SHUTDOWN, .origin = public->id};
         jzx__life_exit(loop, index, &drained, 0);

@@ -40,12 +40,15 @@ enum {
 };
 
 enum {
-    JZX__SLOT_QUEUED = 1u << 0,    /* in the run queue, or being run (A3) */
-    JZX__SLOT_MARKED = 1u << 1,    /* full[] is set (A5) */
-    JZX__SLOT_FULL_SEEN = 1u << 2, /* observers were told that it is full */
-    JZX__SLOT_OWN_STATE = 1u << 3, /* the state was allocated for state_size */
-    JZX__SLOT_STILLBORN = 1u << 4, /* its init failed */
-    JZX__SLOT_END_CELL = 1u << 5,  /* stopping: `end` is a cell */
+    JZX__SLOT_QUEUED = 1u << 0,      /* in the run queue, or being run (A3) */
+    JZX__SLOT_MARKED = 1u << 1,      /* full[] is set (A5) */
+    JZX__SLOT_FULL_SEEN = 1u << 2,   /* observers were told that it is full */
+    JZX__SLOT_OWN_STATE = 1u << 3,   /* the state was allocated for state_size */
+    JZX__SLOT_STILLBORN = 1u << 4,   /* its init failed */
+    JZX__SLOT_END_CELL = 1u << 5,    /* stopping: `end` is a cell */
+    JZX__SLOT_DROP_NEWEST = 1u << 6, /* what a full mailbox does; it refuses without either */
+    JZX__SLOT_DROP_OLDEST = 1u << 7,
+    JZX__SLOT_DROPS = JZX__SLOT_DROP_NEWEST | JZX__SLOT_DROP_OLDEST,
 };
 
 enum { JZX__STATE_PREFIX = 16 }; /* keeps the state aligned as malloc does */
@@ -76,8 +79,7 @@ typedef struct jzx__hot {
         uint16_t per_turn;
         uint16_t end_kind; /* stopping: jzx_exit_kind */
     };
-    uint8_t policy;
-    uint8_t flags; /* JZX__SLOT_* */
+    uint16_t flags; /* JZX__SLOT_* */
 } jzx__hot;
 _Static_assert(sizeof(jzx__hot) == JZX__CACHE_LINE, "what a message touches is one cache line");
 

@@ -25,6 +25,19 @@ static jzx_err make_state(jzx_loop *loop, jzx__hot *hot, const jzx_spawn_options
     return JZX_OK;
 }
 
+static uint16_t policy_flag(uint8_t policy)
+{
+    switch ((jzx_mailbox_policy)policy) {
+    case JZX_MAILBOX_DROP_NEWEST:
+        return JZX__SLOT_DROP_NEWEST;
+    case JZX_MAILBOX_DROP_OLDEST:
+        return JZX__SLOT_DROP_OLDEST;
+    case JZX_MAILBOX_REFUSE:
+        break;
+    }
+    return 0;
+}
+
 static void fill_slot(jzx_loop *loop, uint32_t index, const jzx_spawn_options *options, jzx_actor_id parent)
 {
     jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
@@ -33,7 +46,7 @@ static void fill_slot(jzx_loop *loop, uint32_t index, const jzx_spawn_options *o
     hot->cap = options->mailbox_cap != 0 ? options->mailbox_cap : config->mailbox_cap;
     hot->bytes_cap = options->mailbox_bytes != 0 ? options->mailbox_bytes : config->mailbox_bytes;
     hot->per_turn = options->messages_per_turn != 0 ? options->messages_per_turn : (uint16_t)config->messages_per_actor;
-    hot->policy = options->mailbox_policy;
+    hot->flags |= policy_flag(options->mailbox_policy);
     hot->high = jzx__slot_high_mark(hot->cap);
     jzx__cold *cold = jzx__slot_cold(&loop->slots, index);
     cold->fini = options->fini;
@@ -72,7 +85,7 @@ static void stillborn(jzx_loop *loop, uint32_t index, int32_t code)
     if ((hot->flags & JZX__SLOT_QUEUED) != 0) {
         if ((hot->flags & JZX__SLOT_END_CELL) != 0) {
             jzx__cell_free(loop, hot->end);
-            hot->flags &= (uint8_t)~JZX__SLOT_END_CELL;
+            hot->flags &= (uint16_t)~JZX__SLOT_END_CELL;
         }
         jzx__public(loop, index)->state = JZX__STOPPING;
         hot->origin = jzx__public(loop, index)->id;
