@@ -70,6 +70,7 @@ static jzx_err make_tables(jzx_loop *loop)
         {&loop->resume_waits, sizeof(jzx__resume_wait), offsetof(jzx__resume_wait, number), config->resumes_max},
         {&loop->watches, sizeof(jzx__watch_record), offsetof(jzx__resource, number), config->watches_max},
         {&loop->sockets, sizeof(jzx__socket_record), offsetof(jzx__resource, number), config->sockets_max},
+        {&loop->names, sizeof(jzx__name), offsetof(jzx__resource, number), config->names_max},
     };
     for (unsigned i = 0; i < JZX__COUNT(tables); i++) {
         jzx_err err = jzx__table_init(tables[i].table, tables[i].size, tables[i].number_at, tables[i].max, allocator);
@@ -153,6 +154,7 @@ size_t jzx__loop_size(const jzx_config *config)
     size += jzx__table_size(sizeof(jzx__resume_wait), config->resumes_max);
     size += jzx__table_size(sizeof(jzx__watch_record), config->watches_max);
     size += jzx__table_size(sizeof(jzx__socket_record), config->sockets_max);
+    size += jzx__table_size(sizeof(jzx__name), config->names_max);
     size += sizeof(void *) << jzx__map_bits(config->monitors_max);
     size += sizeof(void *) << jzx__map_bits(config->resumes_max);
     return size + jzx__net_metadata_size(config);
@@ -291,7 +293,7 @@ void jzx__loop_free(jzx_loop *loop)
     }
     free_lanes(loop);
     jzx__table *tables[] = {&loop->timers,       &loop->monitors, &loop->suffered, &loop->resumes,
-                            &loop->resume_waits, &loop->watches,  &loop->sockets};
+                            &loop->resume_waits, &loop->watches,  &loop->sockets,  &loop->names};
     for (unsigned i = 0; i < JZX__COUNT(tables); i++) {
         if (tables[i]->allocator != NULL) {
             jzx__table_deinit(tables[i]);

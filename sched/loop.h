@@ -19,6 +19,7 @@
 #include "sched/inbox.h"
 #include "sched/lane.h"
 #include "sched/map.h"
+#include "sched/name.h"
 #include "sched/resource.h"
 #include "sched/runs.h"
 #include "sched/slot.h"
@@ -123,6 +124,7 @@ struct jzx_loop {
     jzx__table resume_waits;
     jzx__table watches;
     jzx__table sockets;
+    jzx__table names;
     jzx__map suffered_by_monitor;
     jzx__map resumes_by_pair;
     jzx__net net;
@@ -200,6 +202,7 @@ struct jzx_runtime {
     _Atomic(uint32_t) poster_count;
     jzx_poster **posters;          /* posters_max; published by poster_count (release) */
     _Atomic(uint32_t) poster_lock; /* makers of posters take turns */
+    jzx__names names;
 };
 
 static inline bool jzx__loop_owned(const jzx_loop *loop)
@@ -361,6 +364,12 @@ void jzx__timer_let_go(jzx_loop *loop, jzx__timer *timer);
 /* Fills the message of a timer that is being handled; jzx__timer_handled() comes after the handler. */
 void jzx__timer_message(jzx_loop *loop, jzx__timer *timer, jzx_message *message);
 void jzx__timer_handled(jzx_loop *loop, uint32_t index, jzx__timer *timer);
+
+/* name.c: names as resources */
+jzx_err jzx__name_register(jzx_loop *loop, uint32_t index, const char *name); /* for an actor that starts, or runs */
+jzx_err jzx__name_unregister(jzx_loop *loop, const char *name);
+void jzx__name_let_go(jzx_loop *loop, jzx__name *name);
+void jzx__name_let_go_all(jzx_loop *loop, uint32_t index); /* of an actor whose other resources stay a while */
 
 /* socket.c: watches and sockets as resources */
 extern const jzx__net_upcalls jzx__socket_upcalls;

@@ -1,5 +1,5 @@
 /*
- * resource: what an actor owns besides its mail. Timers, watches, sockets, its halves of monitors, resume records: each
+ * resource: what an actor owns besides its mail. Timers, watches, sockets, its halves of monitors, resume records, names: each
  * begins with a jzx__resource, is in its owner's list, has a number with a generation, and ends with its owner.
  *
  * Owner thread only.
@@ -27,6 +27,7 @@ typedef enum jzx__resource_kind {
     JZX__RESOURCE_RESUME,
     JZX__RESOURCE_WATCH,
     JZX__RESOURCE_SOCKET,
+    JZX__RESOURCE_NAME,
     JZX__RESOURCE_KINDS
 } jzx__resource_kind;
 
@@ -98,6 +99,11 @@ typedef struct jzx__socket_record {
     bool closed;     /* the kernel holds nothing of it any more */
     jzx__socket socket;
 } jzx__socket_record;
+
+typedef struct jzx__name {
+    _Alignas(JZX__CACHE_LINE) jzx__resource resource;
+    uint32_t place; /* of its entry in the runtime's table */
+} jzx__name;
 
 static inline void jzx__resource_own(jzx__resource *resource, jzx__cold *owner, uint32_t index)
 {

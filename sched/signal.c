@@ -18,8 +18,8 @@ void jzx__resource_expired(jzx_loop *loop, jzx__cell *cell)
 {
     jzx__resource *resource = (jzx__resource *)(void *)cell;
     JZX_ASSERT(resource->link == NULL && !resource->listed);
-    jzx__table *tables[JZX__RESOURCE_KINDS] = {&loop->timers, &loop->monitors, &loop->resumes, &loop->watches,
-                                               &loop->sockets};
+    jzx__table *tables[JZX__RESOURCE_KINDS] = {&loop->timers,  &loop->monitors, &loop->resumes,
+                                               &loop->watches, &loop->sockets,  &loop->names};
     if (resource->kind == JZX__RESOURCE_WATCH && !jzx__watch_idle(&((jzx__watch_record *)resource)->watch)) {
         return; /* R3: the last completion frees it */
     }
@@ -64,6 +64,9 @@ void jzx__resource_let_go(jzx_loop *loop, jzx__resource *resource)
         break;
     case JZX__RESOURCE_SOCKET:
         jzx__socket_let_go(loop, (jzx__socket_record *)resource);
+        break;
+    case JZX__RESOURCE_NAME:
+        jzx__name_let_go(loop, (jzx__name *)resource);
         break;
     case JZX__RESOURCE_KINDS:
         JZX_ASSERT(!"a kind of resource");

@@ -49,6 +49,7 @@ void jzx_config_init(jzx_config *config)
     config->watches_max = 1024;
     config->sockets_max = 16384;
     config->observers_max = 4;
+    config->names_max = 4096;
     config->mailbox_cap = 1024;
     config->mailbox_bytes = 1u << 30;
     config->messages_per_actor = 64;
@@ -104,7 +105,7 @@ static bool limits_valid(const jzx_config *config)
            within(config->posters_max, 1, 65536) && within(config->timers_max, 1, 1u << 23) &&
            within(config->monitors_max, 1, 1u << 23) && within(config->resumes_max, 1, 1u << 23) &&
            within(config->watches_max, 1, 1u << 23) && within(config->sockets_max, 1, 1u << 23) &&
-           within(config->observers_max, 1, 1024);
+           within(config->observers_max, 1, 1024) && within(config->names_max, 1, 1u << 23);
 }
 
 static bool paces_valid(const jzx_config *config)
@@ -194,7 +195,7 @@ jzx_err jzx_config_footprint(const jzx_config *config, jzx_footprint *footprint)
     jzx_segment_header header;
     jzx_footprint sums = {.struct_size = sizeof sums};
     sums.segment = jzx__config_segment_size(config, &header);
-    sums.metadata = sizeof(jzx_runtime) + loops * sizeof(void *);
+    sums.metadata = sizeof(jzx_runtime) + loops * sizeof(void *) + jzx__names_size(config->names_max);
     bool fits = add_product(&sums.metadata, loops, jzx__loop_size(config)) &&
                 add_product(&sums.metadata, loops * loops, sizeof(jzx__lane)) &&
                 add_product(&sums.metadata, loops * (loops - 1), jzx__lane_size(jzx__config_lane_blocks(config))) &&

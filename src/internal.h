@@ -67,4 +67,7 @@ static inline jzx_err jzx__check_message(const jzx_message *message)
     return jzx__check_flags(message);
 }
 
+/* This thread may post it, whoever it is for (message.c). */
+jzx_err jzx__check_post(const jzx_runtime *runtime, const jzx_message *message);
+
 #endif

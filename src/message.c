@@ -91,8 +91,7 @@ static bool on_a_loop(const jzx_runtime *runtime)
     return false;
 }
 
-/* What refuses a post before it is tried. */
-static jzx_err check_post(const jzx_runtime *runtime, jzx_actor_id to, const jzx_message *message)
+jzx_err jzx__check_post(const jzx_runtime *runtime, const jzx_message *message)
 {
     jzx_err err = jzx__check_message(message);
     if (err != JZX_OK) {
@@ -104,7 +103,14 @@ static jzx_err check_post(const jzx_runtime *runtime, jzx_actor_id to, const jzx
     if (atomic_load_explicit(&runtime->stop, memory_order_acquire) != 0) {
         return JZX_ERR_LOOP_CLOSED;
     }
-    return jzx__route_refusal(runtime, to);
+    return JZX_OK;
+}
+
+/* What refuses a post before it is tried. */
+static jzx_err check_post(const jzx_runtime *runtime, jzx_actor_id to, const jzx_message *message)
+{
+    jzx_err err = jzx__check_post(runtime, message);
+    return err == JZX_OK ? jzx__route_refusal(runtime, to) : err;
 }
 
 static jzx_err post_to(jzx_loop *target, jzx__inbox *inbox, jzx_actor_id to, const jzx_message *message)

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -106,7 +107,17 @@ static void free_runtime(jzx_runtime *runtime)
     release(runtime, runtime->loops, loops * sizeof(void *), _Alignof(void *));
     release(runtime, runtime->lanes, (size_t)loops * loops * sizeof(jzx__lane), _Alignof(jzx__lane));
     release(runtime, runtime->posters, runtime->config.posters_max * sizeof(void *), _Alignof(void *));
+    jzx__names_deinit(&runtime->names);
     release(runtime, runtime, sizeof *runtime, _Alignof(jzx_runtime));
+}
+
+static jzx_err make_names(jzx_runtime *runtime)
+{
+    uint64_t seed = runtime->config.seed;
+    if (seed == 0 && getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed) {
+        seed = (uint64_t)(uintptr_t)runtime; /* better than what everybody has */
+    }
+    return jzx__names_init(&runtime->names, runtime->config.names_max, seed, &runtime->allocators[JZX_MEMORY_METADATA]);
 }
 
 static jzx_err fill_runtime(jzx_runtime *runtime)
@@ -118,7 +129,8 @@ static jzx_err fill_runtime(jzx_runtime *runtime)
     if (runtime->loops == NULL || runtime->lanes == NULL || runtime->posters == NULL) {
         return JZX_ERR_NO_MEMORY;
     }
-    return make_segment(runtime);
+    jzx_err err = make_names(runtime);
+    return err == JZX_OK ? make_segment(runtime) : err;
 }
 
 jzx_err jzx__runtime_create_in(const jzx_config *user_config, jzx__backend_make_fn make_backend, void *world,

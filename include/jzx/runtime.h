@@ -67,6 +67,7 @@ typedef struct jzx_config {
     uint32_t watches_max;   /* watched file descriptors; default 1,024 */
     uint32_t sockets_max;   /* listeners and connections; default 16,384 */
     uint32_t observers_max; /* observers; default 4 */
+    uint32_t names_max;     /* registered names, of the runtime, 1 to 8,388,608; default 4,096 */
 
     uint32_t mailbox_cap;   /* an actor's mailbox when its spawn options say 0; default 1,024; at most cells / 8 */
     uint32_t mailbox_bytes; /* bytes of payloads by pointer in one mailbox when the options say 0; 32 and more;

@@ -49,6 +49,7 @@ static const field fields[] = {
     FIELD(slow_handler_ns, 0, UINT64_MAX), POWER(ring_entries, 8, 32768),
     POWER(recv_buffers, 2, 32768),         FIELD(recv_buffer_size, 512, 1u << 20),
     FIELD(send_chunks, 1, 1u << 20),       FIELD(send_chunk_size, 512, 1u << 20),
+    FIELD(names_max, 1, 1u << 23),
 };
 
 enum { FIELDS = sizeof fields / sizeof fields[0] };
@@ -204,6 +205,7 @@ Test(config, init_gives_the_documented_numbers, .timeout = 60)
     cr_expect_eq(config.watches_max, 1024);
     cr_expect_eq(config.sockets_max, 16384);
     cr_expect_eq(config.observers_max, 4);
+    cr_expect_eq(config.names_max, 4096);
     cr_expect_eq(config.mailbox_cap, 1024);
     cr_expect_eq(config.mailbox_bytes, 1u << 30);
     cr_expect_eq(config.messages_per_actor, 64);
@@ -331,6 +333,21 @@ static void fill_with_actors(test_world *world, test_actor *crowd)
     }
 }
 
+/* Half of them on each loop, as far as there is room. */
+static uint32_t fill_with_names(test_world *world, const test_actor *actors)
+{
+    uint32_t count = 0;
+    for (char name[] = "0000000"; count < UINT32_MAX; count++) {
+        for (uint32_t i = 0, digits = count; digits > 0; digits /= 10) {
+            name[i++] = (char)('0' + digits % 10);
+        }
+        if (jzx_register(jzx_loop_context(world->loops[count % 2]), name, actors[count % 2].id) != JZX_OK) {
+            break;
+        }
+    }
+    return count;
+}
+
 Test(config, P15_the_footprint_bounds_a_runtime_that_uses_all_it_may, .timeout = 120)
 {
     jzx_config config;
@@ -349,6 +366,7 @@ Test(config, P15_the_footprint_bounds_a_runtime_that_uses_all_it_may, .timeout =
     static test_actor crowd;
     fill_with_actors(&world, &crowd);
     cr_assert_eq(test_count(&world, offsetof(jzx_counters, spawned)), 2 * config.actors_max);
+    cr_assert_eq(fill_with_names(&world, actors), config.names_max);
     for (unsigned i = 0; i < 2; i++) {
         uint32_t taken[2] = {0};
         test_do(&world, &actors[i], take_sockets, taken);
@@ -637,6 +655,23 @@ Test(config, D73_observers_max, .timeout = 60)
     cr_assert_eq(jzx_observer_add(world.loops[0], &nothing, NULL), JZX_OK);
     cr_assert_eq(jzx_observer_add(world.loops[0], &nothing, NULL), JZX_ERR_LIMIT);
     test_world_close(&world);
+}
+
+Test(config, D73_names_max, .timeout = 60)
+{
+    for (uint32_t max = 1; max <= 300; max = max * 3 + 1) {
+        jzx_config config;
+        test_config(&config);
+        config.names_max = max;
+        test_world world;
+        test_world_open(&world, 2, &config);
+        test_actor actors[2] = {0};
+        test_spawn(&world, 0, &actors[0]);
+        test_spawn(&world, 1, &actors[1]);
+        cr_assert_eq(fill_with_names(&world, actors), max);
+        cr_assert_eq(jzx_register(jzx_loop_context(world.loops[0]), "more", actors[0].id), JZX_ERR_LIMIT);
+        test_world_close(&world);
+    }
 }
 
 Test(config, D73_mailbox_cap_and_bytes, .timeout = 60)

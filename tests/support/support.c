@@ -212,6 +212,7 @@ void test_config(jzx_config *config)
     config->resumes_max = 256;
     config->watches_max = 64;
     config->sockets_max = 64;
+    config->names_max = 512;
     config->mailbox_cap = 256;
     config->ring_entries = 256;
     config->recv_buffers = 16;
