@@ -156,6 +156,27 @@ void books_ended(sim_player *player, const jzx_exit_info *info)
         player->requests[i].ref = 0;
     }
     memset(player->waiting, 0, sizeof player->waiting);
+    for (uint32_t i = 0; i < NAMES; i++) {
+        if (play->holders[i] == player) {
+            play->holders[i] = NULL;
+        }
+    }
+}
+
+const char *books_name(uint32_t name)
+{
+    static const char *const names[NAMES] = {"a", "b", "a name that is as long as names", "nobody's"};
+    return names[name];
+}
+
+void books_nameless(const sim_player *player)
+{
+    const sim_play *play = player->play;
+    for (uint32_t i = 0; i < NAMES; i++) {
+        jzx_actor_id id = 0;
+        jzx_err err = jzx_whereis(play->runtime, books_name(i), &id);
+        world_check(play->world, err == JZX_ERR_NOT_FOUND || (err == JZX_OK && id != player->id));
+    }
 }
 
 /* The exit info that a DOWN must carry is the one the fini of the target saw. */
@@ -198,6 +219,9 @@ void books_down(sim_player *watcher, const jzx_down *down)
     if (down->exit.kind != JZX_EXIT_LIMIT && play->pair_open[target->index][watcher->index] != 0) {
         world_fail(play->world, "DOWN (kind %u) of player %u came to %u before %u messages that it had sent",
                    down->exit.kind, target->index, watcher->index, play->pair_open[target->index][watcher->index]);
+    }
+    if (down->exit.kind != JZX_EXIT_LIMIT) {
+        books_nameless(target);
     }
     found->number = 0;
 }
@@ -344,6 +368,10 @@ static void check_loop(sim_play *play, const jzx_loop *loop)
     uint32_t live = 0;
     uint32_t monitors = 0;
     uint32_t suffered = 0;
+    uint32_t names = 0;
+    for (uint32_t i = 0; i < NAMES; i++) {
+        names += play->holders[i] != NULL && play->holders[i]->loop == loop->index;
+    }
     for (uint32_t i = 0; i < play->player_count; i++) {
         const sim_player *player = &play->players[i];
         bool here = player->life == LIFE_ALIVE && player->loop == loop->index;
@@ -357,6 +385,7 @@ static void check_loop(sim_play *play, const jzx_loop *loop)
     }
     world_check(play->world, loop->slots.live == live);
     world_check(play->world, loop->monitors.used == monitors);
+    world_check(play->world, loop->names.used == names);
     world_check(play->world, loop->suffered.used == suffered);
     world_check(play->world, loop->resumes.used == 0 && loop->resume_waits.used == 0);
     world_check(play->world, loop->timers.used == 0 && loop->requests_timed == 0);

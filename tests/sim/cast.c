@@ -59,6 +59,7 @@ static void draw_config(sim_play *play)
     config->resumes_max = knobs->resumes_max != 0 ? knobs->resumes_max : PLAYERS * PLAYERS;
     config->watches_max = WATCHES;
     config->sockets_max = 1;
+    config->names_max = NAMES - 1;
     config->observers_max = 1;
     config->messages_per_actor = 1 + world_below(world, 64);
     config->actors_per_turn = 1 + world_below(world, 20);

@@ -10,6 +10,7 @@
  *   resumes   one notice for each that was asked for
  *   lives     one fini for each init, with a reason that somebody gave
  *   watches   what was written to a descriptor is read
+ *   names     one holder at a time, which has not ended when anybody hears of its end
  */
 #ifndef TESTS_CAST_H
 #define TESTS_CAST_H
@@ -18,7 +19,15 @@
 #include "tests/support/fake.h"
 #include "tests/support/world.h"
 
-enum { LOOPS = 4, PLAYERS = 40, STRANGERS = 3, SENDERS = PLAYERS + STRANGERS + LOOPS, WATCHES = 3, KEPT = 2 };
+enum {
+    LOOPS = 4,
+    PLAYERS = 40,
+    STRANGERS = 3,
+    SENDERS = PLAYERS + STRANGERS + LOOPS,
+    WATCHES = 3,
+    KEPT = 2,
+    NAMES = 4
+};
 
 /* What a seed may draw from. All chances are of 1,024. */
 typedef struct cast_knobs {
@@ -40,7 +49,7 @@ typedef struct cast_knobs {
     uint32_t spare_cells; /* beyond what the config must have, for requests that stay open */
     bool stop_anytime;    /* the stop comes at any moment, not at the end */
     /* Weights of what a player does. */
-    uint32_t say, ask, spawn, monitor, demonitor, end_other, end_self, timer;
+    uint32_t say, ask, spawn, monitor, demonitor, end_other, end_self, timer, name;
 } cast_knobs;
 
 /* Draws a whole run from the seed, runs it and looks at the books. NULL, or what was wrong. */

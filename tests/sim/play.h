@@ -100,6 +100,7 @@ struct sim_play {
     sim_stranger strangers[STRANGERS];
     uint32_t stranger_count;
     int descriptors[WATCHES];
+    sim_player *holders[NAMES]; /* from its registration until it begins to give the name up, or to end */
     uint64_t written[WATCHES];
     uint64_t read[WATCHES];
 
@@ -139,6 +140,9 @@ void books_dead(void *play, jzx_context *context, jzx_actor_id target, const jzx
                 jzx_drop_reason reason);
 void books_down(sim_player *watcher, const jzx_down *down);
 void books_ended(sim_player *player, const jzx_exit_info *info);
+const char *books_name(uint32_t name);
+/* It has no name any more: whoever heard of its end may take them. */
+void books_nameless(const sim_player *player);
 const char *books_open(sim_play *play); /* what is still to come, or NULL */
 void books_idle(void *play);            /* nobody sleeps on work */
 void books_rest(sim_play *play);        /* when nothing is to come: each record, cell and block is where it belongs */

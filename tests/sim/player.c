@@ -244,6 +244,28 @@ static void alarm_set(sim_player *self, jzx_context *context)
     }
 }
 
+/* Takes a name or gives one up. */
+static void name(sim_player *self, jzx_context *context)
+{
+    sim_play *play = self->play;
+    uint32_t which = world_below(play->world, NAMES);
+    const char *text = books_name(which);
+    if (play->holders[which] == self) {
+        play->holders[which] = NULL;
+        world_check(play->world, jzx_unregister(context, text) == JZX_OK);
+        return;
+    }
+    jzx_err err = jzx_register(context, text, self->id);
+    if (err == JZX_OK) {
+        jzx_actor_id id = 0;
+        world_check(play->world, play->holders[which] == NULL);
+        play->holders[which] = self;
+        world_check(play->world, jzx_whereis(play->runtime, text, &id) == JZX_OK && id == self->id);
+    } else {
+        world_check(play->world, err == JZX_ERR_NAME_TAKEN || err == JZX_ERR_LIMIT || err == JZX_ERR_STOPPING);
+    }
+}
+
 /* Its own end: a result to return, or a call that takes effect when the handler returns. */
 static jzx_behavior_result end_self(sim_player *self, jzx_context *context)
 {
@@ -276,8 +298,8 @@ static jzx_behavior_result act(sim_player *self, jzx_context *context)
 {
     sim_play *play = self->play;
     const cast_knobs *knobs = play->knobs;
-    const uint32_t weights[] = {knobs->say,       knobs->ask,       knobs->spawn,    knobs->monitor,
-                                knobs->demonitor, knobs->end_other, knobs->end_self, knobs->timer};
+    const uint32_t weights[] = {knobs->say,       knobs->ask,      knobs->spawn, knobs->monitor, knobs->demonitor,
+                                knobs->end_other, knobs->end_self, knobs->timer, knobs->name};
     uint32_t sum = 0;
     for (uint32_t i = 0; i < JZX__COUNT(weights); i++) {
         sum += weights[i];
@@ -308,8 +330,11 @@ static jzx_behavior_result act(sim_player *self, jzx_context *context)
         break;
     case 6:
         return end_self(self, context);
-    default:
+    case 7:
         alarm_set(self, context);
+        break;
+    default:
+        name(self, context);
         break;
     }
     return JZX_BEHAVIOR_OK;
@@ -361,6 +386,7 @@ static void close_request(sim_player *self, uint64_t ref, const jzx_spawned *spa
             world_check(play->world, spawned->id == child->id && child->id != 0);
         } else if (spawned->err == JZX_ERR_INIT) {
             world_check(play->world, child->life == LIFE_STILLBORN && spawned->code == JZX_ERR_UNKNOWN);
+            books_nameless(child);
         } else {
             world_check(play->world, child->life == LIFE_ASKED);
             child->life = LIFE_STILLBORN;
@@ -507,6 +533,9 @@ static jzx_err init(jzx_context *context, void *argument, void **state)
     }
     if (world_chance(play->world, 200)) {
         monitor(self, context);
+    }
+    if (play->knobs->name != 0 && world_chance(play->world, 500)) {
+        name(self, context);
     }
     if (play->knobs->end_other != 0 && world_chance(play->world, 60)) {
         end_other(self, context); /* it may be the one in whose handler this init runs */

@@ -36,6 +36,7 @@ static const char *stops(uint64_t seed)
         .end_other = 20,
         .end_self = 5,
         .timer = 60,
+        .name = 40,
     };
     static const cast_knobs poor = {
         /* in cells */

@@ -32,6 +32,7 @@ static const char *ends(uint64_t seed)
         .end_other = 50,
         .end_self = 10,
         .timer = 50,
+        .name = 100,
     };
     static const cast_knobs few = {
         .loops_least = 2,
@@ -56,6 +57,7 @@ static const char *ends(uint64_t seed)
         .end_other = 40,
         .end_self = 5,
         .timer = 20,
+        .name = 50,
     };
     static const cast_knobs poor = {
         /* in cells */
