@@ -32,7 +32,7 @@ extern "C" {
  *          JZX_ERR_NO_SUCH_ACTOR    `id` never existed, or lived here and has ended
  *          JZX_ERR_ACTOR_NOT_LOCAL  it lives on another loop
  *          JZX_ERR_STOPPING         it is ending; or in fini
- *          JZX_ERR_LIMIT            names_max are registered
+ *          JZX_ERR_LIMIT            names_max are registered, those counted that another loop is just giving up
  *          JZX_ERR_NO_MEMORY        for the record of it
  *          JZX_ERR_INVALID_ARG      NULL, or a name that is empty or too long
  *          JZX_ERR_WRONG_THREAD     not the thread of `context`
