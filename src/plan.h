@@ -30,6 +30,7 @@ typedef struct jzx__plan_child {
     bool significant;
     bool keep_mail;
     bool register_name;
+    bool trap_exit;
     char name[JZX_CHILD_NAME_MAX]; /* "" = none */
     jzx__plan *plan;               /* of a supervisor: its argument too */
 } jzx__plan_child;
@@ -50,10 +51,10 @@ struct jzx__plan {
     jzx_start_failure failure; /* of the last start; the path begins below this supervisor */
 };
 
-/* What is wrong first, in the order of the fields; *path leads there. `depth`: of `spec`, 1 for a root. */
+/* What is wrong first (spec.c says in which order); *path leads there. `depth`: of `spec`, 1 for a root. */
 jzx_spec_fault jzx__plan_check(const jzx_runtime *runtime, const jzx_supervisor_spec *spec, uint32_t depth,
                                jzx_child_path *path);
-/* The same for one child that is to be added to a supervisor of this depth with this auto_shutdown. */
+/* The same for one child that is to be added to a supervisor of this depth with this auto_shutdown; *path begins at it. */
 jzx_spec_fault jzx__plan_check_child(const jzx_runtime *runtime, const jzx_child_spec *spec, uint32_t depth,
                                      uint32_t auto_shutdown, jzx_child_path *path);
 /* INVALID_ARG, DUPLICATE or TOO_DEEP. */
@@ -65,7 +66,7 @@ jzx_err jzx__plan_error(jzx_spec_fault fault);
  */
 jzx_err jzx__plan_make(jzx_runtime *runtime, const jzx_supervisor_spec *spec, uint32_t depth, jzx__plan **plan);
 jzx_err jzx__plan_make_child(jzx_runtime *runtime, const jzx_child_spec *spec, jzx__plan **plan);
-/* Fills in what such a child has of its supervisor: backoff, depth of what is below. TOO_DEEP changes nothing. */
+/* Fills in, once, what such a child has of its supervisor: backoff, depth of what is below. TOO_DEEP changes nothing. */
 jzx_err jzx__plan_join(jzx__plan *child, const jzx__plan *supervisor);
 void jzx__plan_free(jzx__plan *plan); /* any thread; one of a larger block: nothing */
 
