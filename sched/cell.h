@@ -23,24 +23,33 @@
 
 typedef enum jzx__cell_kind {
     JZX__CELL_FREE = 0,
-    JZX__CELL_MAIL,       /* a user's message, or a runtime's that is mail like any other */
-    JZX__CELL_ANSWER,     /* in transit: target = token, sender = who answers */
-    JZX__CELL_END,        /* stop, drain, kill, fail: see jzx__end_cell */
-    JZX__CELL_SPAWN,      /* two cells */
-    JZX__CELL_MONITOR,    /* sender = watcher, words[0] = monitor */
-    JZX__CELL_DEMONITOR,  /* words[0] = monitor */
-    JZX__CELL_DOWN,       /* two cells: words[0] = monitor, then the exit info */
-    JZX__CELL_DOWN_NONE,  /* words[0] = monitor, target, tag = exit kind: there is nobody to monitor */
-    JZX__CELL_RESUME_ASK, /* words[0] = resume record */
-    JZX__CELL_RESUME,     /* words[0] = resume record */
-    JZX__CELL_SKIP,       /* nothing any more: its sender took it back while it waited in an overflow */
-    JZX__CELL_BLOCK,      /* a lane's entry: words[0] = block, words[1] = count */
+    JZX__CELL_MAIL,          /* a user's message, or a runtime's that is mail like any other */
+    JZX__CELL_ANSWER,        /* in transit: target = token, sender = who answers */
+    JZX__CELL_END,           /* stop, drain, kill, fail: see jzx__end_cell */
+    JZX__CELL_SPAWN,         /* two cells */
+    JZX__CELL_MONITOR,       /* sender = watcher, words[0] = monitor */
+    JZX__CELL_DEMONITOR,     /* words[0] = monitor */
+    JZX__CELL_DOWN,          /* two cells: words[0] = monitor, then the exit info */
+    JZX__CELL_DOWN_NONE,     /* words[0] = monitor, target, tag = exit kind: there is nobody to monitor */
+    JZX__CELL_RESUME_ASK,    /* words[0] = resume record */
+    JZX__CELL_RESUME,        /* words[0] = resume record */
+    JZX__CELL_CHILD_SPAWN,   /* words: child, jzx__child_how, index and incarnation; tag = restarts */
+    JZX__CELL_CHILD_END,     /* target, sender = supervisor, tag = exit kind */
+    JZX__CELL_CHILD_STARTED, /* words[0] = child, sender = its id */
+    JZX__CELL_CHILD_READY,   /* words[0] = child */
+    JZX__CELL_CHILD_FAILED,  /* words[0] = child, tag = jzx_err */
+    JZX__CELL_CHILD_EXITED,  /* two cells: words[0] = child, then the exit info */
+    JZX__CELL_SKIP,          /* nothing any more: its sender took it back while it waited in an overflow */
+    JZX__CELL_BLOCK,         /* a lane's entry: words[0] = block, words[1] = count */
     /* The rest stay on their loop. */
     JZX__CELL_RESERVED, /* an asker's room for an answer */
     JZX__CELL_KEPT,     /* a request that its handler has not answered yet */
     JZX__CELL_TIMER,
     JZX__CELL_WATCH,
     JZX__CELL_SOCKET,
+    JZX__CELL_CHILD,      /* news of a child, for its supervisor */
+    JZX__CELL_SUPERVISOR, /* a supervisor's notice to itself */
+    JZX__CELL_ASKED,      /* the supervisor asks one that traps exits to stop */
 } jzx__cell_kind;
 
 enum {
@@ -51,6 +60,7 @@ enum {
     JZX__FLAG_EMBEDDED = 1u << 4, /* part of a record, not of the pool */
     JZX__FLAG_LENT = 1u << 5,     /* the payload stays the record's */
     JZX__FLAG_OVERTIME = 1u << 6, /* the record is gone, but its cell still waits in a list */
+    JZX__FLAG_LEND = 1u << 7,     /* an answer whose payload the handler may only look at: destroyed when it returns */
 };
 
 /*
@@ -220,6 +230,11 @@ static inline uint32_t jzx__head(uint32_t size, jzx__cell_kind kind, uint32_t fl
 #endif
 }
 
+static inline bool jzx__head_lends(uint32_t head)
+{
+    return (head & jzx__head(0, (jzx__cell_kind)0, JZX__FLAG_LEND)) != 0;
+}
+
 /* Fills tag, head and payload. */
 static inline void jzx__cell_from_message(jzx__cell *cell, const jzx_message *message, jzx__cell_kind kind)
 {
@@ -278,6 +293,7 @@ static inline uint32_t jzx__cell_open(jzx__cell *cell)
         cell->message.ref = 0;
     } else {
         cell->message.flags = (cell->flags & JZX__FLAG_POINTER) | JZX_MESSAGE_ANSWER;
+        cell->message.flags |= jzx__head_lends(head) ? JZX_MESSAGE_LENT : 0u;
     }
     cell->message.size = size;
     return head;

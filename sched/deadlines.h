@@ -18,6 +18,7 @@ typedef enum jzx__deadline_kind {
     JZX__DEADLINE_TIMER,
     JZX__DEADLINE_REQUEST,
     JZX__DEADLINE_SOCKET,
+    JZX__DEADLINE_CHILD,
 } jzx__deadline_kind;
 
 typedef struct jzx__deadline {

@@ -12,22 +12,14 @@
  */
 #include "sched/mailbox.h"
 
-static void copy_text(char *to, size_t size, const char *from)
-{
-    size_t length = from == NULL ? 0 : strnlen(from, size - 1);
-    if (length != 0) {
-        memcpy(to, from, length);
-    }
-    memset(to + length, 0, size - length);
-}
-
-static void free_state(jzx_loop *loop, jzx__hot *hot)
+void jzx__free_state(jzx_loop *loop, jzx__hot *hot)
 {
     if ((hot->flags & JZX__SLOT_OWN_STATE) != 0) {
         char *memory = (char *)hot->state - JZX__STATE_PREFIX;
         size_t size;
         memcpy(&size, memory, sizeof size);
         jzx__release(loop, JZX_MEMORY_STATE, memory, size, JZX__STATE_PREFIX);
+        hot->flags &= (uint16_t)~JZX__SLOT_OWN_STATE;
     }
 }
 
@@ -62,7 +54,7 @@ static void fill_end(jzx__cell *cell, jzx_actor_id id, const jzx__cause *cause)
     ending->end = cause->kind;
     ending->kind = JZX__CELL_END;
     ending->flags = 0;
-    copy_text(ending->text, sizeof ending->text, cause->text);
+    jzx__text_copy(ending->text, sizeof ending->text, cause->text);
 }
 
 /* True when an end of this kind still changes something for a slot in this state. */
@@ -99,6 +91,14 @@ static void end_local(jzx_loop *loop, uint32_t index, const jzx__cause *cause)
     if (!end_counts(state, cause->kind)) {
         return;
     }
+    const jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
+    if ((hot->flags & JZX__SLOT_HEIR) != 0) {
+        return; /* nobody is there to be ended: its supervisor decides */
+    }
+    if ((hot->flags & JZX__SLOT_SUPERVISOR) != 0) {
+        jzx__supervisor_ask(loop, hot->state, cause); /* it ends itself when its children have ended */
+        return;
+    }
     if (cause->kind == JZX__EXIT_DRAIN) {
         drain(loop, index);
         return;
@@ -133,9 +133,9 @@ void jzx__life_end_arrived(jzx_loop *loop, const jzx__cell *from)
     }
 }
 
-void jzx__life_end_all(jzx_loop *loop, uint32_t max)
+void jzx__life_end_all(jzx_loop *loop, jzx_exit_kind kind, uint32_t max)
 {
-    const jzx__cause cause = {.kind = JZX_EXIT_SHUTDOWN};
+    const jzx__cause cause = {.kind = (uint8_t)kind};
     while (loop->end_cursor < loop->slots.fresh && max-- > 0) {
         uint32_t index = loop->end_cursor++;
         uint8_t state = jzx__public(loop, index)->state;
@@ -212,7 +212,7 @@ static void run_fini(jzx_loop *loop, uint32_t index, const jzx_exit_info *info)
 {
     jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
     jzx__cold *cold = jzx__slot_cold(&loop->slots, index);
-    if (cold->fini != NULL && (hot->flags & JZX__SLOT_STILLBORN) == 0) {
+    if (cold->fini != NULL && (hot->flags & (JZX__SLOT_STILLBORN | JZX__SLOT_HEIR)) == 0) {
         jzx_context context;
         jzx__context_init(&context, loop, index);
         context.ending = true;
@@ -254,17 +254,24 @@ void jzx__life_exit(jzx_loop *loop, uint32_t index, const jzx__cause *cause, uin
     jzx_exit_info info = {.id = public->id, .origin = cause->origin, .kind = cause->kind, .code = cause->code};
     info.tag = tag;
     info.uptime_ns = loop->now_ns - cold->started_ns;
-    copy_text(info.text, sizeof info.text, cause->text);
+    jzx__text_copy(info.text, sizeof info.text, cause->text);
     memcpy(info.name, public->name, sizeof info.name);
+    if ((hot->flags & JZX__SLOT_SUPERVISED) != 0) {
+        jzx__bond_describe(jzx__bond_of(cold), &info);
+    }
 
     public->state = JZX__STOPPING;
     hot->flags |= JZX__SLOT_QUEUED; /* A3: whatever its end sets free, it does not run again */
+    if ((hot->flags & JZX__SLOT_SUPERVISED) != 0) {
+        jzx__bond_bequeath(loop, index);
+    }
     drop_mail(loop, index, hot);
     run_fini(loop, index, &info); /* E1 */
     let_go_all(loop, index);
-    free_state(loop, hot);
+    jzx__free_state(loop, hot);
     JZX_ASSERT(public->mailbox_length == 0 && cold->held == NULL && cold->owned == NULL && cold->waiters == NULL);
 
+    bool heir = (hot->flags & JZX__SLOT_HEIR) != 0;
     public->state = JZX__DYING;
     jzx__count_set(&public->id, 0); /* A4: stale from here on */
     if (cold->suffered == NULL) {
@@ -272,7 +279,9 @@ void jzx__life_exit(jzx_loop *loop, uint32_t index, const jzx__cause *cause, uin
     } else {
         send_notices(loop, index, &info); /* E3 */
     }
-    count_exit(loop, &info);
+    if (!heir) {
+        count_exit(loop, &info);
+    }
 }
 
 void jzx__life_notice_left(jzx_loop *loop, uint32_t index)

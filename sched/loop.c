@@ -71,6 +71,8 @@ static jzx_err make_tables(jzx_loop *loop)
         {&loop->watches, sizeof(jzx__watch_record), offsetof(jzx__resource, number), config->watches_max},
         {&loop->sockets, sizeof(jzx__socket_record), offsetof(jzx__resource, number), config->sockets_max},
         {&loop->names, sizeof(jzx__name), offsetof(jzx__resource, number), config->names_max},
+        {&loop->children, sizeof(jzx__child), offsetof(jzx__resource, number), config->children_max},
+        {&loop->bonds, sizeof(jzx__bond), offsetof(jzx__bond, half.number), config->children_max},
     };
     for (unsigned i = 0; i < JZX__COUNT(tables); i++) {
         jzx_err err = jzx__table_init(tables[i].table, tables[i].size, tables[i].number_at, tables[i].max, allocator);
@@ -78,13 +80,28 @@ static jzx_err make_tables(jzx_loop *loop)
             return err;
         }
     }
-    jzx_err err = jzx__map_init(&loop->suffered_by_monitor, config->monitors_max, allocator);
-    return err != JZX_OK ? err : jzx__map_init(&loop->resumes_by_pair, config->resumes_max, allocator);
+    loop->children.kept = JZX__CHILD_KEPT;
+    const struct {
+        jzx__map *map;
+        uint32_t max;
+    } maps[] = {
+        {&loop->suffered_by_monitor, config->monitors_max},
+        {&loop->resumes_by_pair, config->resumes_max},
+        {&loop->children_by_key, config->children_max},
+        {&loop->children_by_name, config->children_max},
+    };
+    for (unsigned i = 0; i < JZX__COUNT(maps); i++) {
+        jzx_err err = jzx__map_init(maps[i].map, maps[i].max, allocator);
+        if (err != JZX_OK) {
+            return err;
+        }
+    }
+    return JZX_OK;
 }
 
 static uint32_t deadlines_max(const jzx_config *config)
 {
-    return config->timers_max + config->sockets_max;
+    return config->timers_max + config->sockets_max + config->children_max;
 }
 
 /* Blocks of plain memory a loop holds, in one place for getting, giving back and counting them. */
@@ -157,6 +174,9 @@ size_t jzx__loop_size(const jzx_config *config)
     size += jzx__table_size(sizeof(jzx__name), config->names_max);
     size += sizeof(void *) << jzx__map_bits(config->monitors_max);
     size += sizeof(void *) << jzx__map_bits(config->resumes_max);
+    size += jzx__table_size(sizeof(jzx__child), config->children_max);
+    size += jzx__table_size(sizeof(jzx__bond), config->children_max);
+    size += 2 * (sizeof(void *) << jzx__map_bits(config->children_max));
     return size + jzx__net_metadata_size(config);
 }
 
@@ -223,6 +243,8 @@ static void init_plain(jzx_loop *loop)
     loop->check_every = 1;
     loop->check_in = 1;
     jzx__list_init(&loop->dirty_lanes);
+    jzx__list_init(&loop->supervisors);
+    jzx__list_init(&loop->spawning);
     loop->measure = loop->config->measure_handlers;
     loop->host = (jzx_context){.loop = loop, .slot = JZX__SLOT_NONE, .buffer = JZX__NO_BUFFER};
     loop->turn = loop->host;
@@ -292,8 +314,8 @@ void jzx__loop_free(jzx_loop *loop)
         jzx__net_deinit(&loop->net);
     }
     free_lanes(loop);
-    jzx__table *tables[] = {&loop->timers,       &loop->monitors, &loop->suffered, &loop->resumes,
-                            &loop->resume_waits, &loop->watches,  &loop->sockets,  &loop->names};
+    jzx__table *tables[] = {&loop->timers,  &loop->monitors, &loop->suffered, &loop->resumes,  &loop->resume_waits,
+                            &loop->watches, &loop->sockets,  &loop->names,    &loop->children, &loop->bonds};
     for (unsigned i = 0; i < JZX__COUNT(tables); i++) {
         if (tables[i]->allocator != NULL) {
             jzx__table_deinit(tables[i]);
@@ -301,6 +323,8 @@ void jzx__loop_free(jzx_loop *loop)
     }
     jzx__map_deinit(&loop->suffered_by_monitor);
     jzx__map_deinit(&loop->resumes_by_pair);
+    jzx__map_deinit(&loop->children_by_key);
+    jzx__map_deinit(&loop->children_by_name);
     jzx__inbox_deinit(&loop->inbox);
     if (loop->slots.allocator != NULL) {
         jzx__slots_deinit(&loop->slots);
@@ -511,6 +535,9 @@ static void fire(jzx_loop *loop)
         case JZX__DEADLINE_SOCKET:
             jzx__socket_due_node(loop, node);
             break;
+        case JZX__DEADLINE_CHILD:
+            jzx__child_due(loop, node);
+            break;
         }
     }
 }
@@ -609,6 +636,7 @@ void jzx__loop_count(jzx_loop *loop)
     jzx__count_set(&counters->timers, loop->timers.used);
     jzx__count_set(&counters->sockets, loop->sockets.used);
     jzx__count_set(&counters->watches, loop->watches.used);
+    jzx__count_set(&counters->children, loop->children.used);
 }
 
 static void begin_turn(jzx_loop *loop)
@@ -694,7 +722,7 @@ void jzx__loop_teardown(jzx_loop *loop)
     loop->turn_end_ns = JZX_FOREVER;
     do {
         drain(loop);
-        jzx__life_end_all(loop, UINT32_MAX);
+        jzx__life_end_all(loop, JZX_EXIT_SHUTDOWN, UINT32_MAX);
         run_actors(loop);
         jzx__route_flush(loop);
         jzx__park_gave(loop);

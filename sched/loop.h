@@ -15,6 +15,7 @@
 #include "io/backend.h"
 #include "io/tcp.h"
 #include "sched/cell.h"
+#include "sched/child.h"
 #include "sched/deadlines.h"
 #include "sched/inbox.h"
 #include "sched/lane.h"
@@ -38,21 +39,12 @@ typedef enum jzx__loop_state {
 typedef enum jzx__phase {
     JZX__PHASE_RUN = 0,
     JZX__PHASE_REFUSE = 1, /* outside work is refused */
-    JZX__PHASE_END = 2,    /* actors end */
-    JZX__PHASE_DRAIN = 3,  /* lanes and inboxes run empty */
-    JZX__PHASE_REAP = 4,   /* operations end */
-    JZX__PHASE_LEAVE = 5,
+    JZX__PHASE_TREES = 2,  /* supervisors stop their children and end */
+    JZX__PHASE_END = 3,    /* the other actors end */
+    JZX__PHASE_DRAIN = 4,  /* lanes and inboxes run empty */
+    JZX__PHASE_REAP = 5,   /* operations end */
+    JZX__PHASE_LEAVE = 6,
 } jzx__phase;
-
-enum { JZX__EXIT_DRAIN = 255 }; /* asks for a drain, in the place of a jzx_exit_kind */
-
-/* Why an actor ends. */
-typedef struct jzx__cause {
-    uint8_t kind; /* jzx_exit_kind, or JZX__EXIT_DRAIN */
-    int32_t code;
-    jzx_actor_id origin; /* who asked for it */
-    const char *text;    /* NULL: none */
-} jzx__cause;
 
 struct jzx_context {
     jzx_loop *loop;
@@ -66,6 +58,7 @@ struct jzx_context {
     jzx__cell *handling; /* its cell, while kept for an answer */
     uint8_t end;         /* exit kind or drain that the actor asked for itself, 0 none */
     int32_t code;
+    jzx_actor_id origin;
     char text[JZX_EXIT_TEXT_MAX];
     uint32_t buffer; /* receive buffer being lent, or JZX__NO_BUFFER */
 };
@@ -125,6 +118,12 @@ struct jzx_loop {
     jzx__table watches;
     jzx__table sockets;
     jzx__table names;
+    jzx__table children;
+    jzx__table bonds;
+    jzx__list supervisors;    /* jzx__supervisor.link, in the order of their start */
+    jzx__list spawning;       /* children whose spawn elsewhere is not yet answered */
+    jzx__map children_by_key; /* their index, mixed with their supervisor's id */
+    jzx__map children_by_name;
     jzx__map suffered_by_monitor;
     jzx__map resumes_by_pair;
     jzx__net net;
@@ -140,6 +139,7 @@ struct jzx_loop {
     bool enabled; /* the ring is the owner's */
     bool unseen;  /* completions may have come in outside of a turn: the next one is due now */
     bool leave;   /* the stop has come to its end */
+    bool leaving; /* it has begun to stop alone */
     uint32_t phase_done;
     uint32_t phase_seen;
     uint32_t end_cursor; /* the next slot that the stop looks at */
@@ -199,11 +199,23 @@ struct jzx_runtime {
     _Atomic(uint32_t) left;       /* loops that have left; a futex */
     _Atomic(uint32_t) live;       /* actors, with exit_when_idle */
     _Atomic(int) os_error;
+    _Atomic(uint32_t) escalated; /* 1: a root supervisor gave up; 2: and the two below say how */
+    jzx_exit_info escalation;
+    jzx_start_failure escalation_failure;
     _Atomic(uint32_t) poster_count;
     jzx_poster **posters;          /* posters_max; published by poster_count (release) */
     _Atomic(uint32_t) poster_lock; /* makers of posters take turns */
     jzx__names names;
 };
+
+static inline void jzx__text_copy(char *to, size_t size, const char *from)
+{
+    size_t length = from == NULL ? 0 : strnlen(from, size - 1);
+    if (length != 0) {
+        memcpy(to, from, length);
+    }
+    memset(to + length, 0, size - length);
+}
 
 static inline bool jzx__loop_owned(const jzx_loop *loop)
 {
@@ -227,7 +239,7 @@ static inline void jzx__context_init(jzx_context *context, jzx_loop *loop, uint3
     context->special = false;
     context->answered = false;
     context->handling = NULL;
-    context->end = 0; /* code and text are set with it */
+    context->end = 0; /* code, origin and text are set with it */
     context->buffer = JZX__NO_BUFFER;
 }
 
@@ -302,6 +314,8 @@ static inline void jzx__cell_free(jzx_loop *loop, jzx__cell *cell)
 }
 
 /* spawn.c */
+/* An incarnation, with its bond. JZX_ERR_INIT: its exit is told; other errors: there was no actor. */
+jzx_err jzx__spawn_child(jzx_loop *loop, const jzx__birth *birth, jzx_actor_id *id);
 jzx_err jzx__spawn(jzx_loop *loop, const jzx_spawn_options *options, jzx_actor_id parent, uint32_t depth,
                    jzx_actor_id *id, int32_t *code);
 void jzx__spawn_request(jzx_loop *loop, const jzx_spawn_options *options, jzx_actor_id asker, uint32_t depth,
@@ -312,8 +326,9 @@ void jzx__spawn_pack(const jzx_spawn_options *options, uint64_t token, jzx__cell
 /* life.c: how an actor ends */
 jzx_err jzx__life_end(jzx_loop *loop, jzx_actor_id id, const jzx__cause *cause);
 void jzx__life_end_arrived(jzx_loop *loop, const jzx__cell *cell);
-void jzx__life_end_all(jzx_loop *loop, uint32_t max); /* of a stop: continues at end_cursor */
+void jzx__life_end_all(jzx_loop *loop, jzx_exit_kind kind, uint32_t max); /* of a stop: continues at end_cursor */
 void jzx__life_exit(jzx_loop *loop, uint32_t index, const jzx__cause *cause, uint32_t tag);
+void jzx__free_state(jzx_loop *loop, jzx__hot *hot);
 void jzx__life_notice_left(jzx_loop *loop, uint32_t index); /* one notice of a dying slot is on its way */
 void jzx__life_finish(jzx_loop *loop, uint32_t index); /* tears down a stopping one that came out of the run queue */
 
@@ -407,6 +422,7 @@ void jzx__observe_init_failed(jzx_loop *loop, const jzx_exit_info *info, const c
 void jzx__observe_full(jzx_loop *loop, uint32_t index);
 void jzx__observe_dead(jzx_loop *loop, jzx_actor_id target, const jzx__cell *cell, jzx_drop_reason reason);
 void jzx__observe_slow(jzx_loop *loop, jzx_actor_id id, uint32_t tag, uint64_t took_ns);
+void jzx__observe_supervision(jzx_loop *loop, const jzx_supervision_event *event);
 void jzx__observe_accept_failed(jzx_loop *loop, jzx_actor_id owner, int os_error);
 
 /* park.c */

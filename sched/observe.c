@@ -62,6 +62,11 @@ void jzx__observe_slow(jzx_loop *loop, jzx_actor_id id, uint32_t tag, uint64_t t
     EACH(loop, slow_handler, id, tag, took_ns)
 }
 
+void jzx__observe_supervision(jzx_loop *loop, const jzx_supervision_event *event)
+{
+    EACH(loop, supervision, event)
+}
+
 void jzx__observe_accept_failed(jzx_loop *loop, jzx_actor_id owner, int os_error)
 {
     EACH(loop, accept_failed, owner, os_error)

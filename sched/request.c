@@ -138,7 +138,7 @@ static void deliver(jzx_loop *loop, jzx__cell *reserved, const jzx__cell *conten
     unreserve(loop, reserved);
     *reserved = *content;
     reserved->kind = JZX__CELL_ANSWER;
-    reserved->flags &= JZX__FLAG_POINTER;
+    reserved->flags &= JZX__FLAG_POINTER | JZX__FLAG_LEND;
     reserved->target = token;
     jzx__mail_push(loop, index, reserved);
 }
@@ -218,6 +218,7 @@ static void answer_kept(jzx_loop *loop, uint32_t index, jzx__cell *cell, const j
     uint64_t token = cell->target;
     unhold(jzx__slot_cold(&loop->slots, index), cell);
     jzx__cell_from_message(cell, message, JZX__CELL_ANSWER);
+    cell->flags |= (message->flags & JZX_MESSAGE_LENT) != 0 ? JZX__FLAG_LEND : 0;
     cell->sender = answerer;
     cell->target = token;
     jzx__answer_route(loop, asker, cell);

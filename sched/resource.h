@@ -28,6 +28,9 @@ typedef enum jzx__resource_kind {
     JZX__RESOURCE_WATCH,
     JZX__RESOURCE_SOCKET,
     JZX__RESOURCE_NAME,
+    JZX__RESOURCE_CHILD,
+    JZX__RESOURCE_BOND,
+    JZX__RESOURCE_SUPERVISOR,
     JZX__RESOURCE_KINDS
 } jzx__resource_kind;
 
@@ -57,7 +60,12 @@ typedef struct jzx__monitor {
     jzx_exit_info exit;
 } jzx__monitor;
 
-/* A monitor, on the target's side; the cell is its node in an overflow. */
+typedef enum jzx__suffered_kind {
+    JZX__SUFFERED_MONITOR,
+    JZX__SUFFERED_CHILD, /* part of a jzx__bond; the first of its list */
+} jzx__suffered_kind;
+
+/* Someone to be told when the target ends; the cell is its node in an overflow. */
 struct jzx__suffered {
     _Alignas(JZX__CACHE_LINE) jzx__cell cell;
     jzx__map_node by_monitor; /* key: the monitor's number */
@@ -65,6 +73,7 @@ struct jzx__suffered {
     jzx__suffered **link;
     uint64_t number;
     uint32_t target; /* slot index */
+    uint8_t kind;    /* jzx__suffered_kind */
 };
 
 typedef struct jzx__resume {
@@ -104,6 +113,29 @@ typedef struct jzx__name {
     _Alignas(JZX__CACHE_LINE) jzx__resource resource;
     uint32_t place; /* of its entry in the runtime's table */
 } jzx__name;
+/* Puts one into its target's list: in front, but behind the bond. */
+static inline void jzx__suffered_list(jzx__suffered *suffered, jzx__cold *target)
+{
+    jzx__suffered **place = &target->suffered;
+    if (*place != NULL && (*place)->kind == JZX__SUFFERED_CHILD) {
+        place = &(*place)->next;
+    }
+    suffered->next = *place;
+    suffered->link = place;
+    if (*place != NULL) {
+        (*place)->link = &suffered->next;
+    }
+    *place = suffered;
+}
+
+static inline void jzx__suffered_unlist(jzx__suffered *suffered)
+{
+    *suffered->link = suffered->next;
+    if (suffered->next != NULL) {
+        suffered->next->link = suffered->link;
+    }
+    suffered->link = NULL;
+}
 
 static inline void jzx__resource_own(jzx__resource *resource, jzx__cold *owner, uint32_t index)
 {

@@ -247,6 +247,18 @@ static void node_left(jzx_loop *loop, jzx__cell *node)
     case JZX__CELL_DOWN:
         jzx__down_node_left(loop, (jzx__suffered *)(void *)node);
         break;
+    case JZX__CELL_CHILD_SPAWN:
+    case JZX__CELL_CHILD_END:
+        jzx__child_out_left(loop, jzx__container_of(node, jzx__child, out));
+        break;
+    case JZX__CELL_CHILD_STARTED:
+    case JZX__CELL_CHILD_READY:
+    case JZX__CELL_CHILD_EXITED:
+        jzx__bond_left(loop, jzx__container_of(node, jzx__bond, half.cell));
+        break;
+    case JZX__CELL_CHILD_FAILED:
+        jzx__table_give(&loop->bonds, jzx__container_of(node, jzx__bond, half.cell)->half.number);
+        break;
     case JZX__CELL_DOWN_NONE:
         jzx__table_give(&loop->suffered, ((jzx__suffered *)(void *)node)->number);
         break;
@@ -305,7 +317,7 @@ void jzx__route_signal(jzx_loop *loop, uint32_t to_loop, jzx__cell *node, const 
 /* What goes with a wide node of an overflow: the exit record of a dying slot, or the next cell. */
 static const void *second_of(jzx_loop *loop, const jzx__cell *node)
 {
-    if (node->kind == JZX__CELL_DOWN) {
+    if (node->kind == JZX__CELL_DOWN || node->kind == JZX__CELL_CHILD_EXITED) {
         return jzx__slot_hot(&loop->slots, ((const jzx__suffered *)(const void *)node)->target);
     }
     return node->kind == JZX__CELL_SPAWN ? node->next : NULL;
@@ -453,6 +465,18 @@ void jzx__route_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *
     }
     case JZX__CELL_DOWN_NONE:
         jzx__down_none_arrived(loop, cell);
+        break;
+    case JZX__CELL_CHILD_SPAWN:
+        jzx__bond_spawn_arrived(loop, cell);
+        break;
+    case JZX__CELL_CHILD_END:
+        jzx__bond_end_arrived(loop, cell);
+        break;
+    case JZX__CELL_CHILD_STARTED:
+    case JZX__CELL_CHILD_READY:
+    case JZX__CELL_CHILD_FAILED:
+    case JZX__CELL_CHILD_EXITED:
+        jzx__child_arrived(loop, cell, second);
         break;
     case JZX__CELL_RESUME_ASK:
         jzx__resume_ask_arrived(loop, cell);

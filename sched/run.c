@@ -20,7 +20,7 @@ static bool end_after(jzx_context *context, jzx_behavior_result result)
         return false; /* another ended it meanwhile; it is in the run queue for that (E2) */
     }
     if (context->end != 0 && context->end != JZX__EXIT_DRAIN) {
-        const jzx__cause asked = {context->end, context->code, context->self, context->text};
+        const jzx__cause asked = {context->end, context->code, context->origin, context->text};
         jzx__life_exit(loop, index, &asked, context->tag);
         return true;
     }
@@ -29,6 +29,7 @@ static bool end_after(jzx_context *context, jzx_behavior_result result)
     }
     jzx__cause cause = {.kind = JZX_EXIT_NORMAL, .origin = context->self};
     if (result == JZX_BEHAVIOR_STOP) {
+        jzx__bond_obeyed(loop, index, &cause);
         jzx__life_exit(loop, index, &cause, context->tag);
         return true;
     }
@@ -134,6 +135,9 @@ static __attribute__((noinline)) step after_mail(jzx_context *context, jzx__cell
         }
     }
     if (!kept) {
+        if (jzx__unlikely(jzx__head_lends(head)) && message->pointer.drop != NULL) {
+            message->pointer.drop(message->pointer.drop_context, message->pointer.data, message->size);
+        }
         jzx__cell_free(loop, cell);
     }
     context->handling = NULL;
@@ -146,10 +150,25 @@ static __attribute__((noinline)) step after_mail(jzx_context *context, jzx__cell
     return jzx__public(loop, context->slot)->state == JZX__STOPPING ? STEP_YIELDED : STEP_ON;
 }
 
+/* What is for supervisors only has come to an actor that is none. */
+static step refuse_ask(jzx_context *context, jzx__cell *cell)
+{
+    jzx_loop *loop = context->loop;
+    jzx__cell_drop_payload(cell);
+    jzx_supervisor_answer answer = {.err = JZX_ERR_NOT_A_SUPERVISOR};
+    jzx_message message = jzx_message_value(JZX_TAG_SYS_SUPERVISOR, &answer, sizeof answer);
+    uint64_t ref = jzx__request_keep(loop, context->slot, cell);
+    JZX_ASSERT(jzx__request_answer(context, ref, &message) == JZX_OK);
+    return jzx__public(loop, context->slot)->state == JZX__STOPPING ? STEP_YIELDED : STEP_ON;
+}
+
 /* A request: its cell is kept for the answer, so the handler gets a copy. */
 static __attribute__((noinline)) step run_request(jzx_context *context, jzx__hot *hot, jzx__cell *cell)
 {
     jzx_message message;
+    if (jzx__unlikely(cell->tag == JZX__TAG_ASK) && (hot->flags & JZX__SLOT_SUPERVISOR) == 0) {
+        return refuse_ask(context, cell);
+    }
     jzx__cell_to_message(cell, &message);
     message.flags |= JZX_MESSAGE_REQUEST;
     message.ref = jzx__request_keep(context->loop, context->slot, cell);
@@ -269,6 +288,26 @@ static step run_socket(jzx_context *context, jzx__cell *cell)
     return after_signal(context, result);
 }
 
+/* For a supervisor alone: about a child, or itself. */
+static step run_supervisor(jzx_context *context, uint32_t tag, void *about)
+{
+    jzx_message message = jzx_message_pointer(tag, about, 0, NULL, NULL);
+    message.flags |= JZX_MESSAGE_LENT;
+    return after_signal(context, call_signal(context, &message));
+}
+
+/* The supervisor asks to stop. */
+static step run_asked(jzx_context *context, jzx__cell *cell)
+{
+    const jzx__bond *bond = jzx__container_of((jzx__resource *)(void *)cell, jzx__bond, resource);
+    jzx_exit exit = {.from = bond->supervisor, .exit = {.id = bond->supervisor, .kind = JZX_EXIT_SHUTDOWN}};
+    exit.exit.origin = bond->supervisor;
+    jzx_message message = jzx_message_pointer(JZX_TAG_SYS_EXIT, &exit, sizeof exit, NULL, NULL);
+    message.flags |= JZX_MESSAGE_LENT;
+    message.sender = bond->supervisor;
+    return after_signal(context, call_signal(context, &message));
+}
+
 static __attribute__((noinline)) step run_signal(jzx_context *context, jzx__cell *cell)
 {
     jzx__resource *resource = (jzx__resource *)(void *)cell;
@@ -289,6 +328,12 @@ static __attribute__((noinline)) step run_signal(jzx_context *context, jzx__cell
         return run_watch(context, cell);
     case JZX__CELL_SOCKET:
         return run_socket(context, cell);
+    case JZX__CELL_CHILD:
+        return run_supervisor(context, JZX__TAG_CHILD, cell);
+    case JZX__CELL_SUPERVISOR:
+        return run_supervisor(context, JZX__TAG_SELF, cell);
+    case JZX__CELL_ASKED:
+        return run_asked(context, cell);
     default:
         JZX_ASSERT(!"a cell that is no signal");
         return STEP_ON;

@@ -18,14 +18,22 @@ void jzx__resource_expired(jzx_loop *loop, jzx__cell *cell)
 {
     jzx__resource *resource = (jzx__resource *)(void *)cell;
     JZX_ASSERT(resource->link == NULL && !resource->listed);
-    jzx__table *tables[JZX__RESOURCE_KINDS] = {&loop->timers,  &loop->monitors, &loop->resumes,
-                                               &loop->watches, &loop->sockets,  &loop->names};
+    jzx__table *tables[JZX__RESOURCE_KINDS] = {
+        [JZX__RESOURCE_TIMER] = &loop->timers,   [JZX__RESOURCE_MONITOR] = &loop->monitors,
+        [JZX__RESOURCE_RESUME] = &loop->resumes, [JZX__RESOURCE_WATCH] = &loop->watches,
+        [JZX__RESOURCE_SOCKET] = &loop->sockets, [JZX__RESOURCE_CHILD] = &loop->children,
+        [JZX__RESOURCE_NAME] = &loop->names,
+    };
     if (resource->kind == JZX__RESOURCE_WATCH && !jzx__watch_idle(&((jzx__watch_record *)resource)->watch)) {
         return; /* R3: the last completion frees it */
     }
     if (resource->kind == JZX__RESOURCE_SOCKET && !((jzx__socket_record *)resource)->closed) {
         return; /* R3 */
     }
+    if (resource->kind == JZX__RESOURCE_CHILD && ((jzx__child *)resource)->out_listed) {
+        return; /* B5 */
+    }
+    JZX_ASSERT(tables[resource->kind] != NULL);
     jzx__table_give(tables[resource->kind], resource->number);
 }
 
@@ -67,6 +75,16 @@ void jzx__resource_let_go(jzx_loop *loop, jzx__resource *resource)
         break;
     case JZX__RESOURCE_NAME:
         jzx__name_let_go(loop, (jzx__name *)resource);
+        break;
+    case JZX__RESOURCE_CHILD:
+        jzx__child_let_go(loop, (jzx__child *)resource);
+        break;
+    case JZX__RESOURCE_BOND:
+        jzx__bond_let_go(loop, jzx__container_of(resource, jzx__bond, resource));
+        break;
+    case JZX__RESOURCE_SUPERVISOR:
+        jzx__list_remove(&((jzx__supervisor *)resource)->link);
+        jzx__resource_disown(resource); /* it lies in the state */
         break;
     case JZX__RESOURCE_KINDS:
         JZX_ASSERT(!"a kind of resource");
@@ -123,13 +141,17 @@ static jzx_err suffer(jzx_loop *loop, uint32_t target, uint64_t number)
     }
     jzx__suffered *suffered = record;
     jzx__cold *cold = jzx__slot_cold(&loop->slots, target);
-    suffered->target = target;
-    suffered->next = cold->suffered;
-    suffered->link = &cold->suffered;
-    if (cold->suffered != NULL) {
-        cold->suffered->link = &suffered->next;
+    jzx__suffered **place = &cold->suffered;
+    if (*place != NULL && (*place)->kind == JZX__SUFFERED_CHILD) {
+        place = &(*place)->next; /* B4 */
     }
-    cold->suffered = suffered;
+    suffered->target = target;
+    suffered->next = *place;
+    suffered->link = place;
+    if (*place != NULL) {
+        (*place)->link = &suffered->next;
+    }
+    *place = suffered;
     jzx__map_add(&loop->suffered_by_monitor, &suffered->by_monitor, number);
     return JZX_OK;
 }
@@ -140,7 +162,9 @@ static void unlink_suffered(jzx_loop *loop, jzx__suffered *suffered)
     if (suffered->next != NULL) {
         suffered->next->link = suffered->link;
     }
-    jzx__map_remove(&loop->suffered_by_monitor, &suffered->by_monitor);
+    if (suffered->kind == JZX__SUFFERED_MONITOR) {
+        jzx__map_remove(&loop->suffered_by_monitor, &suffered->by_monitor);
+    }
 }
 
 static jzx_err start_local(jzx_loop *loop, jzx__monitor *monitor)
@@ -326,7 +350,11 @@ void jzx__down_send_all(jzx_loop *loop, uint32_t index, const jzx_exit_info *exi
     while (cold->suffered != NULL) {
         jzx__suffered *suffered = cold->suffered;
         unlink_suffered(loop, suffered);
-        send_down(loop, suffered, exit);
+        if (suffered->kind == JZX__SUFFERED_CHILD) {
+            jzx__bond_exit(loop, jzx__container_of(suffered, jzx__bond, half), exit);
+        } else {
+            send_down(loop, suffered, exit);
+        }
     }
 }
 

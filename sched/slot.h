@@ -33,6 +33,16 @@ typedef enum jzx__state {
     JZX__RETIRED = 6,
 } jzx__state;
 
+enum { JZX__EXIT_DRAIN = 255 }; /* asks for a drain, in the place of a jzx_exit_kind */
+
+/* Why an actor ends. */
+typedef struct jzx__cause {
+    uint8_t kind; /* jzx_exit_kind, or JZX__EXIT_DRAIN */
+    int32_t code;
+    jzx_actor_id origin; /* who asked for it */
+    const char *text;    /* NULL: none */
+} jzx__cause;
+
 enum {
     JZX__SLOT_CHUNK = 1024,
     JZX__SLOT_SPARE = 65536,   /* indexes beyond actors_max, for those that retire (A1) */
@@ -48,6 +58,10 @@ enum {
     JZX__SLOT_END_CELL = 1u << 5,    /* stopping: `end` is a cell */
     JZX__SLOT_DROP_NEWEST = 1u << 6, /* what a full mailbox does; it refuses without either */
     JZX__SLOT_DROP_OLDEST = 1u << 7,
+    JZX__SLOT_TRAP_EXIT = 1u << 8,   /* exits of linked actors come as messages */
+    JZX__SLOT_SUPERVISOR = 1u << 10, /* its state begins with a jzx__supervisor */
+    JZX__SLOT_SUPERVISED = 1u << 11, /* it has a jzx__bond */
+    JZX__SLOT_HEIR = 1u << 12,       /* keeps the mail of a child that is down; marked as queued, so that it never is */
     JZX__SLOT_DROPS = JZX__SLOT_DROP_NEWEST | JZX__SLOT_DROP_OLDEST,
 };
 

@@ -47,6 +47,7 @@ static void fill_slot(jzx_loop *loop, uint32_t index, const jzx_spawn_options *o
     hot->bytes_cap = options->mailbox_bytes != 0 ? options->mailbox_bytes : config->mailbox_bytes;
     hot->per_turn = options->messages_per_turn != 0 ? options->messages_per_turn : (uint16_t)config->messages_per_actor;
     hot->flags |= policy_flag(options->mailbox_policy);
+    hot->flags |= options->trap_exit ? JZX__SLOT_TRAP_EXIT : 0;
     hot->high = jzx__slot_high_mark(hot->cap);
     jzx__cold *cold = jzx__slot_cold(&loop->slots, index);
     cold->fini = options->fini;
@@ -97,24 +98,81 @@ static void stillborn(jzx_loop *loop, uint32_t index, int32_t code)
     jzx__life_exit(loop, index, &cause, 0);
 }
 
-jzx_err jzx__spawn(jzx_loop *loop, const jzx_spawn_options *options, jzx_actor_id parent, uint32_t depth,
-                   jzx_actor_id *id, int32_t *code)
+/* What makes it a child, before its init: then it can be told from the start. Leaves nothing when it fails. */
+static jzx_err begin_child(jzx_loop *loop, uint32_t index, const jzx__birth *birth)
+{
+    jzx_err err = jzx__bond_begin(loop, index, birth);
+    if (err == JZX_OK && birth->how->register_name != NULL) {
+        err = jzx__name_register(loop, index, birth->how->register_name);
+        if (err != JZX_OK) {
+            jzx__bond_undo(loop, index);
+        }
+    }
+    return err;
+}
+
+static jzx_err prepare(jzx_loop *loop, uint32_t index, const jzx_spawn_options *options, jzx_actor_id parent,
+                       const jzx__birth *birth)
+{
+    jzx_err err = make_state(loop, jzx__slot_hot(&loop->slots, index), options);
+    if (err == JZX_OK) {
+        fill_slot(loop, index, options, parent);
+        err = birth != NULL ? begin_child(loop, index, birth) : JZX_OK;
+        if (err != JZX_OK) {
+            jzx__free_state(loop, jzx__slot_hot(&loop->slots, index));
+        }
+    }
+    return err;
+}
+
+/* A slot of its own, or that of its heir (B5). */
+static jzx_err take_slot(jzx_loop *loop, const jzx__birth *birth, uint32_t *index)
+{
+    if (birth == NULL || birth->heir == 0) {
+        return jzx__slot_take(&loop->slots, index);
+    }
+    *index = jzx__slot_find(&loop->slots, birth->heir);
+    JZX_ASSERT(*index != JZX__SLOT_NONE);
+    return JZX_OK;
+}
+
+/* It stays the heir, if it was one. */
+static void give_slot(jzx_loop *loop, uint32_t index)
+{
+    if ((jzx__slot_hot(&loop->slots, index)->flags & JZX__SLOT_HEIR) == 0) {
+        jzx__slot_give(&loop->slots, index);
+    }
+}
+
+/* From here on it is an actor, with the mail that was kept. */
+static void inherit(jzx_loop *loop, uint32_t index)
+{
+    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
+    if ((hot->flags & JZX__SLOT_HEIR) != 0) {
+        hot->flags &= (uint16_t) ~(JZX__SLOT_HEIR | JZX__SLOT_QUEUED);
+        if (hot->mail.first != NULL) {
+            jzx__schedule_hot(loop, index, hot);
+        }
+    }
+}
+
+static jzx_err spawn(jzx_loop *loop, const jzx_spawn_options *options, jzx_actor_id parent, uint32_t depth,
+                     const jzx__birth *birth, jzx_actor_id *id, int32_t *code)
 {
     uint32_t index;
     if (depth > NEST_MAX) {
         return JZX_ERR_LIMIT;
     }
-    jzx_err err = jzx__slot_take(&loop->slots, &index);
+    jzx_err err = take_slot(loop, birth, &index);
     if (err != JZX_OK) {
         return err;
     }
-    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
-    err = make_state(loop, hot, options);
+    err = prepare(loop, index, options, parent, birth);
     if (err != JZX_OK) {
-        jzx__slot_give(&loop->slots, index);
+        give_slot(loop, index);
         return err;
     }
-    fill_slot(loop, index, options, parent);
+    inherit(loop, index);
     if (loop->config->exit_when_idle) {
         atomic_fetch_add_explicit(&loop->runtime->live, 1, memory_order_relaxed);
     }
@@ -138,6 +196,18 @@ jzx_err jzx__spawn(jzx_loop *loop, const jzx_spawn_options *options, jzx_actor_i
     }
     *id = own_id;
     return JZX_OK;
+}
+
+jzx_err jzx__spawn(jzx_loop *loop, const jzx_spawn_options *options, jzx_actor_id parent, uint32_t depth,
+                   jzx_actor_id *id, int32_t *code)
+{
+    return spawn(loop, options, parent, depth, NULL, id, code);
+}
+
+jzx_err jzx__spawn_child(jzx_loop *loop, const jzx__birth *birth, jzx_actor_id *id)
+{
+    int32_t code;
+    return spawn(loop, birth->how->options, birth->supervisor, 1, birth, id, &code);
 }
 
 void jzx__spawn_request(jzx_loop *loop, const jzx_spawn_options *options, jzx_actor_id asker, uint32_t depth,

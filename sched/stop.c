@@ -193,8 +193,11 @@ static bool phase_work(jzx_loop *loop, uint32_t phase)
     switch ((jzx__phase)phase) {
     case JZX__PHASE_REFUSE:
         return true; /* jzx_post() looks at the runtime's stop word */
+    case JZX__PHASE_TREES:
+        jzx__child_abandon_unrun(loop); /* Z3 */
+        return jzx__supervisors_stop(loop, JZX_EXIT_SHUTDOWN);
     case JZX__PHASE_END:
-        jzx__life_end_all(loop, ENDS_PER_TURN);
+        jzx__life_end_all(loop, JZX_EXIT_SHUTDOWN, ENDS_PER_TURN);
         return loop->end_cursor >= loop->slots.fresh && loop->slots.live == 0;
     case JZX__PHASE_DRAIN:
         drain_step(loop);
@@ -209,8 +212,14 @@ static bool phase_work(jzx_loop *loop, uint32_t phase)
 /* One loop that empties itself, while the runtime goes on. */
 static void stop_alone(jzx_loop *loop)
 {
-    atomic_store_explicit(&loop->closed, 1, memory_order_release);
-    jzx__life_end_all(loop, ENDS_PER_TURN);
+    loop->leaving = true;
+    if (atomic_load_explicit(&loop->closed, memory_order_relaxed) == 0) {
+        if (!jzx__supervisors_stop(loop, JZX_EXIT_LOOP_CLOSED)) {
+            return;
+        }
+        atomic_store_explicit(&loop->closed, 1, memory_order_release);
+    }
+    jzx__life_end_all(loop, JZX_EXIT_LOOP_CLOSED, ENDS_PER_TURN);
 }
 
 bool jzx__stop_step(jzx_loop *loop)
@@ -243,8 +252,7 @@ bool jzx__stop_step(jzx_loop *loop)
 bool jzx__stop_pending(const jzx_loop *loop)
 {
     const jzx_runtime *runtime = loop->runtime;
-    if (atomic_load_explicit(&loop->stop_alone, memory_order_acquire) != 0 &&
-        atomic_load_explicit(&loop->closed, memory_order_relaxed) == 0) {
+    if (atomic_load_explicit(&loop->stop_alone, memory_order_acquire) != 0 && !loop->leaving) {
         return true;
     }
     if (jzx__likely(atomic_load_explicit(&runtime->stop, memory_order_acquire) == 0)) {
@@ -276,5 +284,6 @@ void jzx__stop_left(jzx_loop *loop)
 bool jzx__loop_refuses(const jzx_loop *loop)
 {
     return atomic_load_explicit(&loop->runtime->phase, memory_order_relaxed) >= JZX__PHASE_END ||
+           atomic_load_explicit(&loop->stop_alone, memory_order_relaxed) != 0 ||
            atomic_load_explicit(&loop->closed, memory_order_relaxed) != 0;
 }

@@ -36,7 +36,11 @@ jzx_err jzx__table_init(jzx__table *table, size_t record_size, size_t number_at,
     table->records_max = records_max;
     table->allocator = allocator;
     table->chunks = allocator->alloc(allocator->context, chunks_max(records_max) * sizeof(void *), _Alignof(void *));
-    return table->chunks == NULL ? JZX_ERR_NO_MEMORY : JZX_OK;
+    if (table->chunks == NULL) {
+        return JZX_ERR_NO_MEMORY;
+    }
+    memset(table->chunks, 0, chunks_max(records_max) * sizeof(void *));
+    return JZX_OK;
 }
 
 void jzx__table_deinit(jzx__table *table)
@@ -60,7 +64,11 @@ static jzx_err grow(jzx__table *table)
     if (chunk == NULL) {
         return JZX_ERR_NO_MEMORY;
     }
-    table->chunks[table->chunk_count++] = chunk;
+    for (uint32_t i = 0; table->kept != 0 && i < JZX__TABLE_CHUNK; i++) {
+        memset(chunk + (i + 1) * table->record_size - table->kept, 0, table->kept);
+    }
+    /* Release: pairs with the acquire in jzx__table_peek(). */
+    __atomic_store_n(&table->chunks[table->chunk_count++], chunk, __ATOMIC_RELEASE);
     return JZX_OK;
 }
 
@@ -100,7 +108,7 @@ jzx_err jzx__table_take(jzx__table *table, void **record, uint64_t *number)
     table->used++;
     *record = jzx__table_at(table, index);
     *number = (uint64_t)index << 32 | (generation + 1);
-    memset(*record, 0, table->record_size);
+    memset(*record, 0, table->record_size - table->kept);
     *jzx__table_number(table, *record) = *number;
     return JZX_OK;
 }

@@ -24,6 +24,7 @@ typedef struct jzx__table {
     void **chunks;
     size_t record_size;
     size_t number_at; /* offset of a uint64_t in a record */
+    size_t kept;      /* bytes at the end of a record that taking it does not clear; they begin as zeroes */
     uint32_t records_max;
     uint32_t chunk_count; /* allocated so far */
     uint32_t fresh;       /* the next index that was never used */
@@ -55,6 +56,21 @@ static inline void *jzx__table_at(const jzx__table *table, uint32_t index)
 static inline uint64_t *jzx__table_number(const jzx__table *table, void *record)
 {
     return (uint64_t *)(void *)((char *)record + table->number_at);
+}
+
+/*
+ * The record that a number had, for any thread: to be checked by what is kept in it. NULL if there never was one. The
+ * number must have come from the owner, and with it the chunk.
+ */
+static inline const void *jzx__table_peek(const jzx__table *table, uint64_t number)
+{
+    uint32_t index = jzx__number_index(number);
+    if (index >= table->records_max) {
+        return NULL;
+    }
+    /* Acquire: pairs with the release in grow(). */
+    const char *chunk = __atomic_load_n(&table->chunks[index / JZX__TABLE_CHUNK], __ATOMIC_ACQUIRE);
+    return chunk == NULL ? NULL : chunk + (index % JZX__TABLE_CHUNK) * table->record_size;
 }
 
 /* The record a number names, or NULL when it is gone or never was. The number's top byte does not count. */

@@ -26,7 +26,8 @@ static uint32_t least_loaded(const jzx_loop *here)
     for (uint32_t i = 0; i < here->runtime->loop_count; i++) {
         const jzx_loop *loop = here->runtime->loops[i];
         uint64_t live = __atomic_load_n(&loop->counters->actors, __ATOMIC_RELAXED);
-        bool open = atomic_load_explicit(&loop->closed, memory_order_relaxed) == 0;
+        bool open = atomic_load_explicit(&loop->closed, memory_order_relaxed) == 0 &&
+                    atomic_load_explicit(&loop->stop_alone, memory_order_relaxed) == 0;
         if (i != here->index && open && live < fewest) {
             best = i;
             fewest = live;
@@ -35,7 +36,7 @@ static uint32_t least_loaded(const jzx_loop *here)
     return best;
 }
 
-static jzx_err place(const jzx_loop *here, const jzx_spawn_options *options, uint32_t *loop)
+jzx_err jzx__place(const jzx_loop *here, const jzx_spawn_options *options, uint32_t *loop)
 {
     switch ((jzx_placement)options->placement) {
     case JZX_PLACE_HERE:
@@ -75,7 +76,7 @@ jzx_err jzx_spawn(jzx_context *context, const jzx_spawn_options *options, jzx_ac
     uint32_t loop_index;
     jzx_err err = check_spawn(context, options);
     if (err == JZX_OK) {
-        err = place(context->loop, options, &loop_index);
+        err = jzx__place(context->loop, options, &loop_index);
     }
     if (err != JZX_OK) {
         return err;
@@ -135,7 +136,7 @@ jzx_err jzx_spawn_request(jzx_context *context, const jzx_spawn_options *options
         err = jzx__check_actor(context);
     }
     if (err == JZX_OK) {
-        err = place(context->loop, options, &loop_index);
+        err = jzx__place(context->loop, options, &loop_index);
     }
     jzx__cell *reserved;
     if (err == JZX_OK) {
@@ -177,6 +178,7 @@ static jzx_err end(jzx_context *context, jzx_actor_id id, uint8_t kind, int32_t 
     if (!context->ending && (context->end == 0 || context->end == JZX__EXIT_DRAIN)) {
         context->end = kind;
         context->special = true;
+        context->origin = context->self;
         context->code = code;
         (void)snprintf(context->text, sizeof context->text, "%s", text == NULL ? "" : text);
     }

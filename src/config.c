@@ -45,6 +45,7 @@ void jzx_config_init(jzx_config *config)
     config->posters_max = 16;
     config->timers_max = 65536;
     config->monitors_max = 65536;
+    config->children_max = 65536;
     config->resumes_max = 4096;
     config->watches_max = 1024;
     config->sockets_max = 16384;
@@ -103,9 +104,10 @@ static bool limits_valid(const jzx_config *config)
            within(config->cells, 256, (1u << 24) - 1) && power_of_two(config->inbox_size, 4, 65536) &&
            (config->lane_blocks == 0 || within(config->lane_blocks, 2, 4096)) &&
            within(config->posters_max, 1, 65536) && within(config->timers_max, 1, 1u << 23) &&
-           within(config->monitors_max, 1, 1u << 23) && within(config->resumes_max, 1, 1u << 23) &&
-           within(config->watches_max, 1, 1u << 23) && within(config->sockets_max, 1, 1u << 23) &&
-           within(config->observers_max, 1, 1024) && within(config->names_max, 1, 1u << 23);
+           within(config->monitors_max, 1, 1u << 23) && within(config->children_max, 1, 1u << 23) &&
+           within(config->resumes_max, 1, 1u << 23) && within(config->watches_max, 1, 1u << 23) &&
+           within(config->sockets_max, 1, 1u << 23) && within(config->observers_max, 1, 1024) &&
+           within(config->names_max, 1, 1u << 23);
 }
 
 static bool paces_valid(const jzx_config *config)

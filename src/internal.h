@@ -5,6 +5,9 @@
 #include "sched/loop.h"
 #include <jzx/jzx.h>
 
+/* The loop that spawn options mean. NOT_FOUND, NO_SUCH_ACTOR. */
+jzx_err jzx__place(const jzx_loop *here, const jzx_spawn_options *options, uint32_t *loop);
+
 /* Defaults filled in, sums done, every field in its range. */
 jzx_err jzx__config_check(const jzx_config *config);
 uint32_t jzx__config_inbound_max(const jzx_config *config);
@@ -69,5 +72,8 @@ static inline jzx_err jzx__check_message(const jzx_message *message)
 
 /* This thread may post it, whoever it is for (message.c). */
 jzx_err jzx__check_post(const jzx_runtime *runtime, const jzx_message *message);
+/* A root supervisor has given up: the first one is kept, and the runtime stops. */
+struct jzx_start_failure;
+void jzx__runtime_escalate(jzx_runtime *runtime, const jzx_exit_info *exit, const struct jzx_start_failure *failure);
 
 #endif

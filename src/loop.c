@@ -75,6 +75,9 @@ static void leave(jzx_loop *loop)
     if (jzx__park_pay(loop) != JZX_OK) { /* the last phase was perhaps opened here: the others must hear of it */
         jzx__park_ring_failed(loop);
     }
+    if (loop->result == JZX_OK && jzx_runtime_escalation(loop->runtime, NULL, NULL) == JZX_OK) {
+        loop->result = JZX_ERR_ESCALATED;
+    }
     jzx__count_set(&loop->segment->state, JZX__LOOP_LEFT);
     jzx__stop_left(loop);
 }

@@ -327,6 +327,34 @@ jzx_err jzx_runtime_request_stop(jzx_runtime *runtime)
     return JZX_OK;
 }
 
+void jzx__runtime_escalate(jzx_runtime *runtime, const jzx_exit_info *exit, const jzx_start_failure *failure)
+{
+    uint32_t none = 0;
+    if (atomic_compare_exchange_strong(&runtime->escalated, &none, 1)) {
+        runtime->escalation = *exit;
+        runtime->escalation_failure = *failure;
+        atomic_store_explicit(&runtime->escalated, 2, memory_order_release);
+    }
+    (void)jzx_runtime_request_stop(runtime);
+}
+
+jzx_err jzx_runtime_escalation(const jzx_runtime *runtime, jzx_exit_info *exit, jzx_start_failure *failure)
+{
+    if (runtime == NULL) {
+        return JZX_ERR_INVALID_ARG;
+    }
+    if (atomic_load_explicit(&runtime->escalated, memory_order_acquire) != 2) {
+        return JZX_ERR_NOT_FOUND;
+    }
+    if (exit != NULL) {
+        *exit = runtime->escalation;
+    }
+    if (failure != NULL) {
+        *failure = runtime->escalation_failure;
+    }
+    return JZX_OK;
+}
+
 static uint64_t clock_ns(void)
 {
 #ifdef JZX__SIM

@@ -99,6 +99,7 @@ typedef struct jzx_spawn_options {
     uint8_t placement;          /* jzx_placement */
     uint32_t place_loop;        /* for JZX_PLACE_LOOP */
     jzx_actor_id place_with;    /* for JZX_PLACE_WITH */
+    bool trap_exit;             /* as by jzx_trap_exit(), from its init on */
     const char *name; /* display name, cut to JZX_ACTOR_NAME_MAX - 1 bytes; NULL = none; read during the call */
 } jzx_spawn_options;
 
@@ -114,6 +115,12 @@ typedef struct jzx_down {
     uint64_t monitor;
     jzx_exit_info exit;
 } jzx_down;
+
+/** JZX_TAG_SYS_EXIT, to an actor that traps exits: one it is linked to has ended, or its supervisor asks it to stop. */
+typedef struct jzx_exit {
+    jzx_actor_id from; /* who has ended, or the supervisor */
+    jzx_exit_info exit;
+} jzx_exit;
 
 /** Fills `options` with zeroes and the struct size. NULL is ignored. Thread: any. */
 JZX_API void jzx_spawn_options_init(jzx_spawn_options *options);

@@ -28,6 +28,7 @@
 #include <jzx/message.h>
 #include <jzx/actor.h>
 #include <jzx/name.h>
+#include <jzx/supervisor.h>
 #include <jzx/timer.h>
 #include <jzx/io.h>
 #include <jzx/net.h>

@@ -10,6 +10,7 @@
 
 #include <jzx/actor.h>
 #include <jzx/segment.h>
+#include <jzx/supervisor.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -29,6 +30,8 @@ typedef struct jzx_observer {
                         jzx_drop_reason reason); /* before its destructor; the payload may be looked at, not kept */
     void (*slow_handler)(void *user, jzx_context *context, jzx_actor_id id, uint32_t tag, uint64_t took_ns);
     void (*accept_failed)(void *user, jzx_context *context, jzx_actor_id owner, int os_error);
+    /* Told on the loop of the supervisor. */
+    void (*supervision)(void *user, jzx_context *context, const jzx_supervision_event *event);
 } jzx_observer;
 
 /**

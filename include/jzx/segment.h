@@ -62,13 +62,17 @@ typedef struct jzx_counters {
     uint64_t bytes_out;
     uint64_t recv_starved; /* receives that ended for want of a buffer */
     uint64_t stale_completions;
-    uint64_t actors;       /* gauge */
-    uint64_t queued;       /* gauge: messages in mailboxes */
-    uint64_t cells_free;   /* gauge */
-    uint64_t timers;       /* gauge */
-    uint64_t sockets;      /* gauge */
-    uint64_t watches;      /* gauge */
-    uint64_t reserved[16]; /* 0: room for more, so that jzx_loop_stats() never writes past a caller's struct */
+    uint64_t restarts;       /* decided by supervisors */
+    uint64_t start_failures; /* of children */
+    uint64_t escalations;    /* supervisors that gave up */
+    uint64_t actors;         /* gauge */
+    uint64_t queued;         /* gauge: messages in mailboxes */
+    uint64_t cells_free;     /* gauge */
+    uint64_t timers;         /* gauge */
+    uint64_t sockets;        /* gauge */
+    uint64_t watches;        /* gauge */
+    uint64_t children;       /* gauge: of supervisors of this loop */
+    uint64_t reserved[12];   /* 0: room for more, so that jzx_loop_stats() never writes past a caller's struct */
 } jzx_counters;
 
 typedef struct jzx_segment_loop {
@@ -96,7 +100,9 @@ typedef struct jzx_segment_slot {
     uint32_t last_tag;
     uint16_t incarnation;
     uint8_t state; /* 0 free, 1 starting, 2 running, 3 draining, 4 stopping, 5 dying, 6 retired */
-    uint8_t flags;
+    uint8_t flags; /* JZX_SLOT_* */
 } jzx_segment_slot;
+
+#define JZX_SLOT_SUPERVISOR 1u /* a supervisor */
 
 #endif

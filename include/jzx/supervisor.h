@@ -92,9 +92,10 @@ typedef struct jzx_child_spec {
     jzx_init_fn init;   /* worker: required; makes a fresh state for each incarnation */
     jzx_behavior_fn behavior; /* worker: required */
     jzx_fini_fn fini;         /* worker: NULL = nothing to do */
-    const void *argument;     /* given to init; with argument_size init gets a copy of that many bytes, to read */
-    uint32_t argument_size;   /* 0: the pointer itself is passed on */
-    uint32_t state_size;      /* as in jzx_spawn_options, as are the next */
+    const void
+        *argument; /* given to init; with argument_size init gets a copy of that many bytes, to read until it returns */
+    uint32_t argument_size; /* 0: the pointer itself is passed on */
+    uint32_t state_size;    /* as in jzx_spawn_options, as are the next */
     uint32_t mailbox_cap;
     uint32_t mailbox_bytes;
     uint32_t place_loop;

@@ -132,6 +132,9 @@ static bool reason_given(const sim_player *player, const jzx_exit_info *info)
     if (info->kind == JZX_EXIT_SHUTDOWN && (play->stopping || play->alone[player->loop])) {
         return true;
     }
+    if (info->kind == JZX_EXIT_LOOP_CLOSED && play->alone[player->loop]) {
+        return true;
+    }
     return (player->asked & 1u << info->kind) != 0;
 }
 
@@ -187,6 +190,9 @@ static bool exit_true(const sim_player *target, const jzx_exit_info *exit)
     case JZX_EXIT_NO_ACTOR:
         return target->life == LIFE_ENDED || target->life == LIFE_STILLBORN;
     case JZX_EXIT_LOOP_CLOSED:
+        if (target->life == LIFE_ENDED && exit->uptime_ns != 0) {
+            return memcmp(exit, &target->exit, sizeof *exit) == 0; /* it ended with its loop */
+        }
         return play->stopping || play->alone[target->loop];
     case JZX_EXIT_LIMIT:
         return play->knobs->monitors_max != 0;

@@ -640,7 +640,7 @@ Test(loop, one_loop_that_is_asked_to_stop_empties_itself_and_waits, .timeout = 6
     cr_assert_eq(jzx_loop_request_stop(world.loops[1]), JZX_OK, "idempotent");
     test_until(&world, test_tags(&here, JZX_TAG_SYS_DOWN) == 1);
     cr_assert_eq(far.finis, 1);
-    cr_assert_eq(far.exit.kind, JZX_EXIT_SHUTDOWN);
+    cr_assert_eq(far.exit.kind, JZX_EXIT_LOOP_CLOSED);
     test_do(&world, &here, probe_closed, &p);
     cr_expect_eq(p.errs[0], JZX_ERR_LOOP_CLOSED);
     cr_expect_eq(p.errs[1], JZX_ERR_LOOP_CLOSED);

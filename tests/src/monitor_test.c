@@ -649,7 +649,7 @@ Test(monitor, a_loop_that_stops_gives_down_and_later_LOOP_CLOSED, .timeout = 60)
     test_world_settle(&world);
     cr_assert_eq(jzx_loop_request_stop(world.loops[1]), JZX_OK);
     test_until(&world, d.count == 1);
-    expect_down(&d, 0, &before, JZX_EXIT_SHUTDOWN);
+    expect_down(&d, 0, &before, JZX_EXIT_LOOP_CLOSED);
     watch after = watch_it(&world, &watcher, target.id);
     test_until(&world, d.count == 2);
     expect_down(&d, 1, &after, JZX_EXIT_LOOP_CLOSED);
