@@ -51,7 +51,7 @@ void jzx__child_let_go(jzx_loop *loop, jzx__child *child)
 
 jzx_err jzx__child_now(const jzx_loop *loop, uint64_t number, jzx_actor_id *id)
 {
-    const jzx__child *child = jzx__table_peek(&loop->children, number);
+    const jzx__child *child = number != 0 ? jzx__table_peek(&loop->children, number) : NULL;
     if (child == NULL || atomic_load_explicit(&child->shared.number, memory_order_acquire) != number) {
         return JZX_ERR_NOT_FOUND;
     }
@@ -371,6 +371,7 @@ jzx_err jzx__bond_begin(jzx_loop *loop, uint32_t slot, const jzx__birth *birth)
     bond->half.target = slot;
     jzx__suffered_list(&bond->half, jzx__slot_cold(&loop->slots, slot));
     bond->keep_mail = birth->how->keep_mail;
+    bond->failure = birth->how->failure;
     bond->supervisor = birth->supervisor;
     bond->index = birth->index;
     bond->incarnation = birth->incarnation;

@@ -42,8 +42,8 @@ enum {
 /* How to start an incarnation; read on the loop where it will live. */
 typedef struct jzx__child_how {
     const jzx_spawn_options *options;
-    const char *register_name; /* NULL: it has none */
-    bool supervisor;           /* its behavior is src/supervisor.c's */
+    const char *register_name;  /* NULL: it has none */
+    jzx_start_failure *failure; /* of a supervisor: where it says which child it could not start */
     bool keep_mail;
 } jzx__child_how;
 
@@ -104,6 +104,7 @@ typedef struct jzx__bond {
     uint32_t bytes_cap;
     jzx_actor_id heir;
     char name[JZX_ACTOR_NAME_MAX];
+    jzx_start_failure *failure; /* of the child->how */
     bool keep_mail;
     uint8_t tell; /* JZX__NEWS_* that wait for the cell */
     bool telling; /* the cell is in an overflow */

@@ -141,6 +141,8 @@ void jzx__life_end_all(jzx_loop *loop, jzx_exit_kind kind, uint32_t max)
         uint8_t state = jzx__public(loop, index)->state;
         if (state == JZX__RUNNING || state == JZX__DRAINING) {
             set_stopping(loop, index, &cause, NULL);
+        } else if (state == JZX__STARTING && (jzx__slot_hot(&loop->slots, index)->flags & JZX__SLOT_HEIR) != 0) {
+            jzx__life_exit(loop, index, &cause, 0); /* nobody will come into it */
         }
     }
 }

@@ -107,19 +107,20 @@ static void answer(jzx__tree *tree, const jzx__ask *ask, jzx_err err, const jzx_
 {
     jzx_supervisor_answer content = {.err = (int32_t)err};
     if (child != NULL) {
-        content.id = child->id;
+        content.id = child->id != 0 || err != JZX_OK ? child->id : child->exit.id; /* it may have ended already */
         content.child = child->resource.number;
     }
     answer_with(tree, ask, &content, NULL, 0);
 }
 
 /* The same with what a start met, as far as there is memory for it. */
-static jzx_supervisor_answer *failure_block(jzx__tree *tree, jzx_supervisor_answer *content, size_t *size)
+static jzx_supervisor_answer *failure_block(jzx__tree *tree, const jzx_start_failure *failure,
+                                            jzx_supervisor_answer *content, size_t *size)
 {
     *size = sizeof *content + sizeof(jzx_start_failure);
     jzx_supervisor_answer *block = jzx__block_make(tree->loop->runtime, *size);
     if (block != NULL) {
-        memcpy(block + 1, &tree->plan->failure, sizeof tree->plan->failure);
+        memcpy(block + 1, failure, sizeof *failure);
         content->failure = (const jzx_start_failure *)(const void *)(block + 1);
     }
     return block;
@@ -133,18 +134,19 @@ void jzx__ask_owner(jzx__tree *tree, jzx_err err)
     jzx_supervisor_answer content = {.err = (int32_t)err, .id = err == JZX_OK ? tree->base.id : 0};
     jzx_message message = jzx_message_value(JZX_TAG_SYS_SUPERVISOR, &content, sizeof content);
     size_t size;
-    void *block = err != JZX_OK ? failure_block(tree, &content, &size) : NULL;
+    void *block = err != JZX_OK ? failure_block(tree, tree->failure, &content, &size) : NULL;
     if (block != NULL) {
         memcpy(block, &content, sizeof content);
         message = jzx_message_pointer(JZX_TAG_SYS_SUPERVISOR, block, size, drop_block, NULL);
     }
-    jzx__cell *cell = jzx__pool_take_inbound(&tree->loop->pool);
-    jzx__cell_from_message(cell, &message, JZX__CELL_ANSWER);
-    cell->flags |= block != NULL ? JZX__FLAG_LEND : 0;
-    cell->target = tree->token;
-    cell->sender = tree->base.id;
+    jzx__cell cell = {.target = 0};
+    jzx__cell_from_message(&cell, &message, JZX__CELL_ANSWER);
+    cell.flags |= block != NULL ? JZX__FLAG_LEND : 0;
+    cell.target = tree->token;
+    cell.sender = tree->base.id;
     tree->token = 0;
-    jzx__answer_route(tree->loop, tree->owner, cell);
+    jzx__count_add(&tree->loop->counters->sent, 1);
+    jzx__answer_arrived(tree->loop, &cell); /* it lives on this loop */
 }
 
 /* ---- requests that a child must do something for ---- */
@@ -171,10 +173,8 @@ void jzx__ask_child(jzx__tree *tree, jzx__child *child)
     }
 }
 
-void jzx__ask_start_failed(jzx__tree *tree, jzx__child *child, jzx_err err, int32_t code)
+void jzx__ask_start_failed(jzx__tree *tree, jzx__child *child, const jzx_start_failure *failure)
 {
-    (void)err;
-    (void)code;
     const jzx__ask *ask = tree->active_ask;
     if (ask->kind == ASK_TERMINATE) { /* it was on its way to be started */
         jzx__ask_child(tree, child);
@@ -182,7 +182,7 @@ void jzx__ask_start_failed(jzx__tree *tree, jzx__child *child, jzx_err err, int3
     }
     jzx_supervisor_answer content = {.err = JZX_ERR_START_FAILED};
     size_t size = 0;
-    void *block = failure_block(tree, &content, &size);
+    void *block = failure_block(tree, failure, &content, &size);
     answer_with(tree, ask, &content, block, size);
     bool added = ask->kind != ASK_RESTART;
     finish(tree);
@@ -204,6 +204,7 @@ static void start_added(jzx__tree *tree, jzx__ask *ask, const jzx__child_source 
     jzx_err err = jzx__children_add(tree, source, &child);
     if (err != JZX_OK) {
         answer(tree, ask, err, NULL);
+        ask->like = false;
         free_ask(ask);
         return;
     }
@@ -214,7 +215,7 @@ static void start_added(jzx__tree *tree, jzx__ask *ask, const jzx__child_source 
 
 static void ask_start(jzx__tree *tree, jzx__ask *ask)
 {
-    jzx__plan_child *plan = &ask->plan->children[0];
+    const jzx__plan_child *plan = &ask->plan->children[0];
     jzx_child_key key = {.index = JZX_NO_CHILD};
     memcpy(key.name, plan->name, sizeof key.name);
     const jzx__child *same = jzx__children_find(tree, &key);
@@ -238,12 +239,12 @@ static void ask_start(jzx__tree *tree, jzx__ask *ask)
 
 static void ask_start_like(jzx__tree *tree, jzx__ask *ask)
 {
-    if (tree->plan->strategy != JZX_DYNAMIC) {
+    const jzx__plan_child *template = &tree->plan->children[0];
+    if (tree->plan->strategy != JZX_DYNAMIC || (template->type == JZX_SUPERVISOR && ask->argument_size != 0)) {
         answer(tree, ask, JZX_ERR_UNSUPPORTED, NULL);
         free_ask(ask);
         return;
     }
-    jzx__plan_child *template = &tree->plan->children[0];
     jzx__child_source source = {.plan = template};
     if (ask->argument_size != 0) {
         ask->options = template->options;

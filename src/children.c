@@ -56,10 +56,7 @@ jzx__child *jzx__children_find(const jzx__tree *tree, const jzx_child_key *key)
 
 static void fill(jzx__child *child, const jzx__child_source *source)
 {
-    jzx__plan_child *plan = source->plan;
-    if (plan->type == JZX_SUPERVISOR) {
-        jzx__supervisor_options(&plan->options, plan->plan);
-    }
+    const jzx__plan_child *plan = source->plan;
     child->plan = plan;
     child->own_plan = source->own_plan;
     child->like = source->like;
@@ -75,15 +72,24 @@ static void fill(jzx__child *child, const jzx__child_source *source)
 
 jzx_err jzx__children_add(jzx__tree *tree, const jzx__child_source *source, jzx__child **out)
 {
+    jzx_start_failure *failure = NULL;
     if (tree->count >= tree->plan->children_max) {
         return JZX_ERR_LIMIT;
+    }
+    if (source->plan->type == JZX_SUPERVISOR) {
+        failure = jzx__block_make(tree->loop->runtime, sizeof *failure);
+        if (failure == NULL) {
+            return JZX_ERR_NO_MEMORY;
+        }
     }
     jzx__child *child;
     jzx_err err = jzx__child_take(tree->loop, tree->base.resource.owner, &child);
     if (err != JZX_OK) {
+        jzx__block_free(failure);
         return err;
     }
     fill(child, source);
+    child->how.failure = failure;
     while (tree->next_index == JZX_NO_CHILD || find_index(tree, tree->next_index) != NULL) {
         tree->next_index++; /* it has come round: those still there are passed over */
     }
@@ -117,6 +123,7 @@ void jzx__children_forget(jzx__tree *tree, jzx__child *child)
     jzx__child_disinherit(tree->loop, child);
     jzx__plan_free(child->own_plan);
     jzx__block_free(child->like);
+    jzx__block_free(child->how.failure);
     jzx__child_give(tree->loop, child);
 }
 

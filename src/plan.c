@@ -1,9 +1,8 @@
 /* plan: a spec that was checked, copied into one block; see plan.h. What may be in a spec is in spec.c. */
-#include "src/plan.h"
+#include "src/supervisor.h"
 
 #define ALIGN _Alignof(max_align_t)
 
-#define CHILDREN_MAX 65536u
 #define WORKER_SHUTDOWN_NS 5000000000ull
 
 /* ---- how large ---- */
@@ -118,15 +117,14 @@ static void copy_child(block *b, jzx__plan_child *child, const jzx_child_spec *s
     child->significant = spec->significant;
     child->keep_mail = spec->keep_mail;
     child->register_name = spec->register_name;
-    child->trap_exit = spec->trap_exit;
+    child->options.trap_exit = spec->trap_exit;
     child->plan = NULL;
     if (spec->supervisor != NULL) {
         child->plan = take(b, sizeof *child->plan);
         copy_supervisor(b, child->plan, spec->supervisor, depth + 1);
-        child->options.argument = child->plan;
-        if (child->plan->name[0] != '\0') {
-            child->options.name = child->plan->name;
-        }
+        const char *name = child->plan->name[0] != '\0' ? child->plan->name : child->options.name;
+        jzx__supervisor_options(&child->options, child->plan);
+        child->options.name = name;
     }
 }
 
@@ -139,7 +137,7 @@ static void copy_supervisor(block *b, jzx__plan *plan, const jzx_supervisor_spec
     plan->auto_shutdown = spec->auto_shutdown;
     plan->intensity = spec->intensity;
     plan->period_ns = spec->period_ns;
-    plan->children_max = spec->children_max != 0 ? spec->children_max : CHILDREN_MAX;
+    plan->children_max = spec->children_max != 0 ? spec->children_max : b->runtime->config.children_max;
     plan->backoff = filled_backoff(&spec->backoff, &spec->backoff, spec->period_ns);
     copy_name(plan->name, sizeof plan->name, spec->name);
     plan->child_count = spec->child_count;

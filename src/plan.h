@@ -2,8 +2,7 @@
  * plan: a supervisor's spec as the runtime keeps it: checked, and copied with all it points to into one block.
  *
  * A plan is made on the thread that asks for it and read on the loop of its supervisor; spawn options in it are read on the
- * loop of the child they start. Nobody writes it after it was made, but for `failure`, which belongs to the one incarnation
- * of its supervisor until its end has been noticed.
+ * loop of the child they start. Nobody writes it after it was made, but for `failure`, which is its root supervisor's.
  *
  * Invariants
  *   N1  Every pointer in a plan is into its block, a function, or an argument that has no size.
@@ -30,7 +29,6 @@ typedef struct jzx__plan_child {
     bool significant;
     bool keep_mail;
     bool register_name;
-    bool trap_exit;
     char name[JZX_CHILD_NAME_MAX]; /* "" = none */
     jzx__plan *plan;               /* of a supervisor: its argument too */
 } jzx__plan_child;
@@ -48,7 +46,7 @@ struct jzx__plan {
     char name[JZX_ACTOR_NAME_MAX];
     uint32_t child_count;
     jzx__plan_child *children;
-    jzx_start_failure failure; /* of the last start; the path begins below this supervisor */
+    jzx_start_failure failure; /* of the start of a root */
 };
 
 /* What is wrong first (spec.c says in which order); *path leads there. `depth`: of `spec`, 1 for a root. */

@@ -212,7 +212,9 @@ static void plan_restart(jzx__tree *tree, jzx__child *child, const jzx_exit_info
     if (tree->group != NULL) {
         jzx__child_no_deadline(tree->loop, tree->group); /* W2 */
     }
-    tree->group = child;
+    if (tree->mode != JZX__TREE_GROUP_WAIT || !in_group(tree, child)) {
+        tree->group = child; /* but one that waits already and has this child in it stays */
+    }
     tree->group_due = false;
     tree->delay_ns = delay_ns;
     tree->cursor = jzx__children_last(tree);
@@ -254,17 +256,20 @@ static void end_if_significant(jzx__tree *tree, bool significant)
 /* It has ended for good. */
 static void rest(jzx__tree *tree, jzx__child *child, bool forget)
 {
+    bool significant = child->significant;
     jzx__tree_set_state(tree, child, JZX_CHILD_STOPPED);
     jzx__child_disinherit(tree->loop, child);
     if (forget) {
         jzx__children_forget(tree, child);
     }
+    end_if_significant(tree, significant);
 }
 
 /* A child has ended by itself. */
 static void exit_by_itself(jzx__tree *tree, jzx__child *child)
 {
     const jzx_exit_info exit = child->exit;
+    jzx__tree_set_state(tree, child, JZX_CHILD_STOPPED);
     observe(tree, JZX_SUPERVISION_STOPPED, child, &exit, JZX_OK, 0);
     bool again = jzx__restarts((jzx_restart)child->restart, (jzx_exit_kind)exit.kind);
     if (exit.kind == JZX_EXIT_LOOP_CLOSED && child->restart != JZX_TEMPORARY) {
@@ -278,9 +283,7 @@ static void exit_by_itself(jzx__tree *tree, jzx__child *child)
         decide(tree, child, &exit, exit.uptime_ns);
         return;
     }
-    bool significant = child->significant;
     rest(tree, child, child->restart == JZX_TEMPORARY || tree->plan->strategy == JZX_DYNAMIC);
-    end_if_significant(tree, significant);
 }
 
 /* ---- news of children ---- */
@@ -299,12 +302,11 @@ static void up(jzx__tree *tree, jzx__child *child)
 }
 
 /* The way to the deepest failure: what is below, if the child is a supervisor that told it, with this child before it. */
-static void note_failure(jzx__tree *tree, const jzx__child *child, jzx_err err, int32_t code)
+static void note_failure(const jzx__child *child, jzx_err err, int32_t code, jzx_start_failure *failure)
 {
-    jzx_start_failure *failure = &tree->plan->failure;
+    const jzx_start_failure *below = child->how.failure;
     memset(failure, 0, sizeof *failure);
-    if (err == JZX_ERR_START_FAILED && child->plan->plan != NULL && child->plan->plan->failure.err != JZX_OK) {
-        const jzx_start_failure *below = &child->plan->plan->failure;
+    if (err == JZX_ERR_START_FAILED && below != NULL && below->err != JZX_OK) {
         *failure = *below;
         memcpy(&failure->path.index[1], below->path.index, sizeof below->path.index - sizeof below->path.index[0]);
         failure->path.depth = below->path.depth < JZX_TREE_DEPTH_MAX ? below->path.depth + 1 : below->path.depth;
@@ -331,16 +333,17 @@ static void start_failed(jzx__tree *tree, jzx__child *child, const jzx_exit_info
     observe(tree, JZX_SUPERVISION_START_FAILED, child, exit, err, 0);
     jzx__tree_set_state(tree, child, JZX_CHILD_STOPPED);
     if (tree->active_child == child) {
-        note_failure(tree, child, err, exit->code);
-        jzx__ask_start_failed(tree, child, err, exit->code);
+        jzx_start_failure failure;
+        note_failure(child, err, exit->code, &failure);
+        jzx__ask_start_failed(tree, child, &failure);
     } else if (tree->mode == JZX__TREE_STARTING) {
-        note_failure(tree, child, err, exit->code);
+        note_failure(child, err, exit->code, tree->failure);
         begin_end(tree, JZX_EXIT_START_FAILED, (int32_t)err, child->exit.id, child->name);
-    } else if (child->stop_wanted) {
+    } else if (child->stop_wanted || tree->mode == JZX__TREE_ENDING) {
         forget_at_end(tree, child);
-    } else if (err == JZX_ERR_LOOP_CLOSED) { /* its loop has stopped, and it may live on no other: it rests */
-        jzx__child_disinherit(tree->loop, child);
+    } else if (err == JZX_ERR_LOOP_CLOSED) { /* its loop has stopped, and it may live on no other */
         tree->cursor = tree->cursor == child ? jzx__children_next(tree, child) : tree->cursor;
+        rest(tree, child, tree->plan->strategy == JZX_DYNAMIC);
     } else {
         decide(tree, child, exit, 0); /* each attempt that fails is one more (P9) */
     }
@@ -433,6 +436,9 @@ static void on_exited(jzx__tree *tree, jzx__child *child)
 
 static void on_due(jzx__tree *tree, jzx__child *child)
 {
+    if (child->state == JZX_CHILD_RESTARTING && tree->mode == JZX__TREE_ENDING) {
+        return; /* W5: it will be found stopped */
+    }
     if (child->state == JZX_CHILD_RESTARTING && child == tree->group && tree->mode == JZX__TREE_GROUP_WAIT) {
         tree->group_due = true;
     } else if (child->state == JZX_CHILD_RESTARTING) {
@@ -592,6 +598,7 @@ static bool advance(jzx__tree *tree)
                 return false;
             }
             tree->mode = JZX__TREE_GROUP_WAIT;
+            tree->cursor = NULL;
             arm(tree, tree->group, tree->delay_ns);
             break;
         case JZX__TREE_STEADY:
@@ -660,7 +667,7 @@ static void root_ended(jzx__tree *tree, const jzx_exit_info *exit)
     if (tree->owner != 0) {
         jzx__ask_owner(tree, JZX_ERR_START_FAILED); /* unless it was answered when all had started */
     } else if (!wanted) {
-        jzx__runtime_escalate(tree->loop->runtime, exit, &tree->plan->failure);
+        jzx__runtime_escalate(tree->loop->runtime, exit, tree->failure);
     }
 }
 
@@ -726,7 +733,8 @@ static jzx_err init(jzx_context *context, void *argument, void **state)
         tree->owner = start->owner;
         tree->token = start->token;
     }
-    memset(&tree->plan->failure, 0, sizeof tree->plan->failure);
+    tree->failure = root ? &tree->plan->failure : jzx__bond_of(jzx__slot_cold(&loop->slots, context->slot))->failure;
+    memset(tree->failure, 0, sizeof *tree->failure);
     jzx__supervisor_begin(loop, &tree->base, context->slot, root);
     jzx_err err = fill(tree);
     if (err != JZX_OK) {

@@ -36,9 +36,10 @@ typedef struct jzx__tree {
     jzx__supervisor base; /* first: sched/ knows it */
     jzx_loop *loop;
     jzx__plan *plan;
-    bool own_plan; /* nobody above holds it */
-    uint8_t mode;  /* jzx__tree_mode */
-    bool ready;    /* all children have been started once */
+    jzx_start_failure *failure; /* of its start: where the supervisor above looks, or in the plan */
+    bool own_plan;              /* nobody above holds it */
+    uint8_t mode;               /* jzx__tree_mode */
+    bool ready;                 /* all children have been started once */
     bool group_due;
     bool killing;       /* children are killed, not asked */
     jzx_actor_id owner; /* the actor that started it; 0: the host, or a supervisor */
@@ -82,7 +83,7 @@ void jzx__tree_set_state(jzx__tree *tree, jzx__child *child, jzx_child_state sta
 
 /* children.c */
 typedef struct jzx__child_source {
-    jzx__plan_child *plan;
+    const jzx__plan_child *plan;
     jzx__plan *own_plan;              /* becomes the child's */
     void *like;                       /* becomes the child's; jzx__block_free() */
     const jzx_spawn_options *options; /* NULL: the plan's */
@@ -101,7 +102,7 @@ void jzx__children_describe(const jzx__child *child, jzx_child_info *info);
 void jzx__ask_take(jzx__tree *tree, const jzx_message *message);
 bool jzx__ask_next(jzx__tree *tree);                     /* begins the next request; false: none */
 void jzx__ask_child(jzx__tree *tree, jzx__child *child); /* what the active one waited for has come */
-void jzx__ask_start_failed(jzx__tree *tree, jzx__child *child, jzx_err err, int32_t code);
+void jzx__ask_start_failed(jzx__tree *tree, jzx__child *child, const jzx_start_failure *failure);
 void jzx__ask_refuse_all(jzx__tree *tree); /* it is ending */
 void jzx__ask_free_all(jzx__tree *tree);   /* without an answer */
 /* Answers the actor that started the supervisor. */

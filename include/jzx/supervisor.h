@@ -185,7 +185,7 @@ typedef struct jzx_child_info {
     uint32_t index;
     uint32_t state;       /* jzx_child_state */
     uint32_t incarnation; /* of the last start that succeeded; 0: none */
-    uint32_t restarts;    /* decisions to restart it, alone or with its group */
+    uint32_t restarts;    /* decided because it failed; not those for a sibling */
     uint8_t type;
     uint8_t restart;
     char name[JZX_CHILD_NAME_MAX];
@@ -267,6 +267,8 @@ JZX_API const char *jzx_spec_fault_text(jzx_spec_fault fault);
  * Starts a supervisor on this loop: its children are started in order from the loop's next turn on. All are started or
  * none: if one cannot be, those before it are stopped in reverse and the supervisor ends with JZX_EXIT_START_FAILED.
  *
+ * A child that is placed on a loop which does not run yet is started when that does; what waits for it waits as long.
+ *
  * From the host it is a root, and *ref is not written: a failed start ends the runtime as an escalation does. From an actor it is
  * linked to that actor, and JZX_TAG_SYS_SUPERVISOR comes when all children are started, or with JZX_ERR_START_FAILED
  * when they are not; then the link breaks without an exit notice.
@@ -297,12 +299,13 @@ JZX_API jzx_err jzx_supervisor_start(jzx_context *context, const jzx_supervisor_
  * Returns: as jzx_request() without a deadline; JZX_ERR_INVALID_ARG, JZX_ERR_DUPLICATE and JZX_ERR_TOO_DEEP for a spec as
  *          jzx_supervisor_start(); JZX_ERR_NO_MEMORY
  *
- * jzx_child_start      adds a child behind the others and starts it; the answer has its id, its ref and its entry.
+ * jzx_child_start      adds a child behind the others and starts it; the answer has its id and its ref.
  *                      JZX_ERR_RUNNING: a child of that name runs, and `id` is its; JZX_ERR_DUPLICATE: there is one that
  *                      does not run; JZX_ERR_START_FAILED: nothing was added; JZX_ERR_LIMIT: children_max;
  *                      JZX_ERR_TOO_DEEP; JZX_ERR_UNSUPPORTED: it is a JZX_DYNAMIC one
  * jzx_child_start_like the same from the template of a JZX_DYNAMIC supervisor, with `argument` (`size` bytes, copied) in
- *                      place of the template's if it is not NULL; JZX_ERR_UNSUPPORTED for another strategy
+ *                      place of the template's if `size` is not 0; JZX_ERR_UNSUPPORTED for another strategy, or a template
+ *                      of type JZX_SUPERVISOR with an argument
  * jzx_child_terminate  stops a child as its spec says and keeps it stopped, also one that waits for its restart. One that
  *                      is stopped already is JZX_OK. A temporary child, and any of a JZX_DYNAMIC one, is then forgotten
  * jzx_child_restart    starts a stopped child: JZX_ERR_RUNNING, JZX_ERR_RESTARTING, JZX_ERR_START_FAILED (it stays stopped)

@@ -162,7 +162,7 @@ Test(plan, a_child_is_copied_field_by_field, .timeout = 20)
     cr_expect_eq(options->name, full->name, "the copy, not the user's");
     cr_expect_eq(full->type, JZX_WORKER);
     cr_expect_eq(full->restart, JZX_TRANSIENT);
-    cr_expect(full->significant && full->keep_mail && full->register_name && full->trap_exit);
+    cr_expect(full->significant && full->keep_mail && full->register_name && full->options.trap_exit);
     cr_expect_eq(full->shutdown_ns, 1234);
     cr_expect_null(full->plan);
     cr_expect_eq(options->struct_size, sizeof *options);
@@ -181,7 +181,7 @@ Test(plan, a_child_is_copied_field_by_field, .timeout = 20)
     cr_expect(b->kind == JZX_BACKOFF_EXPONENTIAL && b->jitter == 30 && b->initial_ns == 10 && b->max_ns == 1000);
     cr_expect(b->factor == 1.5 && b->reset_ns == 77);
     cr_expect_not(plan->children[PLAIN].significant || plan->children[PLAIN].keep_mail);
-    cr_expect_not(plan->children[PLAIN].register_name || plan->children[PLAIN].trap_exit);
+    cr_expect_not(plan->children[PLAIN].register_name || plan->children[PLAIN].options.trap_exit);
     jzx__plan_free(plan);
     test_world_close(&world);
 }
