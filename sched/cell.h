@@ -31,6 +31,10 @@ typedef enum jzx__cell_kind {
     JZX__CELL_DEMONITOR,     /* words[0] = monitor */
     JZX__CELL_DOWN,          /* two cells: words[0] = monitor, then the exit info */
     JZX__CELL_DOWN_NONE,     /* words[0] = monitor, target, tag = exit kind: there is nobody to monitor */
+    JZX__CELL_LINK,          /* words: its number, the other's, a record reserved there; 0: none */
+    JZX__CELL_LINK_NONE,     /* the answer: tag = exit kind; 0: it only gives back the record reserved */
+    JZX__CELL_LINK_EXIT,     /* two cells: words[0] = who is told, then the exit info */
+    JZX__CELL_UNLINK,        /* words as of LINK */
     JZX__CELL_RESUME_ASK,    /* words[0] = resume record */
     JZX__CELL_RESUME,        /* words[0] = resume record */
     JZX__CELL_CHILD_SPAWN,   /* words: child, jzx__child_how, index and incarnation; tag = restarts */
@@ -50,6 +54,7 @@ typedef enum jzx__cell_kind {
     JZX__CELL_CHILD,      /* news of a child, for its supervisor */
     JZX__CELL_SUPERVISOR, /* a supervisor's notice to itself */
     JZX__CELL_ASKED,      /* the supervisor asks one that traps exits to stop */
+    JZX__CELL_EXIT,       /* a linked actor has ended */
 } jzx__cell_kind;
 
 enum {

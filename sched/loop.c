@@ -73,6 +73,7 @@ static jzx_err make_tables(jzx_loop *loop)
         {&loop->names, sizeof(jzx__name), offsetof(jzx__resource, number), config->names_max},
         {&loop->children, sizeof(jzx__child), offsetof(jzx__resource, number), config->children_max},
         {&loop->bonds, sizeof(jzx__bond), offsetof(jzx__bond, half.number), config->children_max},
+        {&loop->links, sizeof(jzx__link), offsetof(jzx__resource, number), config->links_max},
     };
     for (unsigned i = 0; i < JZX__COUNT(tables); i++) {
         jzx_err err = jzx__table_init(tables[i].table, tables[i].size, tables[i].number_at, tables[i].max, allocator);
@@ -85,10 +86,9 @@ static jzx_err make_tables(jzx_loop *loop)
         jzx__map *map;
         uint32_t max;
     } maps[] = {
-        {&loop->suffered_by_monitor, config->monitors_max},
-        {&loop->resumes_by_pair, config->resumes_max},
-        {&loop->children_by_key, config->children_max},
-        {&loop->children_by_name, config->children_max},
+        {&loop->suffered_by_monitor, config->monitors_max}, {&loop->resumes_by_pair, config->resumes_max},
+        {&loop->children_by_key, config->children_max},     {&loop->children_by_name, config->children_max},
+        {&loop->links_by_pair, config->links_max},
     };
     for (unsigned i = 0; i < JZX__COUNT(maps); i++) {
         jzx_err err = jzx__map_init(maps[i].map, maps[i].max, allocator);
@@ -177,6 +177,8 @@ size_t jzx__loop_size(const jzx_config *config)
     size += jzx__table_size(sizeof(jzx__child), config->children_max);
     size += jzx__table_size(sizeof(jzx__bond), config->children_max);
     size += 2 * (sizeof(void *) << jzx__map_bits(config->children_max));
+    size += jzx__table_size(sizeof(jzx__link), config->links_max);
+    size += sizeof(void *) << jzx__map_bits(config->links_max);
     return size + jzx__net_metadata_size(config);
 }
 
@@ -314,8 +316,9 @@ void jzx__loop_free(jzx_loop *loop)
         jzx__net_deinit(&loop->net);
     }
     free_lanes(loop);
-    jzx__table *tables[] = {&loop->timers,  &loop->monitors, &loop->suffered, &loop->resumes,  &loop->resume_waits,
-                            &loop->watches, &loop->sockets,  &loop->names,    &loop->children, &loop->bonds};
+    jzx__table *tables[] = {&loop->timers,       &loop->monitors, &loop->suffered, &loop->resumes,
+                            &loop->resume_waits, &loop->watches,  &loop->sockets,  &loop->names,
+                            &loop->children,     &loop->bonds,    &loop->links};
     for (unsigned i = 0; i < JZX__COUNT(tables); i++) {
         if (tables[i]->allocator != NULL) {
             jzx__table_deinit(tables[i]);
@@ -325,6 +328,7 @@ void jzx__loop_free(jzx_loop *loop)
     jzx__map_deinit(&loop->resumes_by_pair);
     jzx__map_deinit(&loop->children_by_key);
     jzx__map_deinit(&loop->children_by_name);
+    jzx__map_deinit(&loop->links_by_pair);
     jzx__inbox_deinit(&loop->inbox);
     if (loop->slots.allocator != NULL) {
         jzx__slots_deinit(&loop->slots);

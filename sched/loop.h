@@ -124,8 +124,11 @@ struct jzx_loop {
     jzx__list spawning;       /* children whose spawn elsewhere is not yet answered */
     jzx__map children_by_key; /* their index, mixed with their supervisor's id */
     jzx__map children_by_name;
+    jzx__table links;
+    uint64_t links_made; /* so many numbers are given out */
     jzx__map suffered_by_monitor;
     jzx__map resumes_by_pair;
+    jzx__map links_by_pair;
     jzx__net net;
     bool net_ready;
     jzx__observer_entry *observers;
@@ -314,14 +317,20 @@ static inline void jzx__cell_free(jzx_loop *loop, jzx__cell *cell)
 }
 
 /* spawn.c */
+/* Who spawns. */
+typedef struct jzx__parent {
+    jzx_actor_id id;
+    uint32_t depth;    /* of nested inits, this one included */
+    uint64_t token;    /* of a request, for its answer */
+    uint64_t reserved; /* its side of the link to come, if that is on another loop */
+} jzx__parent;
 /* An incarnation, with its bond. JZX_ERR_INIT: its exit is told; other errors: there was no actor. */
 jzx_err jzx__spawn_child(jzx_loop *loop, const jzx__birth *birth, jzx_actor_id *id);
-jzx_err jzx__spawn(jzx_loop *loop, const jzx_spawn_options *options, jzx_actor_id parent, uint32_t depth,
-                   jzx_actor_id *id, int32_t *code);
-void jzx__spawn_request(jzx_loop *loop, const jzx_spawn_options *options, jzx_actor_id asker, uint32_t depth,
-                        uint64_t token);
+jzx_err jzx__spawn(jzx_loop *loop, const jzx_spawn_options *options, const jzx__parent *parent, jzx_actor_id *id,
+                   int32_t *code);
+void jzx__spawn_request(jzx_loop *loop, const jzx_spawn_options *options, const jzx__parent *asker);
 void jzx__spawn_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *second);
-void jzx__spawn_pack(const jzx_spawn_options *options, uint64_t token, jzx__cell cells[2]);
+void jzx__spawn_pack(const jzx_spawn_options *options, const jzx__parent *asker, jzx__cell cells[2]);
 
 /* life.c: how an actor ends */
 jzx_err jzx__life_end(jzx_loop *loop, jzx_actor_id id, const jzx__cause *cause);
@@ -351,6 +360,24 @@ void jzx__resume_arrived(jzx_loop *loop, uint64_t number);
 void jzx__resume_wake_mailbox(jzx_loop *loop, uint32_t index);
 void jzx__resume_wake_list(jzx_loop *loop, jzx__list *waiters);
 void jzx__resume_let_go(jzx_loop *loop, jzx__resume *resume);
+
+/* link.c */
+jzx_err jzx__link_start(jzx_context *context, jzx_actor_id other);
+void jzx__link_stop(jzx_loop *loop, jzx_actor_id owner, jzx_actor_id other);
+jzx_err jzx__link_reserve(jzx_context *context, uint64_t *reserved); /* for one that is to be spawned elsewhere */
+void jzx__link_release(jzx_loop *loop, uint64_t reserved);
+/* Links a new actor to its parent, which has reserved its side if it lives elsewhere. */
+jzx_err jzx__link_spawned(jzx_loop *loop, uint32_t index, jzx_actor_id parent, uint64_t reserved);
+void jzx__link_not_spawned(jzx_loop *loop, jzx_actor_id parent, uint64_t reserved); /* tells the parent's loop */
+void jzx__link_arrived(jzx_loop *loop, const jzx__cell *cell);
+void jzx__link_none_arrived(jzx_loop *loop, const jzx__cell *cell);
+void jzx__link_exit_arrived(jzx_loop *loop, jzx_actor_id owner, const jzx_exit_info *exit);
+void jzx__unlink_arrived(jzx_loop *loop, const jzx__cell *cell);
+void jzx__link_exit_send(jzx_loop *loop, jzx__link *link, const jzx_exit_info *exit); /* the owner has ended */
+void jzx__link_node_left(jzx_loop *loop, jzx__cell *node);
+void jzx__link_let_go(jzx_loop *loop, jzx__link *link);
+void jzx__link_handled(jzx_loop *loop, jzx__link *link); /* its notice comes out of the mailbox */
+void jzx__link_expired(jzx_loop *loop, jzx__link *link); /* gives the record back once no list has its cells */
 
 /* request.c: answer room */
 jzx_err jzx__request_send(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint64_t timeout_ns,

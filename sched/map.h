@@ -81,4 +81,9 @@ static inline void jzx__map_remove(jzx__map *map, jzx__map_node *node)
     *link = node->next;
 }
 
+static inline uint64_t jzx__pair_key(uint64_t one, uint64_t other)
+{
+    return one ^ (other << 17 | other >> 47);
+}
+
 #endif

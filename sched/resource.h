@@ -1,6 +1,7 @@
 /*
- * resource: what an actor owns besides its mail. Timers, watches, sockets, its halves of monitors, resume records, names: each
- * begins with a jzx__resource, is in its owner's list, has a number with a generation, and ends with its owner.
+ * resource: what an actor owns besides its mail. Timers, watches, sockets, its halves of monitors, its sides of links,
+ * resume records, names: each begins with a jzx__resource, is in its owner's list, has a number with a generation, and
+ * ends with its owner.
  *
  * Owner thread only.
  *
@@ -31,6 +32,7 @@ typedef enum jzx__resource_kind {
     JZX__RESOURCE_CHILD,
     JZX__RESOURCE_BOND,
     JZX__RESOURCE_SUPERVISOR,
+    JZX__RESOURCE_LINK,
     JZX__RESOURCE_KINDS
 } jzx__resource_kind;
 
@@ -63,6 +65,7 @@ typedef struct jzx__monitor {
 typedef enum jzx__suffered_kind {
     JZX__SUFFERED_MONITOR,
     JZX__SUFFERED_CHILD, /* part of a jzx__bond; the first of its list */
+    JZX__SUFFERED_LINK,  /* part of a jzx__link */
 } jzx__suffered_kind;
 
 /* Someone to be told when the target ends; the cell is its node in an overflow. */
@@ -75,6 +78,29 @@ struct jzx__suffered {
     uint32_t target; /* slot index */
     uint8_t kind;    /* jzx__suffered_kind */
 };
+
+typedef enum jzx__link_state {
+    JZX__LINK_RESERVED, /* for an actor that is being spawned elsewhere */
+    JZX__LINK_LIVE,
+    JZX__LINK_EXITED, /* the partner has; the notice waits in the mailbox */
+    JZX__LINK_ENDING, /* the owner has; the partner is still to be told */
+    JZX__LINK_UNDONE, /* until its cells are in no list */
+} jzx__link_state;
+
+/* One side of a link; the other one is the partner's. */
+typedef struct jzx__link {
+    _Alignas(JZX__CACHE_LINE) jzx__resource resource; /* its cell: the partner's exit, or at the end the owner's */
+    jzx__suffered half;                               /* its cell: LINK, then UNLINK */
+    jzx__map_node by_pair;                            /* key: owner and partner mixed; compare both */
+    jzx_actor_id owner;
+    jzx_actor_id partner;
+    uint64_t own;  /* the number of this side, and of the LINK it sent */
+    uint64_t peer; /* the partner's, 0: not known */
+    bool asked;    /* this side has sent a LINK, or is on its partner's loop */
+    bool sending;  /* the cell of `half` is in an overflow */
+    uint8_t state; /* jzx__link_state */
+    jzx_exit_info exit;
+} jzx__link;
 
 typedef struct jzx__resume {
     _Alignas(JZX__CACHE_LINE) jzx__resource resource;
@@ -113,6 +139,7 @@ typedef struct jzx__name {
     _Alignas(JZX__CACHE_LINE) jzx__resource resource;
     uint32_t place; /* of its entry in the runtime's table */
 } jzx__name;
+
 /* Puts one into its target's list: in front, but behind the bond. */
 static inline void jzx__suffered_list(jzx__suffered *suffered, jzx__cold *target)
 {

@@ -259,6 +259,12 @@ static void node_left(jzx_loop *loop, jzx__cell *node)
     case JZX__CELL_CHILD_FAILED:
         jzx__table_give(&loop->bonds, jzx__container_of(node, jzx__bond, half.cell)->half.number);
         break;
+    case JZX__CELL_LINK:
+    case JZX__CELL_LINK_NONE:
+    case JZX__CELL_LINK_EXIT:
+    case JZX__CELL_UNLINK:
+        jzx__link_node_left(loop, node);
+        break;
     case JZX__CELL_DOWN_NONE:
         jzx__table_give(&loop->suffered, ((jzx__suffered *)(void *)node)->number);
         break;
@@ -319,6 +325,9 @@ static const void *second_of(jzx_loop *loop, const jzx__cell *node)
 {
     if (node->kind == JZX__CELL_DOWN || node->kind == JZX__CELL_CHILD_EXITED) {
         return jzx__slot_hot(&loop->slots, ((const jzx__suffered *)(const void *)node)->target);
+    }
+    if (node->kind == JZX__CELL_LINK_EXIT) {
+        return jzx__slot_hot(&loop->slots, ((const jzx__resource *)(const void *)node)->owner);
     }
     return node->kind == JZX__CELL_SPAWN ? node->next : NULL;
 }
@@ -477,6 +486,20 @@ void jzx__route_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *
     case JZX__CELL_CHILD_FAILED:
     case JZX__CELL_CHILD_EXITED:
         jzx__child_arrived(loop, cell, second);
+        break;
+    case JZX__CELL_LINK:
+        jzx__link_arrived(loop, cell);
+        break;
+    case JZX__CELL_LINK_NONE:
+        jzx__link_none_arrived(loop, cell);
+        break;
+    case JZX__CELL_LINK_EXIT: {
+        jzx_exit_info exit = jzx__exit_unpack(cell, second);
+        jzx__link_exit_arrived(loop, cell->words[0], &exit);
+        break;
+    }
+    case JZX__CELL_UNLINK:
+        jzx__unlink_arrived(loop, cell);
         break;
     case JZX__CELL_RESUME_ASK:
         jzx__resume_ask_arrived(loop, cell);

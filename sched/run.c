@@ -232,6 +232,17 @@ static step run_down(jzx_context *context, jzx__cell *cell)
     return after_signal(context, call_signal(context, &message));
 }
 
+static step run_exit(jzx_context *context, jzx__cell *cell)
+{
+    jzx__link *link = (jzx__link *)(void *)cell;
+    jzx_exit exit = {.from = link->partner, .exit = link->exit};
+    jzx__link_handled(context->loop, link);
+    jzx_message message = jzx_message_pointer(JZX_TAG_SYS_EXIT, &exit, sizeof exit, NULL, NULL);
+    message.flags |= JZX_MESSAGE_LENT;
+    message.sender = exit.from;
+    return after_signal(context, call_signal(context, &message));
+}
+
 static step run_resume(jzx_context *context, jzx__cell *cell)
 {
     jzx__resume *resume = (jzx__resume *)(void *)cell;
@@ -320,6 +331,8 @@ static __attribute__((noinline)) step run_signal(jzx_context *context, jzx__cell
     switch ((jzx__cell_kind)cell->kind) {
     case JZX__CELL_DOWN:
         return run_down(context, cell);
+    case JZX__CELL_EXIT:
+        return run_exit(context, cell);
     case JZX__CELL_RESUME:
         return run_resume(context, cell);
     case JZX__CELL_TIMER:

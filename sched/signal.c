@@ -22,13 +22,17 @@ void jzx__resource_expired(jzx_loop *loop, jzx__cell *cell)
         [JZX__RESOURCE_TIMER] = &loop->timers,   [JZX__RESOURCE_MONITOR] = &loop->monitors,
         [JZX__RESOURCE_RESUME] = &loop->resumes, [JZX__RESOURCE_WATCH] = &loop->watches,
         [JZX__RESOURCE_SOCKET] = &loop->sockets, [JZX__RESOURCE_CHILD] = &loop->children,
-        [JZX__RESOURCE_NAME] = &loop->names,
+        [JZX__RESOURCE_NAME] = &loop->names,     [JZX__RESOURCE_LINK] = &loop->links,
     };
     if (resource->kind == JZX__RESOURCE_WATCH && !jzx__watch_idle(&((jzx__watch_record *)resource)->watch)) {
         return; /* R3: the last completion frees it */
     }
     if (resource->kind == JZX__RESOURCE_SOCKET && !((jzx__socket_record *)resource)->closed) {
         return; /* R3 */
+    }
+    if (resource->kind == JZX__RESOURCE_LINK) {
+        jzx__link_expired(loop, (jzx__link *)resource);
+        return;
     }
     if (resource->kind == JZX__RESOURCE_CHILD && ((jzx__child *)resource)->out_listed) {
         return; /* B5 */
@@ -86,6 +90,9 @@ void jzx__resource_let_go(jzx_loop *loop, jzx__resource *resource)
         jzx__list_remove(&((jzx__supervisor *)resource)->link);
         jzx__resource_disown(resource); /* it lies in the state */
         break;
+    case JZX__RESOURCE_LINK:
+        jzx__link_let_go(loop, (jzx__link *)resource);
+        break;
     case JZX__RESOURCE_KINDS:
         JZX_ASSERT(!"a kind of resource");
     }
@@ -141,27 +148,15 @@ static jzx_err suffer(jzx_loop *loop, uint32_t target, uint64_t number)
     }
     jzx__suffered *suffered = record;
     jzx__cold *cold = jzx__slot_cold(&loop->slots, target);
-    jzx__suffered **place = &cold->suffered;
-    if (*place != NULL && (*place)->kind == JZX__SUFFERED_CHILD) {
-        place = &(*place)->next; /* B4 */
-    }
     suffered->target = target;
-    suffered->next = *place;
-    suffered->link = place;
-    if (*place != NULL) {
-        (*place)->link = &suffered->next;
-    }
-    *place = suffered;
+    jzx__suffered_list(suffered, cold);
     jzx__map_add(&loop->suffered_by_monitor, &suffered->by_monitor, number);
     return JZX_OK;
 }
 
 static void unlink_suffered(jzx_loop *loop, jzx__suffered *suffered)
 {
-    *suffered->link = suffered->next;
-    if (suffered->next != NULL) {
-        suffered->next->link = suffered->link;
-    }
+    jzx__suffered_unlist(suffered);
     if (suffered->kind == JZX__SUFFERED_MONITOR) {
         jzx__map_remove(&loop->suffered_by_monitor, &suffered->by_monitor);
     }
@@ -352,6 +347,8 @@ void jzx__down_send_all(jzx_loop *loop, uint32_t index, const jzx_exit_info *exi
         unlink_suffered(loop, suffered);
         if (suffered->kind == JZX__SUFFERED_CHILD) {
             jzx__bond_exit(loop, jzx__container_of(suffered, jzx__bond, half), exit);
+        } else if (suffered->kind == JZX__SUFFERED_LINK) {
+            jzx__link_exit_send(loop, jzx__container_of(suffered, jzx__link, half), exit);
         } else {
             send_down(loop, suffered, exit);
         }
@@ -367,14 +364,9 @@ void jzx__down_node_left(jzx_loop *loop, jzx__suffered *suffered)
 
 /* ---- resume notices: the asker's side ---- */
 
-static uint64_t pair_key(jzx_actor_id asker, jzx_actor_id target)
-{
-    return asker ^ (target << 17 | target >> 47);
-}
-
 static jzx__resume *find_pair(jzx_loop *loop, jzx_actor_id asker, jzx_actor_id target)
 {
-    for (jzx__map_node *node = jzx__map_find(&loop->resumes_by_pair, pair_key(asker, target)); node != NULL;
+    for (jzx__map_node *node = jzx__map_find(&loop->resumes_by_pair, jzx__pair_key(asker, target)); node != NULL;
          node = node->next) {
         jzx__resume *resume = jzx__container_of(node, jzx__resume, by_pair);
         if (resume->asker == asker && resume->target == target) {
@@ -442,7 +434,7 @@ jzx_err jzx__resume_ask(jzx_context *context, jzx_actor_id target)
     jzx__list_init(&resume->waiting);
     resume->asker = context->self;
     resume->target = target;
-    jzx__map_add(&loop->resumes_by_pair, &resume->by_pair, pair_key(resume->asker, target));
+    jzx__map_add(&loop->resumes_by_pair, &resume->by_pair, jzx__pair_key(resume->asker, target));
     ask(loop, resume);
     return JZX_OK;
 }

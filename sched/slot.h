@@ -103,9 +103,9 @@ typedef struct jzx__cold {
         uint64_t id; /* dying */
     };
     jzx__cell *held;         /* reserved and kept cells, doubly linked */
-    jzx__resource *owned;    /* timers, watches, sockets, monitors, resume records */
+    jzx__resource *owned;    /* timers, watches, sockets, monitors, links, resume records */
     jzx__cell *waiters;      /* askers for a resume notice of this mailbox */
-    jzx__suffered *suffered; /* monitors on this actor; dying: those not yet sent */
+    jzx__suffered *suffered; /* monitors on this actor, and its links; dying: those not yet sent */
     uint64_t started_ns;
     uint32_t generation;
     uint32_t held_count; /* dying: notices not yet sent */

@@ -111,13 +111,17 @@ static jzx_err begin_child(jzx_loop *loop, uint32_t index, const jzx__birth *bir
     return err;
 }
 
-static jzx_err prepare(jzx_loop *loop, uint32_t index, const jzx_spawn_options *options, jzx_actor_id parent,
+static jzx_err prepare(jzx_loop *loop, uint32_t index, const jzx_spawn_options *options, const jzx__parent *parent,
                        const jzx__birth *birth)
 {
     jzx_err err = make_state(loop, jzx__slot_hot(&loop->slots, index), options);
     if (err == JZX_OK) {
-        fill_slot(loop, index, options, parent);
+        fill_slot(loop, index, options, parent->id);
         err = birth != NULL ? begin_child(loop, index, birth) : JZX_OK;
+        if (err == JZX_OK && options->link) { /* a child is not linked */
+            JZX_ASSERT(birth == NULL);
+            err = jzx__link_spawned(loop, index, parent->id, parent->reserved);
+        }
         if (err != JZX_OK) {
             jzx__free_state(loop, jzx__slot_hot(&loop->slots, index));
         }
@@ -156,11 +160,11 @@ static void inherit(jzx_loop *loop, uint32_t index)
     }
 }
 
-static jzx_err spawn(jzx_loop *loop, const jzx_spawn_options *options, jzx_actor_id parent, uint32_t depth,
+static jzx_err spawn(jzx_loop *loop, const jzx_spawn_options *options, const jzx__parent *parent,
                      const jzx__birth *birth, jzx_actor_id *id, int32_t *code)
 {
     uint32_t index;
-    if (depth > NEST_MAX) {
+    if (parent->depth > NEST_MAX) {
         return JZX_ERR_LIMIT;
     }
     jzx_err err = take_slot(loop, birth, &index);
@@ -178,9 +182,12 @@ static jzx_err spawn(jzx_loop *loop, const jzx_spawn_options *options, jzx_actor
     }
     jzx_actor_id own_id = jzx__public(loop, index)->id;
     jzx_context context;
-    err = run_init(loop, index, options, depth, &context);
+    err = run_init(loop, index, options, parent->depth, &context);
     if (err != JZX_OK) {
         *code = (int32_t)err;
+        if (options->link) {
+            jzx__link_stop(loop, own_id, parent->id); /* who spawns is told by the error, or the answer */
+        }
         stillborn(loop, index, (int32_t)err);
         return JZX_ERR_INIT;
     }
@@ -198,30 +205,33 @@ static jzx_err spawn(jzx_loop *loop, const jzx_spawn_options *options, jzx_actor
     return JZX_OK;
 }
 
-jzx_err jzx__spawn(jzx_loop *loop, const jzx_spawn_options *options, jzx_actor_id parent, uint32_t depth,
-                   jzx_actor_id *id, int32_t *code)
+jzx_err jzx__spawn(jzx_loop *loop, const jzx_spawn_options *options, const jzx__parent *parent, jzx_actor_id *id,
+                   int32_t *code)
 {
-    return spawn(loop, options, parent, depth, NULL, id, code);
+    return spawn(loop, options, parent, NULL, id, code);
 }
 
 jzx_err jzx__spawn_child(jzx_loop *loop, const jzx__birth *birth, jzx_actor_id *id)
 {
     int32_t code;
-    return spawn(loop, birth->how->options, birth->supervisor, 1, birth, id, &code);
+    const jzx__parent parent = {.id = birth->supervisor, .depth = 1};
+    return spawn(loop, birth->how->options, &parent, birth, id, &code);
 }
 
-void jzx__spawn_request(jzx_loop *loop, const jzx_spawn_options *options, jzx_actor_id asker, uint32_t depth,
-                        uint64_t token)
+void jzx__spawn_request(jzx_loop *loop, const jzx_spawn_options *options, const jzx__parent *asker)
 {
     jzx_spawned result = {.id = 0};
     result.err = jzx__loop_refuses(loop) ? JZX_ERR_LOOP_CLOSED
-                                         : jzx__spawn(loop, options, asker, depth, &result.id, &result.code);
+                                         : jzx__spawn(loop, options, asker, &result.id, &result.code);
+    if (result.err != JZX_OK && result.err != JZX_ERR_INIT && asker->reserved != 0) {
+        jzx__link_not_spawned(loop, asker->id, asker->reserved);
+    }
     jzx_message message = jzx_message_value(JZX_TAG_SYS_SPAWNED, &result, sizeof result);
     jzx__cell *answer = jzx__pool_take_inbound(&loop->pool);
     jzx__cell_from_message(answer, &message, JZX__CELL_ANSWER);
-    answer->target = token;
+    answer->target = asker->token;
     answer->sender = result.id;
-    jzx__answer_route(loop, asker, answer);
+    jzx__answer_route(loop, asker->id, answer);
 }
 
 /* How a spawn travels: name, sizes and token in the first cell, pointers in the second. */
@@ -239,29 +249,35 @@ typedef struct spawn_second {
     jzx_fini_fn fini;
     struct jzx__cell *next; /* of the overflow */
     void *argument;
+    uint64_t reserved; /* 0: not linked */
     uint32_t mailbox_cap;
     uint16_t messages_per_turn;
     uint8_t mailbox_policy;
+    bool trap_exit;
 } spawn_second;
 _Static_assert(sizeof(spawn_second) <= sizeof(jzx__cell) && offsetof(spawn_second, next) == offsetof(jzx__cell, next),
                "fits a cell, and waits in an overflow");
 
-void jzx__spawn_pack(const jzx_spawn_options *options, uint64_t token, jzx__cell cells[2])
+void jzx__spawn_pack(const jzx_spawn_options *options, const jzx__parent *asker, jzx__cell cells[2])
 {
-    spawn_first first = {.token = token, .state_size = options->state_size, .mailbox_bytes = options->mailbox_bytes};
+    spawn_first first = {
+        .token = asker->token, .state_size = options->state_size, .mailbox_bytes = options->mailbox_bytes};
     if (options->name != NULL) {
         memcpy(first.name, options->name, strnlen(options->name, sizeof first.name - 1));
     }
     memcpy(cells[0].bytes, &first, sizeof first);
+    cells[0].sender = asker->id;
     cells[0].kind = JZX__CELL_SPAWN;
     cells[0].flags = JZX__FLAG_WIDE;
     spawn_second second = {.behavior = options->behavior,
                            .init = options->init,
                            .fini = options->fini,
                            .argument = options->argument,
+                           .reserved = asker->reserved,
                            .mailbox_cap = options->mailbox_cap,
                            .messages_per_turn = options->messages_per_turn,
-                           .mailbox_policy = options->mailbox_policy};
+                           .mailbox_policy = options->mailbox_policy,
+                           .trap_exit = options->trap_exit};
     memcpy(&cells[1], &second, sizeof second);
 }
 
@@ -280,6 +296,9 @@ void jzx__spawn_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *
                                  .mailbox_bytes = first.mailbox_bytes,
                                  .messages_per_turn = second.messages_per_turn,
                                  .mailbox_policy = second.mailbox_policy,
+                                 .link = second.reserved != 0,
+                                 .trap_exit = second.trap_exit,
                                  .name = first.name};
-    jzx__spawn_request(loop, &options, cell->sender, 1, first.token);
+    const jzx__parent asker = {.id = cell->sender, .depth = 1, .token = first.token, .reserved = second.reserved};
+    jzx__spawn_request(loop, &options, &asker);
 }

@@ -1,4 +1,4 @@
-/* actor: spawn, the four ends, monitors, ids as text. */
+/* actor: spawn, the ways to end, monitors and links, ids as text. */
 #include <stdio.h>
 
 #include "src/internal.h"
@@ -65,6 +65,9 @@ static jzx_err check_spawn(const jzx_context *context, const jzx_spawn_options *
     if (err == JZX_OK) {
         err = check_options(context->loop, options);
     }
+    if (err == JZX_OK && options->link && context->slot == JZX__SLOT_NONE) {
+        err = JZX_ERR_INVALID_ARG; /* nobody to link to */
+    }
     if (err == JZX_OK && context->ending) {
         err = JZX_ERR_STOPPING;
     }
@@ -90,7 +93,8 @@ jzx_err jzx_spawn(jzx_context *context, const jzx_spawn_options *options, jzx_ac
     }
     jzx_actor_id spawned;
     int32_t code;
-    err = jzx__spawn(loop, options, context->self, context->depth + 1, &spawned, &code);
+    const jzx__parent parent = {.id = context->self, .depth = context->depth + 1};
+    err = jzx__spawn(loop, options, &parent, &spawned, &code);
     jzx__loop_touch(loop);
     if (err == JZX_OK && id != NULL) {
         *id = spawned;
@@ -98,9 +102,9 @@ jzx_err jzx_spawn(jzx_context *context, const jzx_spawn_options *options, jzx_ac
     return err;
 }
 
-static jzx_err request_remote(jzx_context *context, const jzx_spawn_options *options, uint32_t to_loop, uint64_t token)
+static jzx_err request_remote(jzx_loop *loop, const jzx_spawn_options *options, uint32_t to_loop,
+                              const jzx__parent *asker)
 {
-    jzx_loop *loop = context->loop;
     jzx_loop *target = loop->runtime->loops[to_loop];
     if (atomic_load_explicit(&target->closed, memory_order_acquire) != 0) {
         return JZX_ERR_LOOP_CLOSED;
@@ -120,12 +124,25 @@ static jzx_err request_remote(jzx_context *context, const jzx_spawn_options *opt
     }
     jzx__cell cells[2];
     memset(cells, 0, sizeof cells);
-    jzx__spawn_pack(options, token, cells);
-    cells[0].sender = context->self;
+    jzx__spawn_pack(options, asker, cells);
     *first = cells[0];
     *second = cells[1];
     jzx__route_signal(loop, to_loop, first, second);
     return JZX_OK;
+}
+
+/* The asker's side of the link is made first, so that the new actor's LINK finds room. */
+static jzx_err request_linked(jzx_context *context, const jzx_spawn_options *options, uint32_t to_loop,
+                              jzx__parent *asker)
+{
+    jzx_err err = options->link ? jzx__link_reserve(context, &asker->reserved) : JZX_OK;
+    if (err == JZX_OK) {
+        err = request_remote(context->loop, options, to_loop, asker);
+        if (err != JZX_OK) {
+            jzx__link_release(context->loop, asker->reserved);
+        }
+    }
+    return err;
 }
 
 jzx_err jzx_spawn_request(jzx_context *context, const jzx_spawn_options *options, uint64_t *ref)
@@ -145,16 +162,16 @@ jzx_err jzx_spawn_request(jzx_context *context, const jzx_spawn_options *options
     if (err != JZX_OK) {
         return err;
     }
-    uint64_t token = reserved->target;
+    jzx__parent asker = {.id = context->self, .depth = context->depth + 1, .token = reserved->target};
     if (loop_index == context->loop->index) {
-        jzx__spawn_request(context->loop, options, context->self, context->depth + 1, token);
+        jzx__spawn_request(context->loop, options, &asker);
     } else {
-        err = request_remote(context, options, loop_index, token);
+        err = request_linked(context, options, loop_index, &asker);
     }
     if (err != JZX_OK) {
         jzx__request_cancel(context->loop, reserved);
     } else if (ref != NULL) {
-        *ref = token;
+        *ref = asker.token;
     }
     return err;
 }
@@ -226,6 +243,37 @@ jzx_err jzx_demonitor(jzx_context *context, uint64_t monitor)
 {
     jzx_err err = jzx__check_actor(context);
     return err == JZX_OK ? jzx__monitor_stop(context, monitor) : err;
+}
+
+jzx_err jzx_link(jzx_context *context, jzx_actor_id other)
+{
+    jzx_err err = jzx__check_living(context);
+    if (err != JZX_OK) {
+        return err;
+    }
+    if ((uint32_t)other == 0) {
+        return JZX_ERR_INVALID_ARG;
+    }
+    return other == context->self ? JZX_OK : jzx__link_start(context, other);
+}
+
+jzx_err jzx_unlink(jzx_context *context, jzx_actor_id other)
+{
+    jzx_err err = jzx__check_actor(context);
+    if (err == JZX_OK) {
+        jzx__link_stop(context->loop, context->self, other);
+    }
+    return err;
+}
+
+jzx_err jzx_trap_exit(jzx_context *context, bool trap)
+{
+    jzx_err err = jzx__check_actor(context);
+    if (err == JZX_OK) {
+        jzx__hot *hot = jzx__slot_hot(&context->loop->slots, context->slot);
+        hot->flags = (uint16_t)((hot->flags & ~JZX__SLOT_TRAP_EXIT) | (trap ? JZX__SLOT_TRAP_EXIT : 0));
+    }
+    return err;
 }
 
 uint32_t jzx_actor_loop(jzx_actor_id id)

@@ -556,8 +556,10 @@ static jzx_err start(jzx_context *context, jzx__tree_start *tree_start, jzx_acto
     jzx_spawn_options options = {0};
     jzx__supervisor_options(&options, tree_start->plan);
     options.argument = tree_start;
+    options.link = tree_start->owner != 0;
     int32_t code = 0;
-    jzx_err err = jzx__spawn(context->loop, &options, context->self, context->depth + 1, id, &code);
+    const jzx__parent parent = {.id = context->self, .depth = context->depth + 1};
+    jzx_err err = jzx__spawn(context->loop, &options, &parent, id, &code);
     jzx__loop_touch(context->loop);
     return err == JZX_ERR_INIT ? (jzx_err)code : err;
 }

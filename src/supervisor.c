@@ -665,6 +665,9 @@ static void root_ended(jzx__tree *tree, const jzx_exit_info *exit)
     bool wanted = exit->kind == JZX_EXIT_NORMAL || exit->kind == JZX_EXIT_SHUTDOWN ||
                   exit->kind == JZX_EXIT_LOOP_CLOSED;
     if (tree->owner != 0) {
+        if (!tree->ready) {
+            jzx__link_stop(tree->loop, tree->base.id, tree->owner); /* the answer says it all */
+        }
         jzx__ask_owner(tree, JZX_ERR_START_FAILED); /* unless it was answered when all had started */
     } else if (!wanted) {
         jzx__runtime_escalate(tree->loop->runtime, exit, tree->failure);

@@ -1,5 +1,5 @@
 /*
- * jzx/actor.h: actors, from spawn to exit, and monitors.
+ * jzx/actor.h: actors, from spawn to exit, monitors and links.
  *
  * An actor lives on one loop for life and runs only on its thread, one message at a time. `init` makes its state,
  * `behavior` handles each message to completion, `fini` takes the state back.
@@ -30,10 +30,10 @@ typedef enum jzx_exit_kind {
     JZX_EXIT_SHUTDOWN = 2,      /* jzx_stop(), jzx_drain() or the stop of the runtime */
     JZX_EXIT_FAIL = 3,          /* FAIL, jzx_fail(), or an invalid result */
     JZX_EXIT_KILLED = 4,        /* jzx_kill() */
-    JZX_EXIT_NO_ACTOR = 5,      /* in DOWN only: there was no such actor when the monitor arrived */
+    JZX_EXIT_NO_ACTOR = 5,      /* of a monitor or link: there was no such actor when it arrived */
     JZX_EXIT_LOOP_CLOSED = 6,   /* its loop has stopped */
-    JZX_EXIT_LIMIT = 7,         /* in DOWN only: the target's loop has no room for another monitor */
-    JZX_EXIT_INIT = 8,          /* init failed; seen by observers only */
+    JZX_EXIT_LIMIT = 7,         /* of a monitor or link: the target's loop has no room for another */
+    JZX_EXIT_INIT = 8,          /* init failed; seen by observers, and by what init has linked itself to */
     JZX_EXIT_ESCALATED = 9,     /* a supervisor gave up: its children failed too often */
     JZX_EXIT_START_FAILED = 10, /* a supervisor whose children could not all be started */
 } jzx_exit_kind;
@@ -100,6 +100,7 @@ typedef struct jzx_spawn_options {
     uint32_t place_loop;        /* for JZX_PLACE_LOOP */
     jzx_actor_id place_with;    /* for JZX_PLACE_WITH */
     bool trap_exit;             /* as by jzx_trap_exit(), from its init on */
+    bool link;                  /* linked to the spawner from before its init; if that fails, unlinked without notice */
     const char *name; /* display name, cut to JZX_ACTOR_NAME_MAX - 1 bytes; NULL = none; read during the call */
 } jzx_spawn_options;
 
@@ -131,14 +132,15 @@ JZX_API void jzx_spawn_options_init(jzx_spawn_options *options);
  * Owns:    on an error `argument` is still the caller's, unless init took it.
  * Thread:  the loop's, in a handler or through jzx_loop_context().
  * Returns: JZX_OK with *id (which may be NULL)
- *          JZX_ERR_INVALID_ARG      NULL, no behavior, an unknown policy or placement, a cap over cells / 8
+ *          JZX_ERR_INVALID_ARG      NULL, no behavior, an unknown policy or placement, a cap over cells / 8, a link to
+ *                                   the host
  *          JZX_ERR_ACTOR_NOT_LOCAL  the placement names another loop: use jzx_spawn_request()
  *          JZX_ERR_NO_SUCH_ACTOR    place_with has ended, if it lived here, or never was
  *          JZX_ERR_NOT_FOUND        the runtime has no loop `place_loop`
  *          JZX_ERR_MAX_ACTORS       actors_max live here
- *          JZX_ERR_NO_MEMORY        for the slot or the state
+ *          JZX_ERR_NO_MEMORY        for the slot, the state or the link
  *          JZX_ERR_INIT             init returned an error
- *          JZX_ERR_LIMIT            inits nested deeper than 16
+ *          JZX_ERR_LIMIT            inits nested deeper than 16, or links_max
  *          JZX_ERR_STOPPING         in fini
  *          JZX_ERR_LOOP_CLOSED      the loop is stopping
  *          JZX_ERR_WRONG_THREAD     not the loop's thread
@@ -152,7 +154,8 @@ JZX_API jzx_err jzx_spawn(jzx_context *context, const jzx_spawn_options *options
  * Thread:  the loop's, in a handler.
  * Returns: JZX_OK with *ref (which may be NULL); JZX_ERR_INVALID_ARG; JZX_ERR_NO_SUCH_ACTOR; JZX_ERR_NOT_FOUND (no such
  *          loop); JZX_ERR_WOULD_BLOCK (no free cell here or there, or no room in the lane); JZX_ERR_LIMIT (this actor
- *          holds cells / 8 cells); JZX_ERR_LOOP_CLOSED; JZX_ERR_STOPPING (in fini); JZX_ERR_WRONG_THREAD
+ *          holds cells / 8 cells, or links_max); JZX_ERR_NO_MEMORY; JZX_ERR_LOOP_CLOSED; JZX_ERR_STOPPING (in fini);
+ *          JZX_ERR_WRONG_THREAD
  */
 JZX_API jzx_err jzx_spawn_request(jzx_context *context, const jzx_spawn_options *options, uint64_t *ref);
 
@@ -197,6 +200,37 @@ JZX_API jzx_err jzx_monitor(jzx_context *context, jzx_actor_id target, uint64_t 
  *          host's context); JZX_ERR_WRONG_THREAD
  */
 JZX_API jzx_err jzx_demonitor(jzx_context *context, uint64_t monitor);
+
+/**
+ * Links this actor and `other`, which may live on any loop, for both: when one ends, so does the other, with the same kind,
+ * code and text, and the first one as `origin`; but not when it ends as NORMAL. One that traps exits gets
+ * JZX_TAG_SYS_EXIT instead, for NORMAL too, after every message that the other had sent it. As in OTP's link/1.
+ *
+ * Linking again, or to oneself, changes nothing. If `other` is gone already, or its loop has no room for the link, this
+ * actor is told as if it had ended, with JZX_EXIT_NO_ACTOR, JZX_EXIT_LOOP_CLOSED or JZX_EXIT_LIMIT.
+ *
+ * Thread:  the loop's, in a handler.
+ * Returns: JZX_OK; JZX_ERR_LIMIT (links_max); JZX_ERR_NO_MEMORY; JZX_ERR_INVALID_ARG (the host's context, or `other` 0);
+ *          JZX_ERR_STOPPING (in fini); JZX_ERR_WRONG_THREAD
+ */
+JZX_API jzx_err jzx_link(jzx_context *context, jzx_actor_id other);
+
+/**
+ * Undoes a link, for both. No exit of it is handled after this call, also one that is queued already (OTP's flush).
+ *
+ * Thread:  the loop's, in a handler.
+ * Returns: JZX_OK, also when they are not linked; JZX_ERR_INVALID_ARG (the host's context); JZX_ERR_WRONG_THREAD
+ */
+JZX_API jzx_err jzx_unlink(jzx_context *context, jzx_actor_id other);
+
+/**
+ * Says whether exits of linked actors come to this actor as JZX_TAG_SYS_EXIT from now on, or end it. Ends that are asked
+ * for by jzx_stop() and its like are not trapped. A supervisor asks a child that traps exits to stop by such a message.
+ *
+ * Thread:  the loop's, in a handler.
+ * Returns: JZX_OK; JZX_ERR_INVALID_ARG (the host's context); JZX_ERR_WRONG_THREAD
+ */
+JZX_API jzx_err jzx_trap_exit(jzx_context *context, bool trap);
 
 /** The index of the loop an id belongs to. Any bits give a number; whether such an actor lives is not looked at.
  *  Thread: any. */

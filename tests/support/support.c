@@ -209,6 +209,7 @@ void test_config(jzx_config *config)
     config->inbox_size = 256;
     config->timers_max = 1024;
     config->monitors_max = 1024;
+    config->links_max = 1024;
     config->resumes_max = 256;
     config->watches_max = 64;
     config->sockets_max = 64;
