@@ -565,9 +565,21 @@ void jzx__supervisor_begin(jzx_loop *loop, jzx__supervisor *supervisor, uint32_t
     supervisor->resource.cell.kind = JZX__CELL_SUPERVISOR;
     jzx__resource_begin(loop, &supervisor->resource, JZX__RESOURCE_SUPERVISOR, 0, slot);
     jzx__list_init(&supervisor->link);
-    jzx__list_append(&loop->supervisors, &supervisor->link);
+    if (root) {
+        jzx__list_append(&loop->roots, &supervisor->link);
+    } else if (jzx__id_loop(jzx__bond_of(jzx__slot_cold(&loop->slots, slot))->supervisor) != loop->index) {
+        jzx__list_append(&loop->guests, &supervisor->link);
+    }
+    loop->supervisors++;
     jzx__slot_hot(&loop->slots, slot)->flags |= JZX__SLOT_SUPERVISOR;
     jzx__public(loop, slot)->flags |= JZX_SLOT_SUPERVISOR;
+}
+
+void jzx__supervisor_let_go(jzx_loop *loop, jzx__supervisor *supervisor)
+{
+    loop->supervisors--;
+    jzx__list_remove(&supervisor->link);
+    jzx__resource_disown(&supervisor->resource); /* it lies in the state */
 }
 
 void jzx__supervisor_nudge(jzx_loop *loop, jzx__supervisor *supervisor)
@@ -590,29 +602,22 @@ void jzx__supervisor_ask(jzx_loop *loop, jzx__supervisor *supervisor, const jzx_
     }
 }
 
-/* A supervisor whose own is elsewhere is nobody's here. */
-static bool stopped_here(const jzx_loop *loop, const jzx__supervisor *supervisor)
+/* The last of them; the next when it has gone. */
+static void ask_last(jzx_loop *loop, const jzx__list *list, jzx_exit_kind kind)
 {
-    if (supervisor->root) {
-        return true;
+    jzx__supervisor *supervisor = jzx__container_of(list->prev, jzx__supervisor, link);
+    if (supervisor->asked_kind == 0) {
+        const jzx__cause cause = {.kind = (uint8_t)kind};
+        jzx__supervisor_ask(loop, supervisor, &cause);
     }
-    const jzx__bond *bond = jzx__bond_of(jzx__slot_cold(&loop->slots, supervisor->resource.owner));
-    return jzx__id_loop(bond->supervisor) != loop->index;
 }
 
 bool jzx__supervisors_stop(jzx_loop *loop, jzx_exit_kind kind)
 {
-    for (jzx__list *node = loop->supervisors.prev; node != &loop->supervisors; node = node->prev) {
-        jzx__supervisor *supervisor = jzx__container_of(node, jzx__supervisor, link);
-        bool ours = kind == JZX_EXIT_LOOP_CLOSED ? stopped_here(loop, supervisor) : supervisor->root;
-        if (!ours) {
-            continue;
-        }
-        if (supervisor->asked_kind == 0) {
-            const jzx__cause cause = {.kind = (uint8_t)kind};
-            jzx__supervisor_ask(loop, supervisor, &cause);
-        }
-        return false; /* the next when this one has gone */
+    if (!jzx__list_empty(&loop->roots)) {
+        ask_last(loop, &loop->roots, kind);
+    } else if (kind == JZX_EXIT_LOOP_CLOSED && !jzx__list_empty(&loop->guests)) {
+        ask_last(loop, &loop->guests, kind);
     }
-    return jzx__list_empty(&loop->supervisors);
+    return loop->supervisors == 0;
 }

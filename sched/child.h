@@ -114,9 +114,9 @@ typedef struct jzx__bond {
 /* The part of a supervisor's state that loops know; it begins the state. */
 typedef struct jzx__supervisor {
     jzx__resource resource; /* its cell tells it to go on, or that it was told to end */
-    jzx__list link;         /* in the loop's `supervisors`, in the order of their start */
+    jzx__list link;         /* in the loop's `roots` or `guests`, or in none */
     jzx_actor_id id;
-    bool root;          /* no supervisor of this loop stops it */
+    bool root;          /* it has no supervisor */
     uint8_t asked_kind; /* jzx_exit_kind it was told to end with; 0: none */
     int32_t asked_code;
     jzx_actor_id asked_origin;
@@ -186,10 +186,12 @@ static inline jzx__bond *jzx__bond_of(const jzx__cold *cold)
 /* ---- supervisors as actors ---- */
 
 void jzx__supervisor_begin(jzx_loop *loop, jzx__supervisor *supervisor, uint32_t slot, bool root);
+void jzx__supervisor_let_go(jzx_loop *loop, jzx__supervisor *supervisor);
 void jzx__supervisor_nudge(jzx_loop *loop, jzx__supervisor *supervisor); /* a notice to itself */
 /* Tells it to end; the first reason wins, but for a kill. */
 void jzx__supervisor_ask(jzx_loop *loop, jzx__supervisor *supervisor, const jzx__cause *cause);
-/* Asks the supervisors of this loop to end, one after the other, the last started first. True when there are none. */
+/* Asks the roots of this loop to end, one after the other, the last started first; when the loop closes, also those whose
+ * supervisor is elsewhere. True when the loop has no supervisors. */
 bool jzx__supervisors_stop(jzx_loop *loop, jzx_exit_kind kind);
 
 #endif

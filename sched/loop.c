@@ -245,7 +245,8 @@ static void init_plain(jzx_loop *loop)
     loop->check_every = 1;
     loop->check_in = 1;
     jzx__list_init(&loop->dirty_lanes);
-    jzx__list_init(&loop->supervisors);
+    jzx__list_init(&loop->roots);
+    jzx__list_init(&loop->guests);
     jzx__list_init(&loop->spawning);
     loop->measure = loop->config->measure_handlers;
     loop->host = (jzx_context){.loop = loop, .slot = JZX__SLOT_NONE, .buffer = JZX__NO_BUFFER};

@@ -120,7 +120,9 @@ struct jzx_loop {
     jzx__table names;
     jzx__table children;
     jzx__table bonds;
-    jzx__list supervisors;    /* jzx__supervisor.link, in the order of their start */
+    jzx__list roots;          /* supervisors without one, in the order of their start */
+    jzx__list guests;         /* those whose own is on another loop */
+    uint32_t supervisors;     /* these and the others */
     jzx__list spawning;       /* children whose spawn elsewhere is not yet answered */
     jzx__map children_by_key; /* their index, mixed with their supervisor's id */
     jzx__map children_by_name;

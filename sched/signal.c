@@ -87,8 +87,7 @@ void jzx__resource_let_go(jzx_loop *loop, jzx__resource *resource)
         jzx__bond_let_go(loop, jzx__container_of(resource, jzx__bond, resource));
         break;
     case JZX__RESOURCE_SUPERVISOR:
-        jzx__list_remove(&((jzx__supervisor *)resource)->link);
-        jzx__resource_disown(resource); /* it lies in the state */
+        jzx__supervisor_let_go(loop, (jzx__supervisor *)resource);
         break;
     case JZX__RESOURCE_LINK:
         jzx__link_let_go(loop, (jzx__link *)resource);

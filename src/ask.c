@@ -186,6 +186,7 @@ void jzx__ask_start_failed(jzx__tree *tree, jzx__child *child, const jzx_start_f
     answer_with(tree, ask, &content, block, size);
     bool added = ask->kind != ASK_RESTART;
     finish(tree);
+    jzx__tree_put_down(tree, child);
     if (added || child->restart == JZX_TEMPORARY) {
         jzx__children_forget(tree, child);
     }
@@ -264,7 +265,7 @@ static void ask_terminate(jzx__tree *tree, jzx__ask *ask, jzx__child *child)
         tree->group = NULL;
         for (jzx__child *other = jzx__children_first(tree); other != NULL; other = jzx__children_next(tree, other)) {
             if (other->state == JZX_CHILD_RESTARTING) {
-                jzx__tree_set_state(tree, other, JZX_CHILD_STOPPED);
+                jzx__tree_put_down(tree, other);
             }
         }
     }

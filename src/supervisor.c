@@ -46,6 +46,12 @@ void jzx__tree_set_state(jzx__tree *tree, jzx__child *child, jzx_child_state sta
     child->state = (uint8_t)state;
 }
 
+void jzx__tree_put_down(jzx__tree *tree, jzx__child *child)
+{
+    jzx__tree_set_state(tree, child, JZX_CHILD_STOPPED);
+    jzx__child_disinherit(tree->loop, child);
+}
+
 void jzx__tree_start_child(jzx__tree *tree, jzx__child *child)
 {
     uint32_t to_loop;
@@ -257,8 +263,7 @@ static void end_if_significant(jzx__tree *tree, bool significant)
 static void rest(jzx__tree *tree, jzx__child *child, bool forget)
 {
     bool significant = child->significant;
-    jzx__tree_set_state(tree, child, JZX_CHILD_STOPPED);
-    jzx__child_disinherit(tree->loop, child);
+    jzx__tree_put_down(tree, child);
     if (forget) {
         jzx__children_forget(tree, child);
     }
@@ -571,7 +576,10 @@ static bool look_around(jzx__tree *tree)
         start_group(tree);
         return true;
     }
-    return jzx__ask_next(tree);
+    if (jzx__ask_next(tree)) {
+        jzx__supervisor_nudge(tree->loop, &tree->base); /* one in each handler: a list may be long */
+    }
+    return tree->mode != JZX__TREE_STEADY && tree->mode != JZX__TREE_GROUP_WAIT;
 }
 
 /* Goes on until it must wait. True: the end has come (W4). */

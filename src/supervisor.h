@@ -80,6 +80,7 @@ void jzx__supervisor_options(jzx_spawn_options *options, jzx__plan *plan);
 void jzx__tree_start_child(jzx__tree *tree, jzx__child *child);
 bool jzx__tree_stop_child(jzx__tree *tree, jzx__child *child); /* true: it is down */
 void jzx__tree_set_state(jzx__tree *tree, jzx__child *child, jzx_child_state state);
+void jzx__tree_put_down(jzx__tree *tree, jzx__child *child); /* STOPPED, and its mail is for nobody */
 
 /* children.c */
 typedef struct jzx__child_source {

@@ -6,8 +6,20 @@
  * are those of OTP's supervisor (stdlib, supervisor.erl), with backoff. Children may live on any loop and may be
  * supervisors. The exit of a child cannot be lost: its place is made when the child is started.
  *
- * A supervisor started by the host is a root: when it gives up, the runtime stops and each run returns
- * JZX_ERR_ESCALATED. One started by an actor is linked to it (jzx_link()).
+ * A supervisor started by the host is a root: when it ends in another way than NORMAL, SHUTDOWN or LOOP_CLOSED, because it
+ * gave up, was killed or could not start its children, the runtime stops and each run returns JZX_ERR_ESCALATED. One
+ * started by an actor is linked to it (jzx_link()): if the actor ends, so does the tree.
+ *
+ * What OTP does not say, or says otherwise:
+ *   - A supervisor never blocks. While it starts or stops children one after the other, or does what a request asks of a
+ *     child, exits of others and further requests wait, and are dealt with in their order; a word to end does not wait.
+ *   - jzx_stop(), jzx_drain() and jzx_fail() end a supervisor when its children have been stopped in order; jzx_kill()
+ *     when they have been killed. No child outlives its supervisor.
+ *   - A group that is restarted is stopped first, then waits, then starts. While it waits its members are RESTARTING.
+ *   - A start that is cancelled, because the supervisor ends meanwhile, is a START_FAILED with JZX_ERR_CANCELLED.
+ *   - When the loop of a child stops alone (jzx_loop_request_stop()), the child ends as LOOP_CLOSED. Placed by LEAST_LOADED it
+ *     is started on another loop, else it rests; neither is counted in the intensity, nor restarts a group.
+ *   - An exit as NORMAL of a child that was told to stop is no SHUTDOWN_ERROR.
  */
 #ifndef JZX_SUPERVISOR_H
 #define JZX_SUPERVISOR_H
@@ -302,16 +314,18 @@ JZX_API jzx_err jzx_supervisor_start(jzx_context *context, const jzx_supervisor_
  * jzx_child_start      adds a child behind the others and starts it; the answer has its id and its ref.
  *                      JZX_ERR_RUNNING: a child of that name runs, and `id` is its; JZX_ERR_DUPLICATE: there is one that
  *                      does not run; JZX_ERR_START_FAILED: nothing was added; JZX_ERR_LIMIT: children_max;
- *                      JZX_ERR_TOO_DEEP; JZX_ERR_UNSUPPORTED: it is a JZX_DYNAMIC one
+ *                      JZX_ERR_TOO_DEEP; JZX_ERR_INVALID_ARG: significant under JZX_AUTO_NEVER;
+ *                      JZX_ERR_UNSUPPORTED: it is a JZX_DYNAMIC one
  * jzx_child_start_like the same from the template of a JZX_DYNAMIC supervisor, with `argument` (`size` bytes, copied) in
  *                      place of the template's if `size` is not 0; JZX_ERR_UNSUPPORTED for another strategy, or a template
  *                      of type JZX_SUPERVISOR with an argument
  * jzx_child_terminate  stops a child as its spec says and keeps it stopped, also one that waits for its restart. One that
  *                      is stopped already is JZX_OK. A temporary child, and any of a JZX_DYNAMIC one, is then forgotten
- * jzx_child_restart    starts a stopped child: JZX_ERR_RUNNING, JZX_ERR_RESTARTING, JZX_ERR_START_FAILED (it stays stopped)
- * jzx_child_delete     forgets a stopped child: JZX_ERR_RUNNING, JZX_ERR_RESTARTING
+ * jzx_child_restart    starts a stopped child: JZX_ERR_RUNNING, JZX_ERR_RESTARTING, JZX_ERR_START_FAILED (it stays stopped),
+ *                      JZX_ERR_UNSUPPORTED (JZX_DYNAMIC)
+ * jzx_child_delete     forgets a stopped child: JZX_ERR_RUNNING, JZX_ERR_RESTARTING, JZX_ERR_UNSUPPORTED (JZX_DYNAMIC)
  * jzx_child_find       one child: `children` has its entry
- * jzx_child_list       all children in the order of their start: `children` has `count` entries
+ * jzx_child_list       all children in the order of their start: `children` has `count` entries; takes time for each
  * jzx_child_count      `counts`
  *
  * Those with a key answer JZX_ERR_NOT_FOUND when there is no such child.
