@@ -161,6 +161,198 @@ Test(monitor, D49_down_says_how_it_ended, .timeout = 60)
     each_end(1, true);
 }
 
+/* ---- who ended it ---- */
+
+typedef enum way {
+    RETURNS_STOP,
+    RETURNS_FAIL,
+    FAILS_ITSELF,
+    STOPS_ITSELF,
+    STOP,
+    STOP_WITH,
+    DRAIN,
+    KILL,
+    FAIL,
+    WAYS
+} way;
+
+typedef struct deed {
+    jzx_actor_id target;
+    way how;
+    jzx_err err;
+} deed;
+
+static jzx_err do_deed(jzx_context *context, const deed *d)
+{
+    switch (d->how) {
+    case STOPS_ITSELF:
+        return jzx_stop_with(context, d->target, 7, "done");
+    case STOP:
+        return jzx_stop(context, d->target);
+    case STOP_WITH:
+        return jzx_stop_with(context, d->target, -3, "a text that is longer than there is room for it");
+    case DRAIN:
+        return jzx_drain(context, d->target);
+    case KILL:
+        return jzx_kill(context, d->target);
+    case FAILS_ITSELF:
+    case FAIL:
+    case RETURNS_STOP:
+    case RETURNS_FAIL:
+    case WAYS:
+        break;
+    }
+    return jzx_fail(context, d->target, 5, "why");
+}
+
+static jzx_behavior_result ask_deed(jzx_context *context, test_actor *actor, void *argument)
+{
+    (void)actor;
+    deed *d = argument;
+    d->err = do_deed(context, d);
+    return JZX_BEHAVIOR_OK;
+}
+
+static jzx_behavior_result ask_own_deed(jzx_context *context, test_actor *actor, void *argument)
+{
+    deed *d = argument;
+    if (d->how == RETURNS_STOP || d->how == RETURNS_FAIL) {
+        return d->how == RETURNS_STOP ? JZX_BEHAVIOR_STOP : JZX_BEHAVIOR_FAIL;
+    }
+    return ask_deed(context, actor, argument);
+}
+
+static const struct {
+    uint32_t kind;
+    int32_t code;
+    const char *text;
+} ends[WAYS] = {
+    [RETURNS_STOP] = {JZX_EXIT_NORMAL, 0, ""},
+    [RETURNS_FAIL] = {JZX_EXIT_FAIL, JZX_EXIT_CODE_UNSPECIFIED, ""},
+    [FAILS_ITSELF] = {JZX_EXIT_FAIL, 5, "why"},
+    [STOPS_ITSELF] = {JZX_EXIT_SHUTDOWN, 7, "done"},
+    [STOP] = {JZX_EXIT_SHUTDOWN, 0, ""},
+    [STOP_WITH] = {JZX_EXIT_SHUTDOWN, -3, "a text that is longer than ther"},
+    [DRAIN] = {JZX_EXIT_SHUTDOWN, 0, ""},
+    [KILL] = {JZX_EXIT_KILLED, 0, ""},
+    [FAIL] = {JZX_EXIT_FAIL, 5, "why"},
+};
+
+/* Ended by an actor of loop `from`, or, with 2, by the host; watched from loop 0. */
+static void who_ended_it(way how, uint32_t place, uint32_t from)
+{
+    test_world world;
+    test_world_open(&world, 2, NULL);
+    downs d;
+    test_actor watcher = {0};
+    test_actor ender = {0};
+    test_actor target = {0};
+    jzx_spawn_options options;
+    test_actor_options(&target, &options);
+    options.name = "a name too long for it";
+    spawn_watcher(&world, 0, &watcher, &d);
+    test_spawn(&world, from % 2, &ender);
+    test_spawn_with(&world, place, &target, &options);
+    watch w = watch_it(&world, &watcher, target.id);
+    test_world_settle(&world);
+    deed asked = {.target = target.id, .how = how};
+    bool itself = how <= STOPS_ITSELF;
+    if (itself) {
+        test_do(&world, &target, ask_own_deed, &asked);
+    } else if (from == 2) {
+        asked.err = do_deed(host_of(&world, place), &asked);
+    } else {
+        test_do(&world, &ender, ask_deed, &asked);
+    }
+    cr_assert_eq(asked.err, JZX_OK);
+    test_until(&world, d.count == 1);
+    expect_down(&d, 0, &w, ends[how].kind);
+    const jzx_exit_info *info = &d.all[0].exit;
+    cr_assert_eq(memcmp(info, &target.exit, sizeof *info), 0, "the watcher sees what fini saw");
+    jzx_actor_id origin = itself || how == DRAIN ? target.id : from == 2 ? 0 : ender.id;
+    cr_assert_eq(info->origin, origin, "way %u, on loop %u, from %u: origin %lx", how, place, from,
+                 (unsigned long)info->origin);
+    cr_assert_eq(info->code, ends[how].code);
+    cr_assert_str_eq(info->text, ends[how].text);
+    cr_assert_str_eq(info->name, "a name too long");
+    cr_assert_eq(info->supervisor, 0);
+    cr_assert_eq(info->incarnation + info->child_index + info->restarts, 0);
+    test_world_close(&world);
+}
+
+Test(monitor, exit_info_says_who_ended_it_and_which_it_was, .timeout = 60)
+{
+    for (unsigned how = 0; how < WAYS; how++) {
+        for (uint32_t n = 0; n < 6; n++) {
+            who_ended_it((way)how, n % 2, n / 2);
+        }
+    }
+}
+
+/* Without a cell for the text the end goes on; who asked for it is known all the same. */
+static jzx_behavior_result take_all_cells(jzx_context *context, test_actor *actor, void *argument)
+{
+    deed *d = argument;
+    jzx_message message = jzx_message_empty(1);
+    const jzx_actor_id *sinks = actor->data;
+    for (uint32_t i = 0; i < 8; i++) {
+        while (jzx_send(context, sinks[i], &message) == JZX_OK) {
+        }
+    }
+    d->err = do_deed(context, d);
+    return JZX_BEHAVIOR_OK;
+}
+
+Test(monitor, exit_info_without_a_cell_for_its_text, .timeout = 60)
+{
+    jzx_config config;
+    test_config(&config);
+    test_world world;
+    test_world_open(&world, 1, &config);
+    test_actor sinks[8] = {0};
+    test_actor target = {0};
+    jzx_actor_id ids[8];
+    for (unsigned i = 0; i < 8; i++) {
+        jzx_spawn_options options;
+        test_actor_options(&sinks[i], &options);
+        options.mailbox_cap = config.cells / 8;
+        test_spawn_with(&world, 0, &sinks[i], &options);
+        ids[i] = sinks[i].id;
+    }
+    test_actor ender = {.data = ids};
+    test_spawn(&world, 0, &ender);
+    test_spawn(&world, 0, &target);
+    deed asked = {.target = target.id, .how = FAIL};
+    test_do(&world, &ender, take_all_cells, &asked);
+    cr_assert_eq(asked.err, JZX_OK);
+    test_until(&world, target.finis == 1);
+    cr_assert_eq(target.exit.kind, JZX_EXIT_FAIL);
+    cr_assert_eq(target.exit.code, 5);
+    cr_assert_eq(target.exit.origin, ender.id);
+    cr_assert_str_eq(target.exit.text, "", "it has no cell");
+    test_world_close(&world);
+}
+
+Test(monitor, exit_info_of_an_init_that_fails, .timeout = 60)
+{
+    test_world world;
+    test_world_open(&world, 1, NULL);
+    test_observer observer = {0};
+    test_observe(&world, 0, &observer);
+    test_actor target = {.init_result = JZX_ERR_NOT_FOUND};
+    jzx_spawn_options options;
+    test_actor_options(&target, &options);
+    options.name = "stillborn";
+    cr_assert_eq(jzx_spawn(host_of(&world, 0), &options, NULL), JZX_ERR_INIT);
+    test_world_settle(&world);
+    cr_assert_eq(observer.init_failures, 1);
+    cr_assert_eq(observer.exit.kind, JZX_EXIT_INIT);
+    cr_assert_eq(observer.exit.code, JZX_ERR_NOT_FOUND);
+    cr_assert_eq(observer.exit.origin, target.id);
+    cr_assert_str_eq(observer.exit.name, "stillborn");
+    test_world_close(&world);
+}
+
 Test(monitor, one_that_is_not_there_gives_NO_ACTOR, .timeout = 60)
 {
     test_world world;
