@@ -197,7 +197,8 @@ static void take_exit(jzx_loop *loop, jzx__link *link, const jzx_exit_info *exit
         return;
     }
     jzx_actor_id owner = link->owner;
-    const jzx__cause cause = {(uint8_t)exit->kind, exit->code, exit->id, exit->text};
+    bool init = exit->kind == JZX_EXIT_INIT; /* not the owner's own */
+    const jzx__cause cause = {init ? JZX_EXIT_FAIL : (uint8_t)exit->kind, exit->code, exit->id, exit->text};
     forget(loop, link);
     if (exit->kind != JZX_EXIT_NORMAL) {
         (void)jzx__life_end(loop, owner, &cause); /* K5 */

@@ -270,6 +270,13 @@ static void rest(jzx__tree *tree, jzx__child *child, bool forget)
     end_if_significant(tree, significant);
 }
 
+/* Its loop has closed; not just that of one it was linked to. */
+static bool lost_its_loop(const jzx__tree *tree, const jzx_exit_info *exit)
+{
+    const jzx_loop *loop = tree->loop->runtime->loops[jzx__id_loop(exit->id)];
+    return exit->kind == JZX_EXIT_LOOP_CLOSED && atomic_load_explicit(&loop->closed, memory_order_acquire) != 0;
+}
+
 /* A child has ended by itself. */
 static void exit_by_itself(jzx__tree *tree, jzx__child *child)
 {
@@ -277,7 +284,7 @@ static void exit_by_itself(jzx__tree *tree, jzx__child *child)
     jzx__tree_set_state(tree, child, JZX_CHILD_STOPPED);
     observe(tree, JZX_SUPERVISION_STOPPED, child, &exit, JZX_OK, 0);
     bool again = jzx__restarts((jzx_restart)child->restart, (jzx_exit_kind)exit.kind);
-    if (exit.kind == JZX_EXIT_LOOP_CLOSED && child->restart != JZX_TEMPORARY) {
+    if (lost_its_loop(tree, &exit) && child->restart != JZX_TEMPORARY) {
         if (can_move(tree, child)) {
             plan_restart(tree, child, &exit, 0); /* not its fault: it is not counted */
             return;

@@ -203,7 +203,7 @@ JZX_API jzx_err jzx_demonitor(jzx_context *context, uint64_t monitor);
 
 /**
  * Links this actor and `other`, which may live on any loop, for both: when one ends, so does the other, with the same kind,
- * code and text, and the first one as `origin`; but not when it ends as NORMAL. One that traps exits gets
+ * code and text (FAIL for INIT), and the first one as `origin`; but not when it ends as NORMAL. One that traps exits gets
  * JZX_TAG_SYS_EXIT instead, for NORMAL too, after every message that the other had sent it. As in OTP's link/1.
  *
  * Linking again, or to oneself, changes nothing. If `other` is gone already, or its loop has no room for the link, this

@@ -1250,6 +1250,46 @@ Test(link, an_init_that_fails_breaks_the_link_without_notice, .timeout = 60)
     }
 }
 
+static jzx_err link_and_fail(jzx_context *context, test_actor *actor)
+{
+    cr_assert_eq(jzx_link(context, *(const jzx_actor_id *)actor->data), JZX_OK);
+    return JZX_ERR_NOT_FOUND;
+}
+
+/* What an init has linked itself to hears that it failed; one that ends with it has not failed in its own init. */
+Test(link, an_init_that_links_and_fails_is_told, .timeout = 60)
+{
+    for (unsigned n = 0; n < 4; n++) {
+        test_world world;
+        test_world_open(&world, 2, NULL);
+        test_observer observer = {0};
+        exits e;
+        test_actor other = {0};
+        spawn_trapping(&world, n & 1, &other, &e);
+        order o = {.trap = (n & 2) != 0};
+        test_do(&world, &other, do_trap, &o);
+        test_observe(&world, n & 1, &observer);
+        test_actor child = {.on_init = link_and_fail, .data = &other.id};
+        jzx_spawn_options options;
+        test_actor_options(&child, &options);
+        cr_assert_eq(jzx_spawn(host_of(&world, 0), &options, NULL), JZX_ERR_INIT);
+        test_until(&world, e.count == 1 || other.finis == 1);
+        test_world_settle(&world);
+        cr_assert_eq(e.count, o.trap);
+        if (o.trap) {
+            cr_assert_eq(e.all[0].exit.kind, JZX_EXIT_INIT);
+            cr_assert_eq(e.all[0].exit.code, JZX_ERR_NOT_FOUND);
+        } else {
+            cr_assert_eq(other.exit.kind, JZX_EXIT_FAIL);
+            cr_assert_eq(other.exit.code, JZX_ERR_NOT_FOUND);
+            cr_assert_eq(other.exit.origin, child.id);
+            cr_assert_eq(observer.stops, 1);
+        }
+        cr_assert_eq(observer.init_failures, (n & 1) == 0);
+        test_world_close(&world);
+    }
+}
+
 Test(link, a_spawn_without_room_for_the_link_leaves_nothing, .timeout = 60)
 {
     jzx_config config;
@@ -1359,4 +1399,122 @@ Test(link, a_stop_with_links_everywhere_ends, .timeout = 60)
             cr_assert_eq(e[i].wrong, 0);
         }
     }
+}
+
+/* ---- supervisors that an actor has started ---- */
+
+typedef struct tree {
+    jzx_actor_id target; /* children link themselves to it */
+    uint32_t starts;
+    uint32_t finis;
+    jzx_err err;
+    jzx_err init;
+    jzx_actor_id id;
+    uint64_t ref;
+} tree;
+
+static jzx_err child_init(jzx_context *context, void *argument, void **state)
+{
+    tree *t = argument;
+    *state = t;
+    t->starts++;
+    return t->target != 0 ? jzx_link(context, t->target) : t->init;
+}
+
+static jzx_behavior_result child_behavior(jzx_context *context, void *state, const jzx_message *message)
+{
+    (void)context;
+    (void)state;
+    (void)message;
+    return JZX_BEHAVIOR_OK;
+}
+
+static void child_fini(jzx_context *context, void *state, const jzx_exit_info *info)
+{
+    (void)context;
+    (void)info;
+    ((tree *)state)->finis++;
+}
+
+static jzx_behavior_result start_tree(jzx_context *context, test_actor *actor, void *argument)
+{
+    (void)actor;
+    tree *t = argument;
+    jzx_child_spec child;
+    jzx_supervisor_spec spec;
+    jzx_child_spec_init(&child);
+    jzx_supervisor_spec_init(&spec);
+    child.init = child_init;
+    child.behavior = child_behavior;
+    child.fini = child_fini;
+    child.argument = t;
+    spec.intensity = 3;
+    spec.children = &child;
+    spec.child_count = 1;
+    t->err = jzx_supervisor_start(context, &spec, &t->id, &t->ref);
+    return JZX_BEHAVIOR_OK;
+}
+
+static void close_loop_of(test_world *world, test_actor *target)
+{
+    test_spawn(world, 1, target);
+    cr_assert_eq(jzx_loop_request_stop(world->loops[1]), JZX_OK);
+    test_until(world, target->finis == 1);
+    test_world_settle(world);
+}
+
+Test(link, a_supervisor_that_gives_up_tells_the_actor_that_started_it, .timeout = 60)
+{
+    test_world world;
+    test_world_open(&world, 2, NULL);
+    exits e;
+    test_actor owner = {0};
+    test_actor target = {0};
+    spawn_trapping(&world, 0, &owner, &e);
+    close_loop_of(&world, &target);
+    tree t = {.target = target.id}; /* each child ends with LOOP_CLOSED, by a link: that is no move to another loop */
+    test_do(&world, &owner, start_tree, &t);
+    cr_assert_eq(t.err, JZX_OK);
+    test_until(&world, e.count == 1);
+    cr_assert_eq(e.all[0].from, t.id);
+    cr_assert_eq(e.all[0].exit.kind, JZX_EXIT_ESCALATED);
+    cr_assert_eq(t.starts, 4, "one start and three restarts");
+    cr_assert_eq(t.finis, 4);
+    test_world_close(&world);
+}
+
+Test(link, a_supervisor_that_does_not_start_breaks_the_link_without_notice, .timeout = 60)
+{
+    test_world world;
+    test_world_open(&world, 1, NULL);
+    exits e;
+    test_actor owner = {0};
+    spawn_trapping(&world, 0, &owner, &e);
+    tree t = {.init = JZX_ERR_NOT_FOUND};
+    test_do(&world, &owner, start_tree, &t);
+    cr_assert_eq(t.err, JZX_OK);
+    test_until(&world, owner.received == 1);
+    test_world_settle(&world);
+    cr_assert_eq(owner.log[0].tag, JZX_TAG_SYS_SUPERVISOR);
+    cr_assert_eq(e.count, 0);
+    cr_assert_eq(records(&world, 0), 0);
+    test_world_close(&world);
+}
+
+Test(link, a_supervisor_ends_with_the_actor_that_started_it, .timeout = 60)
+{
+    test_world world;
+    test_world_open(&world, 1, NULL);
+    test_actor owner = {0};
+    test_spawn(&world, 0, &owner);
+    tree t = {0};
+    test_do(&world, &owner, start_tree, &t);
+    cr_assert_eq(t.err, JZX_OK);
+    test_until(&world, t.starts == 1);
+    test_world_settle(&world);
+    kill_and_wait(&world, &owner);
+    test_until(&world, t.finis == 1);
+    test_world_settle(&world);
+    cr_assert_eq(records(&world, 0), 0);
+    test_world_close(&world);
 }
