@@ -80,6 +80,7 @@ typedef struct test_world {
     bool started; /* the loops have threads */
     bool ran;     /* a loop has run on this thread */
     bool closed[TEST_LOOPS_MAX];
+    bool may_escalate; /* a run may end with JZX_ERR_ESCALATED */
     unsigned fds_before;
 } test_world;
 
