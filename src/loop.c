@@ -33,6 +33,12 @@ static void end_unrun(jzx_loop *loop)
     jzx__count_set(&loop->segment->state, JZX__LOOP_LEFT);
 }
 
+/* What a run tells of a runtime that has stopped in order. */
+static jzx_err outcome(const jzx_loop *loop)
+{
+    return jzx_runtime_escalation(loop->runtime, NULL, NULL) == JZX_OK ? JZX_ERR_ESCALATED : JZX_OK;
+}
+
 /* The first run, by the one thread that has taken `entered`. */
 static jzx_err first_run(jzx_loop *loop, bool *unrun)
 {
@@ -40,7 +46,7 @@ static jzx_err first_run(jzx_loop *loop, bool *unrun)
     if (err == JZX_ERR_LOOP_CLOSED) {
         end_unrun(loop);
         *unrun = true;
-        return JZX_OK;
+        return outcome(loop);
     }
     if (err != JZX_OK) {
         /* It may be tried again, or is torn down at the end. */
@@ -75,8 +81,8 @@ static void leave(jzx_loop *loop)
     if (jzx__park_pay(loop) != JZX_OK) { /* the last phase was perhaps opened here: the others must hear of it */
         jzx__park_ring_failed(loop);
     }
-    if (loop->result == JZX_OK && jzx_runtime_escalation(loop->runtime, NULL, NULL) == JZX_OK) {
-        loop->result = JZX_ERR_ESCALATED;
+    if (loop->result == JZX_OK) {
+        loop->result = outcome(loop);
     }
     jzx__count_set(&loop->segment->state, JZX__LOOP_LEFT);
     jzx__stop_left(loop);
