@@ -32,6 +32,7 @@ typedef enum bench_goal {
     BENCH_RATIO_AT_MOST,  /* ours / raw, for costs */
     BENCH_RATIO_AT_LEAST, /* ours / raw, for rates */
     BENCH_OURS_AT_MOST,   /* ours alone; raw, if there is one, is only shown */
+    BENCH_SHOWN,          /* no target */
 } bench_goal;
 
 typedef struct bench_target {

@@ -6,13 +6,10 @@
  * Raw: a record of 128 bytes taken from a slab and given back, an id with a generation, two callbacks, a cell pushed
  * and popped, a run queue.
  */
-#include "raw_actors.h"
+#include "raw_life.h"
 #include "world.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-enum { TAG_GO = 1, TAG_ONLY = 2, LITTER = 64, RAW_RECORDS = 1024 };
+enum { TAG_GO = 1, TAG_ONLY = 2, LITTER = 64 };
 
 /* What the actors of both sides count. */
 struct lives {
@@ -112,117 +109,43 @@ static double life_ours(uint64_t total)
 
 /* ---- raw ---- */
 
-struct record {
-    uint32_t generation;
-    uint32_t next_free;
-    struct lives *state;
-    bool (*behavior)(struct lives *state, const raw_cell *cell);
-    void (*fini)(struct lives *state);
-    raw_cell *mail;
-    uint64_t unused[11];
-};
-_Static_assert(sizeof(struct record) == 128, "the record of the raw side is 128 bytes");
-
-struct slab {
-    struct record records[RAW_RECORDS];
-    raw_cell cells[RAW_RECORDS];
-    uint32_t run_queue[RAW_RECORDS];
-    raw_cell *free_cells;
-    uint32_t free_record;
-    uint32_t run_head;
-    uint32_t run_tail;
-    struct lives lives;
-};
-
-static void raw_init(struct lives *lives, struct lives **state)
+static void raw_init(void *argument, void **state)
 {
+    struct lives *lives = argument;
     lives->inits++;
     *state = lives;
 }
 
-static bool raw_child(struct lives *lives, const raw_cell *cell)
+static bool raw_child(void *state, const raw_cell *cell)
 {
+    struct lives *lives = state;
     lives->handled++;
     lives->sum += cell->words[0];
     return true;
 }
 
-/* The three of a library: as such they are not inlined into their callers. */
-static __attribute__((noinline)) uint64_t raw_spawn(struct slab *slab, void (*init)(struct lives *, struct lives **))
+static void raw_fini(void *state)
 {
-    uint32_t index = slab->free_record;
-    BENCH_CHECK(index != RAW_RECORDS, "the slab is empty");
-    struct record *record = &slab->records[index];
-    slab->free_record = record->next_free;
-    record->behavior = raw_child;
-    record->fini = lives_end_one;
-    record->mail = NULL;
-    init(&slab->lives, &record->state);
-    return (uint64_t)record->generation << 32 | index;
-}
-
-static __attribute__((noinline)) bool raw_tell(struct slab *slab, uint64_t id, const uint64_t words[4])
-{
-    struct record *record = &slab->records[(uint32_t)id];
-    raw_cell *cell = slab->free_cells;
-    if (record->generation != (uint32_t)(id >> 32) || cell == NULL) {
-        return false;
-    }
-    slab->free_cells = (raw_cell *)(uintptr_t)cell->next;
-    *cell = raw_cell_make(TAG_ONLY, words);
-    record->mail = cell;
-    slab->run_queue[slab->run_tail++ % RAW_RECORDS] = (uint32_t)id;
-    return true;
-}
-
-static __attribute__((noinline)) void raw_run_one(struct slab *slab)
-{
-    uint32_t index = slab->run_queue[slab->run_head++ % RAW_RECORDS];
-    struct record *record = &slab->records[index];
-    raw_cell *cell = record->mail;
-    bool ended = record->behavior(record->state, cell);
-    cell->next = (uintptr_t)slab->free_cells;
-    slab->free_cells = cell;
-    if (ended) {
-        record->fini(record->state);
-        record->generation++;
-        record->next_free = slab->free_record;
-        slab->free_record = index;
-    }
-}
-
-static struct slab *slab_make(void)
-{
-    struct slab *slab = calloc(1, sizeof *slab);
-    BENCH_CHECK(slab != NULL, "out of memory");
-    for (uint32_t i = 0; i < RAW_RECORDS; i++) {
-        slab->records[i].next_free = i + 1;
-        slab->records[i].generation = 1;
-        slab->cells[i].next = (uintptr_t)slab->free_cells;
-        slab->free_cells = &slab->cells[i];
-    }
-    return slab;
+    lives_end_one(state);
 }
 
 static double life_raw(uint64_t total)
 {
-    struct slab *slab = slab_make();
-    struct lives *lives = &slab->lives;
-    void (*volatile init)(struct lives *, struct lives **) = raw_init;
-    lives->total = total;
-    lives->began_ns = bench_now_ns();
-    while (lives->spawned < total) {
-        for (int i = 0; i < LITTER && lives->spawned < total; i++) {
-            uint64_t words[4] = {lives->spawned++, 0, 0, 0};
-            BENCH_CHECK(raw_tell(slab, raw_spawn(slab, init), words), "the message was refused");
+    raw_slab *slab = raw_slab_open();
+    struct lives lives = {.total = total};
+    const raw_behavior behavior = {raw_init, raw_child, raw_fini};
+    lives.began_ns = bench_now_ns();
+    while (lives.spawned < total) {
+        for (int i = 0; i < LITTER && lives.spawned < total; i++) {
+            uint64_t words[4] = {lives.spawned++, 0, 0, 0};
+            uint64_t id = raw_slab_spawn(slab, &behavior, &lives);
+            BENCH_CHECK(raw_slab_tell(slab, id, TAG_ONLY, words), "the message was refused");
         }
-        while (slab->run_head != slab->run_tail) {
-            raw_run_one(slab);
+        while (raw_slab_run_one(slab)) {
         }
     }
-    double cost = lives_result(lives);
-    free(slab);
-    return cost;
+    raw_slab_close(slab);
+    return lives_result(&lives);
 }
 
 static void run_life(const bench_run *run)
