@@ -15,6 +15,7 @@ extern const struct bench bench_turn_latency;    /* turn_latency.c */
 extern const struct bench bench_post;            /* post.c */
 extern const struct bench bench_life;            /* life.c */
 extern const struct bench bench_restart;         /* restart.c */
+extern const struct bench bench_children;        /* children.c */
 extern const struct bench bench_idle_actor;      /* idle.c */
 extern const struct bench bench_timers;          /* timers.c */
 extern const struct bench bench_lateness;        /* lateness.c */

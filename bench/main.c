@@ -32,24 +32,10 @@ struct table {
 };
 
 static const struct bench *const all_benches[] = {
-    &bench_local_pingpong,
-    &bench_local_ring,
-    &bench_local_random,
-    &bench_stream,
-    &bench_remote_pingpong,
-    &bench_wake,
-    &bench_parked_trip,
-    &bench_turn_latency,
-    &bench_post,
-    &bench_life,
-    &bench_restart,
-    &bench_idle_actor,
-    &bench_timers,
-    &bench_lateness,
-    &bench_echo,
-    &bench_kv,
-    &bench_allocations,
-    &bench_idle_process,
+    &bench_local_pingpong, &bench_local_ring,  &bench_local_random, &bench_stream,       &bench_remote_pingpong,
+    &bench_wake,           &bench_parked_trip, &bench_turn_latency, &bench_post,         &bench_life,
+    &bench_restart,        &bench_children,    &bench_idle_actor,   &bench_timers,       &bench_lateness,
+    &bench_echo,           &bench_kv,          &bench_allocations,  &bench_idle_process,
 };
 enum { BENCH_COUNT = sizeof all_benches / sizeof all_benches[0] };
 
@@ -86,6 +72,14 @@ static void print_number(char *text, size_t size, double value)
     }
 }
 
+static const char *verdict(const bench_row *row)
+{
+    if (strcmp(row->target, "-") == 0) {
+        return "-";
+    }
+    return row->met ? "yes" : "NO";
+}
+
 static void print_row(const bench_row *row)
 {
     if (row->note[0] != '\0') {
@@ -98,10 +92,7 @@ static void print_row(const bench_row *row)
     print_number(ours, sizeof ours, row->ours);
     print_number(raw, sizeof raw, row->raw);
     print_number(ratio, sizeof ratio, row->ratio);
-    printf("%-52s %-10s %10s %10s %7s  %-9s %s\n", row->name, row->unit, ours, raw, ratio, row->target,
-           strcmp(row->target, "-") == 0 ? "-"
-           : row->met                    ? "yes"
-                                         : "NO");
+    printf("%-52s %-10s %10s %10s %7s  %-9s %s\n", row->name, row->unit, ours, raw, ratio, row->target, verdict(row));
 }
 
 static void print_machine(void)
