@@ -16,9 +16,11 @@ typedef struct jzx__map {
     const jzx_allocator *allocator;
 } jzx__map;
 
+enum { JZX__MAP_NEAR_BITS = 3 }; /* keys that differ in these alone have their buckets in one cache line */
+
 static inline uint32_t jzx__map_bits(uint32_t records_max)
 {
-    uint32_t bits = 1;
+    uint32_t bits = JZX__MAP_NEAR_BITS;
     while (bits < 31 && (1u << bits) < records_max) {
         bits++;
     }
@@ -51,7 +53,8 @@ static inline void jzx__map_deinit(jzx__map *map)
 /* Fibonacci hashing (Knuth, TAOCP vol. 3, 6.4). */
 static inline jzx__map_node **jzx__map_bucket(const jzx__map *map, uint64_t key)
 {
-    return &map->buckets[key * 0x9E3779B97F4A7C15ull >> (64 - map->bits)];
+    uint64_t far = (key >> JZX__MAP_NEAR_BITS) * 0x9E3779B97F4A7C15ull >> (64 - map->bits);
+    return &map->buckets[far ^ (key & ((1u << JZX__MAP_NEAR_BITS) - 1))];
 }
 
 static inline jzx__map_node *jzx__map_find(const jzx__map *map, uint64_t key)

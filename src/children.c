@@ -8,9 +8,10 @@ static uint64_t mix(uint64_t value)
     return value ^ value >> 31;
 }
 
+/* Siblings in a row are near one another, for they are mostly looked at one after the other. */
 static uint64_t index_key(const jzx__tree *tree, uint32_t index)
 {
-    return mix(tree->base.id ^ mix(index));
+    return mix(tree->base.id) + index;
 }
 
 static uint64_t name_key(const jzx__tree *tree, const char *name)
