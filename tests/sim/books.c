@@ -126,6 +126,32 @@ void books_dead(void *context, jzx_context *host, jzx_actor_id target, const jzx
 
 /* ---- ends ---- */
 
+/* One it was linked to has ended in the same way, or was not to be linked to. */
+static bool reason_by_link(const sim_player *player, const jzx_exit_info *info)
+{
+    const sim_play *play = player->play;
+    for (uint32_t i = 0; i < play->player_count; i++) {
+        const sim_player *other = &play->players[i];
+        if (other->id != info->origin || other == player ||
+            !(player->has_linked[i] || other->has_linked[player->index])) {
+            continue;
+        }
+        bool over = other->life == LIFE_ENDED || other->life == LIFE_STILLBORN;
+        switch ((jzx_exit_kind)info->kind) {
+        case JZX_EXIT_NORMAL:
+            return false;
+        case JZX_EXIT_LIMIT:
+            return play->knobs->links_max != 0 || (over && other->exit.kind == info->kind);
+        case JZX_EXIT_NO_ACTOR:
+        case JZX_EXIT_LOOP_CLOSED:
+            return over;
+        default:
+            return other->life == LIFE_STILLBORN ? info->kind == JZX_EXIT_FAIL : over && other->exit.kind == info->kind;
+        }
+    }
+    return false;
+}
+
 static bool reason_given(const sim_player *player, const jzx_exit_info *info)
 {
     const sim_play *play = player->play;
@@ -135,7 +161,7 @@ static bool reason_given(const sim_player *player, const jzx_exit_info *info)
     if (info->kind == JZX_EXIT_LOOP_CLOSED && play->alone[player->loop]) {
         return true;
     }
-    return (player->asked & 1u << info->kind) != 0;
+    return (player->asked & 1u << info->kind) != 0 || reason_by_link(player, info);
 }
 
 void books_ended(sim_player *player, const jzx_exit_info *info)
@@ -159,6 +185,7 @@ void books_ended(sim_player *player, const jzx_exit_info *info)
         player->requests[i].ref = 0;
     }
     memset(player->waiting, 0, sizeof player->waiting);
+    memset(player->linked, 0, sizeof player->linked);
     for (uint32_t i = 0; i < NAMES; i++) {
         if (play->holders[i] == player) {
             play->holders[i] = NULL;
@@ -188,6 +215,9 @@ static bool exit_true(const sim_player *target, const jzx_exit_info *exit)
     const sim_play *play = target->play;
     switch ((jzx_exit_kind)exit->kind) {
     case JZX_EXIT_NO_ACTOR:
+        if (target->life == LIFE_ENDED && exit->uptime_ns != 0) {
+            return memcmp(exit, &target->exit, sizeof *exit) == 0; /* it ended so, by a link */
+        }
         return target->life == LIFE_ENDED || target->life == LIFE_STILLBORN;
     case JZX_EXIT_LOOP_CLOSED:
         if (target->life == LIFE_ENDED && exit->uptime_ns != 0) {
@@ -195,7 +225,10 @@ static bool exit_true(const sim_player *target, const jzx_exit_info *exit)
         }
         return play->stopping || play->alone[target->loop];
     case JZX_EXIT_LIMIT:
-        return play->knobs->monitors_max != 0;
+        if (target->life == LIFE_ENDED && memcmp(exit, &target->exit, sizeof *exit) == 0) {
+            return true;
+        }
+        return play->knobs->monitors_max != 0 || play->knobs->links_max != 0;
     case JZX_EXIT_INIT:
         return target->life == LIFE_STILLBORN;
     default:
@@ -232,7 +265,66 @@ void books_down(sim_player *watcher, const jzx_down *down)
     found->number = 0;
 }
 
+void books_link(sim_player *player, const sim_player *target)
+{
+    player->linked[target->index] = true;
+    player->has_linked[target->index] = true;
+    player->exits[target->index]++;
+}
+
+void books_exit(sim_player *player, const jzx_exit *exit)
+{
+    sim_play *play = player->play;
+    sim_player *from = NULL;
+    for (uint32_t i = 0; i < play->player_count; i++) {
+        from = play->players[i].id == exit->from ? &play->players[i] : from;
+    }
+    if (from == NULL || (player->exits[from->index] == 0 && !from->has_linked[player->index])) {
+        world_fail(play->world, "player %u got an EXIT of one it is not linked to", player->index);
+        return;
+    }
+    world_check(play->world, player->traps && exit->exit.id == from->id);
+    if (!exit_true(from, &exit->exit)) {
+        world_fail(play->world, "EXIT of player %u says kind %u, its fini saw %u", from->index, exit->exit.kind,
+                   from->exit.kind);
+    }
+    bool end = exit->exit.uptime_ns != 0; /* or that there is none */
+    if (end && player->told[from->index]) {
+        world_fail(play->world, "player %u is told a second time of the end of %u", player->index, from->index);
+    }
+    player->told[from->index] |= end;
+    bool refused = exit->exit.kind == JZX_EXIT_LIMIT && !end;
+    if (!refused && play->pair_open[from->index][player->index] != 0) {
+        world_fail(play->world, "EXIT of player %u came to %u before %u messages that it had sent", from->index,
+                   player->index, play->pair_open[from->index][player->index]);
+    }
+    if (!refused) {
+        books_nameless(from);
+    }
+    player->linked[from->index] = false;
+    player->exits[from->index] -= player->exits[from->index] != 0;
+}
+
 /* ---- what is still to come ---- */
+
+static const char *link_open(const sim_player *player)
+{
+    const sim_play *play = player->play;
+    for (uint32_t i = 0; i < play->player_count; i++) {
+        const sim_player *other = &play->players[i];
+        bool over = other->life == LIFE_ENDED || other->life == LIFE_STILLBORN;
+        if (!player->linked[i] || !over || other->has_unlinked[player->index]) {
+            continue;
+        }
+        if (player->traps) {
+            return "an EXIT";
+        }
+        if (other->life == LIFE_STILLBORN || other->exit.kind != JZX_EXIT_NORMAL) {
+            return "an end by a link";
+        }
+    }
+    return NULL;
+}
 
 static const char *player_open(const sim_player *player)
 {
@@ -246,6 +338,9 @@ static const char *player_open(const sim_player *player)
     }
     if (player->ticks > 0) {
         return "a timer";
+    }
+    if (link_open(player) != NULL) {
+        return link_open(player);
     }
     for (uint32_t i = 0; i < OPEN_MAX; i++) {
         uint8_t target = play->players[player->monitors[i].target].life;
@@ -369,8 +464,36 @@ static void check_lane(sim_play *play, const jzx__lane *lane)
     world_check(play->world, home == lane->block_count); /* L2 */
 }
 
+static bool has_link(const jzx_loop *loop, jzx_actor_id owner, jzx_actor_id partner)
+{
+    uint32_t index = jzx__slot_find(&loop->slots, owner);
+    const jzx__resource *resource = index == JZX__SLOT_NONE ? NULL : jzx__slot_cold(&loop->slots, index)->owned;
+    for (; resource != NULL; resource = resource->next) {
+        if (resource->kind == JZX__RESOURCE_LINK && ((const jzx__link *)resource)->partner == partner) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Each side of a link has the other, and nothing is left of those that are undone (K1). */
+static void check_links(sim_play *play, const jzx_loop *loop)
+{
+    uint32_t links = 0;
+    for (uint32_t i = 0; i < play->player_count * play->player_count; i++) {
+        const sim_player *one = &play->players[i / play->player_count];
+        const sim_player *other = &play->players[i % play->player_count];
+        if (one->life == LIFE_ALIVE && one->loop == loop->index && has_link(loop, one->id, other->id)) {
+            links++;
+            world_check(play->world, has_link(play->loops[other->loop].loop, other->id, one->id));
+        }
+    }
+    world_check(play->world, loop->links.used == links);
+}
+
 static void check_loop(sim_play *play, const jzx_loop *loop)
 {
+    check_links(play, loop);
     uint32_t live = 0;
     uint32_t monitors = 0;
     uint32_t suffered = 0;

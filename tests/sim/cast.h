@@ -6,6 +6,7 @@
  *   mail      every accepted message is handled once or reported dead once (and dropped once, if by pointer), and what
  *             one sender sent to one receiver is handled in the order it was sent
  *   monitors  one DOWN each, behind all mail of the one that ended, unless removed or the watcher ended first
+ *   links     one exit each, behind all mail of the one that ended, unless undone; both sides alike when all is quiet
  *   requests  one answer each, also for spawns, unless the asker ended first
  *   resumes   one notice for each that was asked for
  *   lives     one fini for each init, with a reason that somebody gave
@@ -41,6 +42,7 @@ typedef struct cast_knobs {
     uint32_t cap_least, cap_most; /* of a mailbox; 0: 1 */
     uint32_t monitors_max;        /* of the config; 0: plenty */
     uint32_t resumes_max;
+    uint32_t links_max;
     uint32_t hosts;       /* that a loop is driven by a host */
     uint32_t lingers;     /* that it lingers */
     uint32_t watches;     /* that descriptors are watched */
@@ -49,7 +51,7 @@ typedef struct cast_knobs {
     uint32_t spare_cells; /* beyond what the config must have, for requests that stay open */
     bool stop_anytime;    /* the stop comes at any moment, not at the end */
     /* Weights of what a player does. */
-    uint32_t say, ask, spawn, monitor, demonitor, end_other, end_self, timer, name;
+    uint32_t say, ask, spawn, monitor, demonitor, end_other, end_self, timer, name, link;
 } cast_knobs;
 
 /* Draws a whole run from the seed, runs it and looks at the books. NULL, or what was wrong. */

@@ -59,7 +59,14 @@ typedef struct sim_player {
     open_monitor monitors[OPEN_MAX];
     open_request requests[OPEN_MAX];
     bool waiting[PLAYERS]; /* for a resume notice */
-    uint64_t kept[KEPT];   /* requests to answer later; 0: free */
+    bool traps;
+    bool born_linked;     /* to its asker */
+    bool linked[PLAYERS]; /* it has asked so, and neither undone it nor heard of an end since */
+    bool has_linked[PLAYERS];
+    bool has_unlinked[PLAYERS];
+    bool told[PLAYERS];      /* of the end */
+    uint32_t exits[PLAYERS]; /* that may come for its own links, made since it has undone one */
+    uint64_t kept[KEPT];     /* requests to answer later; 0: free */
     jzx_timer_id alarm;
     uint64_t alarm_due_ns;
     uint32_t alarm_mail;
@@ -134,6 +141,8 @@ void host_says(sim_driven *driven); /* from outside of a turn, on the loop's own
 /* books.c */
 uint32_t books_offer(sim_play *play, uint32_t from, uint32_t to, uint32_t tag, bool pointer, jzx_message *message);
 void books_refused(sim_play *play, uint32_t number);
+void books_exit(sim_player *player, const jzx_exit *exit);
+void books_link(sim_player *player, const sim_player *target);
 uint32_t books_number(const jzx_message *message);
 void books_handled(sim_play *play, sim_player *receiver, const jzx_message *message);
 void books_dead(void *play, jzx_context *context, jzx_actor_id target, const jzx_message *message,

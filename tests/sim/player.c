@@ -199,6 +199,12 @@ static void spawn(sim_player *self, jzx_context *context)
     player_options(child, &options);
     child->fails = world_chance(play->world, 150);
     child->loop = world_below(play->world, play->loop_count);
+    if (play->knobs->link != 0 && world_chance(play->world, 400)) {
+        options.link = true;
+        child->born_linked = true;
+        child->asker = self->index;
+        books_link(self, child);
+    }
     if (child->loop == context->loop->index && world_chance(play->world, 512)) {
         jzx_actor_id id = 0;
         jzx_err err = jzx_spawn(context, &options, &id);
@@ -208,6 +214,8 @@ static void spawn(sim_player *self, jzx_context *context)
             child->life = LIFE_STILLBORN;
             world_check(play->world, err == JZX_ERR_LOOP_CLOSED || err == JZX_ERR_LIMIT || err == JZX_ERR_STOPPING);
         }
+        self->linked[child->index] &= err == JZX_OK;
+        child->asker = PLAYERS;
         return;
     }
     options.placement = JZX_PLACE_LOOP;
@@ -217,6 +225,7 @@ static void spawn(sim_player *self, jzx_context *context)
     *request = (open_request){err == JZX_OK ? ref : 0, child->index};
     child->asker = self->index;
     if (err != JZX_OK) {
+        self->linked[child->index] = false;
         child->life = LIFE_STILLBORN;
         check_refusal(play, child, err);
     }
@@ -266,6 +275,30 @@ static void name(sim_player *self, jzx_context *context)
     }
 }
 
+/* Links or unlinks. */
+static void link_or_not(sim_player *self, jzx_context *context)
+{
+    sim_play *play = self->play;
+    sim_player *target = somebody(play);
+    if (target == NULL || target == self) {
+        return;
+    }
+    if (world_chance(play->world, 400)) {
+        self->linked[target->index] = false;
+        self->has_unlinked[target->index] = true;
+        self->exits[target->index] = 0;
+        world_check(play->world, jzx_unlink(context, target->id) == JZX_OK);
+        return;
+    }
+    bool before = self->linked[target->index];
+    books_link(self, target); /* its end may come before the call returns */
+    jzx_err err = jzx_link(context, target->id);
+    if (err != JZX_OK) {
+        self->linked[target->index] = before;
+        world_check(play->world, err == JZX_ERR_LIMIT && play->knobs->links_max != 0);
+    }
+}
+
 /* Its own end: a result to return, or a call that takes effect when the handler returns. */
 static jzx_behavior_result end_self(sim_player *self, jzx_context *context)
 {
@@ -299,7 +332,7 @@ static jzx_behavior_result act(sim_player *self, jzx_context *context)
     sim_play *play = self->play;
     const cast_knobs *knobs = play->knobs;
     const uint32_t weights[] = {knobs->say,       knobs->ask,      knobs->spawn, knobs->monitor, knobs->demonitor,
-                                knobs->end_other, knobs->end_self, knobs->timer, knobs->name};
+                                knobs->end_other, knobs->end_self, knobs->timer, knobs->name,    knobs->link};
     uint32_t sum = 0;
     for (uint32_t i = 0; i < JZX__COUNT(weights); i++) {
         sum += weights[i];
@@ -333,8 +366,11 @@ static jzx_behavior_result act(sim_player *self, jzx_context *context)
     case 7:
         alarm_set(self, context);
         break;
-    default:
+    case 8:
         name(self, context);
+        break;
+    default:
+        link_or_not(self, context);
         break;
     }
     return JZX_BEHAVIOR_OK;
@@ -382,6 +418,7 @@ static void close_request(sim_player *self, uint64_t ref, const jzx_spawned *spa
             return;
         }
         sim_player *child = &play->players[self->requests[i].about];
+        self->linked[child->index] &= spawned->err == JZX_OK;
         if (spawned->err == JZX_OK) {
             world_check(play->world, spawned->id == child->id && child->id != 0);
         } else if (spawned->err == JZX_ERR_INIT) {
@@ -482,6 +519,10 @@ static jzx_behavior_result behavior(jzx_context *context, void *state, const jzx
         play->signals++;
         books_down(self, jzx_message_data(message));
         return JZX_BEHAVIOR_OK;
+    case JZX_TAG_SYS_EXIT:
+        play->signals++;
+        books_exit(self, jzx_message_data(message));
+        return JZX_BEHAVIOR_OK;
     case JZX_TAG_SYS_RESUME:
         play->signals++;
         resumed(self, jzx_message_data(message));
@@ -525,6 +566,9 @@ static jzx_err init(jzx_context *context, void *argument, void **state)
     self->id = jzx_self(context);
     self->loop = jzx_actor_loop(self->id);
     self->life = LIFE_ALIVE;
+    if (self->born_linked) {
+        books_link(self, &play->players[self->asker]);
+    }
     world_point("player: init");
     next_tick(self, context);
     watch_begin(self, context);
@@ -591,6 +635,7 @@ void player_options(sim_player *player, jzx_spawn_options *options)
     options->messages_per_turn = (uint16_t)(1 + world_below(world, 8));
     options->mailbox_policy = (uint8_t)(world_chance(world, 200) ? world_below(world, 3) : JZX_MAILBOX_REFUSE);
     options->name = "player";
+    options->trap_exit = player->traps = player->play->knobs->link != 0 && world_chance(world, 512);
 }
 
 void player_cast(sim_play *play, jzx_context *context, uint32_t loop)

@@ -34,6 +34,50 @@ static const char *ends(uint64_t seed)
         .timer = 50,
         .name = 100,
     };
+    static const cast_knobs links = {
+        .loops_least = 1,
+        .loops_most = 4,
+        .players_least = 4,
+        .players_most = 14,
+        .ticks_most = 8,
+        .actions_most = 10,
+        .pause_max_ns = 50000,
+        .spare_cells = 600,
+        .cap_most = 6,
+        .hosts = 100,
+        .lingers = 100,
+        .stop_alone = 100,
+        .say = 200,
+        .ask = 60,
+        .spawn = 60,
+        .monitor = 60,
+        .demonitor = 20,
+        .end_other = 20,
+        .end_self = 8,
+        .timer = 20,
+        .name = 20,
+        .link = 300,
+    };
+    static const cast_knobs few_links = {
+        .loops_least = 2,
+        .loops_most = 3,
+        .players_least = 4,
+        .players_most = 12,
+        .ticks_most = 8,
+        .actions_most = 10,
+        .pause_max_ns = 20000,
+        .links_max = 8,
+        .spare_cells = 600,
+        .cap_most = 3,
+        .lingers = 100,
+        .say = 200,
+        .ask = 50,
+        .spawn = 40,
+        .end_other = 10,
+        .end_self = 5,
+        .timer = 20,
+        .link = 200,
+    };
     static const cast_knobs few = {
         .loops_least = 2,
         .loops_most = 3,
@@ -67,8 +111,8 @@ static const char *ends(uint64_t seed)
         .spawn = 10,         .monitor = 60,         .demonitor = 10,    .end_other = 25,     .end_self = 2,
         .timer = 10,
     };
-    static const cast_knobs *const all[] = {&plenty, &plenty, &few, &poor};
-    return cast_play(seed, all[seed % 4], NULL);
+    static const cast_knobs *const all[] = {&plenty, &links, &few, &poor, &links, &few_links};
+    return cast_play(seed, all[seed % JZX__COUNT(all)], NULL);
 }
 
 Test(signal, one_DOWN_one_answer_one_notice_whatever_races, .timeout = 600)
