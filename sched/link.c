@@ -23,11 +23,11 @@
  *   if this record is only here because of the LINK that is undone (`own` is our `peer`, and we have not asked).
  *
  * A link from the side that has not asked so far is one more LINK, since an UNLINK may be under way already; otherwise it
- * could undo what both sides asked for after it. A LINK_NONE counts by number, since room may have come meanwhile; an exit by the
- * pair, since ids are used once. tests/sim/link_model.py goes through all orders of up to four steps (link, unlink, end) on
- * each side and of the signals, with two refusals for want of room, and finds that K1 holds, that a link lasts which nobody
- * unlinks later, that an unlink ends one at rest, and that exactly one exit comes from a partner that ends; it finds
- * a broken order for every part of the rule that is left out.
+ * could undo what both sides asked for after it. A LINK_NONE counts by number, since room may have come meanwhile; an
+ * exit by the pair, since ids are used once. tests/sim/link_model.py goes through all orders of up to four steps (link,
+ * unlink, end) on each side and of the signals, with two refusals for want of room, and finds that K1 holds, that a link
+ * lasts which nobody unlinks later, that an unlink ends one at rest, and that exactly one exit comes from a partner that
+ * ends; it finds a broken order for every part of the rule that is left out.
  */
 #include "sched/loop.h"
 
