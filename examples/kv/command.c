@@ -241,9 +241,9 @@ static void run_mset(struct call *call)
     for (uint32_t at = 1; at < call->count; at += 2) {
         struct kv_request request = {
             .code = KV_SET, .flags = KV_QUIET, .key = argument(call, at), .value = argument(call, at + 1)};
-        operate(call, &request, KV_TELL);
+        operate(call, &request, KV_NO_REPLY);
     }
-    reply_ok(call);
+    kv_round_finish(call->round, KV_TELL_OK);
 }
 
 static void add(struct call *call, int64_t amount)
@@ -373,8 +373,8 @@ static void run_flushall(struct call *call)
         reply_error(call, "ERR syntax error");
         return;
     }
-    operate_everywhere(call, KV_CLEAR, KV_QUIET, KV_TELL);
-    reply_ok(call);
+    operate_everywhere(call, KV_CLEAR, KV_QUIET, KV_NO_REPLY);
+    kv_round_finish(call->round, KV_TELL_OK);
 }
 
 /* Commands about the connection. */

@@ -124,11 +124,12 @@ static void ask_again_later(jzx_context *context, struct connection *connection,
     }
 }
 
-/* Sends a request. When it is refused for now, notes that. */
+/* Sends a request. When it is refused for now, notes that; when the shard is down, that its operations are lost. */
 static bool request(jzx_context *context, struct connection *connection, uint16_t shard, const jzx_message *message)
 {
-    jzx_actor_id to = connection->session.loop->server->shards[shard];
-    jzx_err err = jzx_request(context, to, message, JZX_FOREVER, NULL);
+    struct kv_loop *loop = connection->session.loop;
+    jzx_actor_id to = loop->server->shards[shard];
+    jzx_err err = jzx_request(context, to, message, JZX_FOREVER, &connection->round->refs[shard]);
     switch (err) {
     case JZX_OK:
         connection->waiting++;
@@ -137,6 +138,10 @@ static bool request(jzx_context *context, struct connection *connection, uint16_
     case JZX_ERR_WOULD_BLOCK:
     case JZX_ERR_LIMIT:
         ask_again_later(context, connection, to, err);
+        return false;
+    case JZX_ERR_NO_SUCH_ACTOR:
+    case JZX_ERR_STOPPING:
+        kv_round_lose(connection->round, &loop->batches, shard);
         return false;
     default:
         lose(context, connection); /* the server is stopping */
@@ -151,7 +156,7 @@ static void send_batch(jzx_context *context, struct connection *connection, stru
     batch->sent = true;
     if (request(context, connection, shard, &message)) {
         connection->round->batches[shard] = NULL; /* B1: it is the message's now */
-    } else {
+    } else if (connection->round->batches[shard] == batch) {
         batch->sent = false;
     }
 }
@@ -178,7 +183,7 @@ static void send_batches(jzx_context *context, struct connection *connection)
     struct kv_round *round = connection->round;
     for (uint32_t i = 0; i < round->touched_count && !connection->lost; i++) {
         struct kv_batch *batch = round->batches[round->touched[i]];
-        if (batch != NULL && !batch->sent) {
+        if (batch != NULL && batch != KV_LOST && !batch->sent) {
             send_batch(context, connection, batch);
         }
     }
@@ -230,9 +235,12 @@ static void reply(jzx_context *context, struct connection *connection)
         }
         if (round->telling == KV_TOLD_STOP) {
             struct kv_batch *batch = round->blocked;
+            uint16_t shard = batch->shard;
             kv_batch_rewind(batch);
             send_batch(context, connection, batch);
-            return;
+            if (round->batches[shard] != KV_LOST) {
+                return;
+            }
         }
         kv_round_tell(round);
     }
@@ -433,6 +441,19 @@ static void on_reply(jzx_context *context, struct connection *connection, const 
     go_on(context, connection);
 }
 
+/* The shard has ended with the request, or the server stops. */
+static void on_no_answer(jzx_context *context, struct connection *connection, const jzx_message *message)
+{
+    const jzx_no_answer *why = jzx_message_data(message);
+    connection->waiting--;
+    if (why->reason == JZX_DROP_CLOSED || !kv_round_lose_request(connection->round, message->ref)) {
+        lose(context, connection);
+        return;
+    }
+    reply_if_complete(context, connection);
+    go_on(context, connection);
+}
+
 static bool leaving(const struct connection *connection)
 {
     return atomic_load_explicit(&connection->session.loop->leaving, memory_order_relaxed);
@@ -467,8 +488,7 @@ static jzx_behavior_result behave(jzx_context *context, void *state, const jzx_m
         on_resume(context, connection);
         break;
     case JZX_TAG_SYS_NO_ANSWER:
-        connection->waiting--;
-        lose(context, connection);
+        on_no_answer(context, connection, message);
         break;
     default:
         return JZX_BEHAVIOR_UNHANDLED;

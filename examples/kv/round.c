@@ -2,6 +2,8 @@
 
 #include "resp.h"
 
+struct kv_batch kv_lost_batch;
+
 struct kv_round *kv_round_take(struct kv_rounds *rounds)
 {
     struct kv_round *round = rounds->first;
@@ -10,10 +12,11 @@ struct kv_round *kv_round_take(struct kv_rounds *rounds)
         rounds->count--;
         return round;
     }
-    size_t size = sizeof *round + rounds->shard_count * (sizeof(struct kv_batch *) + sizeof(uint16_t));
-    round = calloc(1, size);
+    size_t per_shard = sizeof(struct kv_batch *) + sizeof(uint64_t) + sizeof(uint16_t);
+    round = calloc(1, sizeof *round + rounds->shard_count * per_shard);
     if (round != NULL) {
-        round->touched = (uint16_t *)(void *)&round->batches[rounds->shard_count];
+        round->refs = (uint64_t *)(void *)&round->batches[rounds->shard_count];
+        round->touched = (uint16_t *)(void *)&round->refs[rounds->shard_count];
     }
     return round;
 }
@@ -30,7 +33,7 @@ void kv_round_give(struct kv_rounds *rounds, struct kv_pool *pool, struct kv_rou
 {
     for (uint32_t i = 0; i < round->touched_count; i++) {
         struct kv_batch *batch = round->batches[round->touched[i]];
-        if (batch != NULL) {
+        if (batch != NULL && batch != KV_LOST) {
             kv_batch_give(pool, batch);
         }
         round->batches[round->touched[i]] = NULL;
@@ -53,6 +56,7 @@ void kv_round_give(struct kv_rounds *rounds, struct kv_pool *pool, struct kv_rou
     round->sending = NULL;
     round->sent = 0;
     round->failed = false;
+    round->missing = false;
     round->blocked = NULL;
     round->next = rounds->first;
     rounds->first = round;
@@ -74,7 +78,7 @@ static void add_slot(struct kv_round *round, enum kv_slot_kind kind, uint16_t so
 {
     if (round->slot_count != 0) {
         struct kv_slot *last = &round->slots[round->slot_count - 1];
-        if (last->kind == kind && last->source == source && kind <= KV_SUM_SECOND) {
+        if (last->kind == kind && last->source == source && kind <= KV_NO_REPLY) {
             last->count += count;
             return;
         }
@@ -136,6 +140,26 @@ void kv_round_finish(struct kv_round *round, enum kv_slot_kind kind)
     add_slot(round, kind, KV_LOCAL, 0);
 }
 
+void kv_round_lose(struct kv_round *round, struct kv_pool *pool, uint16_t shard)
+{
+    if (round->batches[shard] != NULL) {
+        kv_batch_give(pool, round->batches[shard]);
+    }
+    round->batches[shard] = KV_LOST;
+}
+
+bool kv_round_lose_request(struct kv_round *round, uint64_t ref)
+{
+    for (uint32_t i = 0; i < round->touched_count; i++) {
+        uint16_t shard = round->touched[i];
+        if (round->refs[shard] == ref && round->batches[shard] == NULL) {
+            round->batches[shard] = KV_LOST;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The bytes of the next `count` replies of a batch. */
 static struct kv_bytes take_replies(struct kv_batch *batch, uint32_t count)
 {
@@ -163,15 +187,29 @@ static int64_t sum_replies(struct kv_batch *batch, uint32_t count)
     return sum;
 }
 
+/* O3. Returns how much of the slot that was: all. */
+static uint32_t tell_lost(struct kv_round *round, const struct kv_slot *slot)
+{
+    uint32_t count = slot->count - round->slot_told;
+    round->missing |= slot->kind != KV_TELL;
+    for (uint32_t i = 0; slot->kind == KV_TELL && i < count; i++) {
+        RESP_LITERAL(&round->output, KV_SHARD_DOWN);
+    }
+    return count;
+}
+
 /* Tells a slot from a shard, or as much as the batch has. Returns how much of the slot that was. */
 static uint32_t tell_batch(struct kv_round *round, const struct kv_slot *slot)
 {
     struct kv_batch *batch = round->batches[slot->source];
+    if (batch == KV_LOST) {
+        return tell_lost(round, slot);
+    }
     uint32_t count = slot->count - round->slot_told;
     if (count > batch->done - batch->told) {
         count = batch->done - batch->told;
     }
-    if (slot->kind == KV_TELL) {
+    if (slot->kind == KV_TELL || slot->kind == KV_NO_REPLY) {
         struct kv_bytes bytes = take_replies(batch, count);
         kv_buffer_append(&round->output, bytes.data, bytes.size);
     } else {
@@ -187,13 +225,18 @@ static void tell_own(struct kv_round *round, const struct kv_slot *slot)
         round->local_at += slot->count;
         return;
     }
-    if (slot->kind == KV_TELL_SUM) {
-        resp_number(&round->output, round->sums[0]);
-    } else {
+    if (slot->kind == KV_TELL_LATE) {
         round->late(round->late_context, round->sums, &round->output);
+    } else if (round->missing) {
+        RESP_LITERAL(&round->output, KV_SHARD_DOWN);
+    } else if (slot->kind == KV_TELL_OK) {
+        RESP_LITERAL(&round->output, "+OK\r\n");
+    } else {
+        resp_number(&round->output, round->sums[0]);
     }
     round->sums[0] = 0;
     round->sums[1] = 0;
+    round->missing = false;
 }
 
 /* When all replies come from one place in one piece they are sent from there. */
@@ -204,7 +247,7 @@ static bool tell_whole(struct kv_round *round)
         return false;
     }
     struct kv_batch *batch = slot->source != KV_LOCAL ? round->batches[slot->source] : NULL;
-    if (batch != NULL && (batch->told != 0 || batch->done < batch->count)) {
+    if (batch != NULL && (batch == KV_LOST || batch->told != 0 || batch->done < batch->count)) {
         return false;
     }
     round->sending = batch != NULL ? &batch->out : &round->local;

@@ -12,6 +12,9 @@
  *   O1  The operations of a connection on one key are done in the order of its commands: they are in one batch, and there
  *       is one batch of a connection to a shard at a time.
  *   O2  Slots are told strictly in order. A slot whose reply is not there yet stops the telling.
+ *   O3  Each operation is answered, also when its shard has ended with the batch or before it: the batch is then KV_LOST,
+ *       and each of its operations that are not told yet is told KV_SHARD_DOWN. A command on many keys that misses one of
+ *       them has that answer too, as a whole or, for MGET, in that place.
  */
 #ifndef KV_ROUND_H
 #define KV_ROUND_H
@@ -31,8 +34,10 @@ enum kv_slot_kind {
     KV_TELL,       /* `count` replies of the source; of KV_LOCAL `count` bytes */
     KV_SUM_FIRST,  /* `count` numbers of the source, added to sums[0] */
     KV_SUM_SECOND, /* the same with sums[1] */
+    KV_NO_REPLY,   /* `count` operations of the source with KV_QUIET: a slot that follows speaks for them */
     KV_TELL_SUM,   /* sums[0] */
-    KV_TELL_LATE,  /* what `late` writes; it may use the sums */
+    KV_TELL_OK,    /* +OK */
+    KV_TELL_LATE,  /* what `late` writes; it may use the sums, which lack the shards that are down */
 };
 
 enum kv_telling {
@@ -40,6 +45,8 @@ enum kv_telling {
     KV_TOLD_PART, /* `sending` is to be sent, then there is more to tell */
     KV_TOLD_STOP, /* as KV_TOLD_PART, but `blocked` must be sent to its shard again first */
 };
+
+#define KV_SHARD_DOWN "-TRYAGAIN shard restarting\r\n"
 
 struct kv_slot {
     uint16_t kind;
@@ -69,11 +76,17 @@ struct kv_round {
     size_t sent;
     enum kv_telling telling; /* what is to be done after that */
     struct kv_batch *blocked;
-    bool failed; /* no memory on the way: the connection ends */
+    bool failed;  /* no memory on the way: the connection ends */
+    bool missing; /* an operation of the command that is being told was lost */
     uint32_t touched_count;
     uint16_t *touched;          /* shards with a batch in this round */
+    uint64_t *refs;             /* by shard: the request that took its batch away */
     struct kv_batch *batches[]; /* by shard */
 };
+
+/* Stands for a batch that ended with its shard. */
+extern struct kv_batch kv_lost_batch;
+#define KV_LOST (&kv_lost_batch)
 
 /* One loop's rounds. */
 struct kv_rounds {
@@ -99,7 +112,7 @@ static inline struct kv_buffer *kv_round_local(struct kv_round *round)
 }
 void kv_round_told(struct kv_round *round);
 
-/* Adds a slot without a source: KV_TELL_SUM or KV_TELL_LATE. */
+/* Adds a slot without a source: KV_TELL_SUM, KV_TELL_OK or KV_TELL_LATE. */
 void kv_round_finish(struct kv_round *round, enum kv_slot_kind kind);
 
 static inline bool kv_round_full(const struct kv_round *round)
@@ -108,7 +121,13 @@ static inline bool kv_round_full(const struct kv_round *round)
            round->local.size >= KV_OUTPUT_SOFT_MAX;
 }
 
-/* Puts together what can be told now, as `sending`, and sets `telling`. Every batch must be back. */
+/* Gives up the batch of a shard, which is gone, or is given back here. */
+void kv_round_lose(struct kv_round *round, struct kv_pool *pool, uint16_t shard);
+
+/* Gives up the batch that the request `ref` took away. False when there is none. */
+bool kv_round_lose_request(struct kv_round *round, uint64_t ref);
+
+/* Puts together what can be told now, as `sending`, and sets `telling`. Every batch must be back, or lost. */
 void kv_round_tell(struct kv_round *round);
 
 #endif

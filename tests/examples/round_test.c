@@ -42,12 +42,20 @@ static void operate(struct world *world, struct kv_round *round, uint8_t code, c
     kv_round_operate(round, &world->pool, (uint16_t)(request.hash >> 48 & (SHARDS - 1)), &request, kind);
 }
 
+/* The shard of a key. */
+static uint16_t shard_of(const char *key)
+{
+    return (uint16_t)(store_hash(seed, key, strlen(key)) >> 48 & (SHARDS - 1));
+}
+
 /* Executes what is to be executed and tells until all is told. Returns in how many pieces. */
 static int run(struct world *world, struct kv_round *round)
 {
     for (uint32_t i = 0; i < round->touched_count; i++) {
         struct kv_batch *batch = round->batches[round->touched[i]];
-        kv_batch_execute(batch, &world->stores[batch->shard], 0);
+        if (batch != KV_LOST) {
+            kv_batch_execute(batch, &world->stores[batch->shard], 0);
+        }
     }
     for (int pieces = 1;; pieces++) {
         kv_round_tell(round);
@@ -99,6 +107,77 @@ Test(round, replies_have_the_order_of_the_commands)
     expect_told(&world, "+first\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n+middle\r\n"
                         "$1\r\nf\r\n$1\r\ne\r\n$1\r\nd\r\n$1\r\nc\r\n$1\r\nb\r\n$1\r\na\r\n:2\r\n");
     kv_round_give(&world.rounds, &world.pool, round);
+    world_deinit(&world);
+}
+
+/* Takes a batch out of a round as a request does. */
+static void send_away(struct world *world, struct kv_round *round, uint16_t shard, uint64_t ref)
+{
+    kv_batch_give(&world->pool, round->batches[shard]);
+    round->batches[shard] = NULL;
+    round->refs[shard] = ref;
+}
+
+Test(round, each_operation_of_a_lost_batch_is_told_so)
+{
+    struct world world;
+    world_init(&world);
+    struct kv_round *round = kv_round_take(&world.rounds);
+    struct kv_bytes none = {0};
+    const char *lost = "a";
+    const char *kept = "b";
+    for (char key[2] = "c"; shard_of(kept) == shard_of(lost); key[0]++) {
+        kept = strdupa(key);
+    }
+    operate(&world, round, KV_SET, kept, text_bytes("1"), KV_TELL);
+    operate(&world, round, KV_SET, lost, text_bytes("1"), KV_TELL);
+    /* MGET: an error in its place. */
+    RESP_LITERAL(kv_round_local(round), "*2\r\n");
+    kv_round_told(round);
+    operate(&world, round, KV_GET, lost, none, KV_TELL);
+    operate(&world, round, KV_GET, kept, none, KV_TELL);
+    /* EXISTS and MSET: an error for the whole, and only for that one. */
+    operate(&world, round, KV_EXISTS, kept, none, KV_SUM_FIRST);
+    operate(&world, round, KV_EXISTS, lost, none, KV_SUM_FIRST);
+    kv_round_finish(round, KV_TELL_SUM);
+    operate(&world, round, KV_EXISTS, kept, none, KV_SUM_FIRST);
+    kv_round_finish(round, KV_TELL_SUM);
+    operate(&world, round, KV_LENGTH, lost, none, KV_NO_REPLY);
+    kv_round_finish(round, KV_TELL_OK);
+    kv_round_finish(round, KV_TELL_OK);
+    send_away(&world, round, shard_of(lost), 7);
+    cr_assert_not(kv_round_lose_request(round, 6));
+    cr_assert(kv_round_lose_request(round, 7));
+    cr_assert_not(kv_round_lose_request(round, 7));
+    run(&world, round);
+    expect_told(&world, "+OK\r\n" KV_SHARD_DOWN "*2\r\n" KV_SHARD_DOWN "$1\r\n1\r\n" KV_SHARD_DOWN
+                        ":1\r\n" KV_SHARD_DOWN "+OK\r\n");
+    kv_round_give(&world.rounds, &world.pool, round);
+    world_deinit(&world);
+}
+
+Test(round, what_was_told_of_a_lost_batch_stays_told)
+{
+    enum { VALUE = 40000, GETS = 4 };
+    struct world world;
+    world_init(&world);
+    struct kv_bytes value = {calloc(1, VALUE), VALUE};
+    struct kv_bytes none = {0};
+    struct kv_round *round = kv_round_take(&world.rounds);
+    uint16_t shard = shard_of("a");
+    operate(&world, round, KV_SET, "a", value, KV_TELL);
+    for (int i = 0; i < GETS; i++) {
+        operate(&world, round, KV_GET, "a", none, KV_TELL);
+    }
+    kv_batch_execute(round->batches[shard], &world.stores[shard], 0); /* SET and two GETs: the rest is too much */
+    kv_round_tell(round);
+    cr_assert_eq(round->telling, KV_TOLD_STOP);
+    cr_assert_eq(round->sending->size, 5 + 2 * (VALUE + sizeof("$40000\r\n\r\n") - 1));
+    kv_round_lose(round, &world.pool, shard);
+    run(&world, round);
+    expect_told(&world, KV_SHARD_DOWN KV_SHARD_DOWN);
+    kv_round_give(&world.rounds, &world.pool, round);
+    free((void *)(uintptr_t)value.data);
     world_deinit(&world);
 }
 
