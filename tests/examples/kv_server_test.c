@@ -5,11 +5,9 @@
  */
 #include <criterion/criterion.h>
 
-#include <arpa/inet.h>
+#include "server.h"
+
 #include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -17,77 +15,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { ARGUMENTS_MAX = 16, OUTPUT_MAX = 4096, WAIT_MS = 20000, CLIENTS_MAX = 1000 };
-
-struct server {
-    pid_t pid;
-    int output; /* its stdout and stderr */
-    char text[OUTPUT_MAX];
-    size_t size;
-    uint16_t port;
-};
+enum { ARGUMENTS_MAX = 16, CLIENTS_MAX = 1000 };
 
 /* ---- the server ---- */
-
-/* The first two CPUs this process may use as "0,1", or the only one twice. */
-static const char *two_cpus(void)
-{
-    static char text[32];
-    cpu_set_t set;
-    int found = 0;
-    size_t cpus[2] = {0, 0};
-    cr_assert_eq(sched_getaffinity(0, sizeof set, &set), 0);
-    for (size_t cpu = 0; cpu < CPU_SETSIZE && found < 2; cpu++) {
-        if (CPU_ISSET(cpu, &set)) {
-            cpus[found++] = cpu;
-        }
-    }
-    snprintf(text, sizeof text, "%zu,%zu", cpus[0], found == 2 ? cpus[1] : cpus[0]);
-    return text;
-}
-
-static rlim_t soft_descriptors; /* limits of the next server; 0: as here */
-static rlim_t hard_descriptors;
-
-static void limit_descriptors(void)
-{
-    struct rlimit limit;
-    getrlimit(RLIMIT_NOFILE, &limit);
-    limit.rlim_max = hard_descriptors != 0 ? hard_descriptors : limit.rlim_max;
-    limit.rlim_cur = soft_descriptors != 0 ? soft_descriptors : limit.rlim_cur;
-    setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-/* Starts jzx-kv with arguments that end with NULL. */
-static void start_with(struct server *server, char *const *arguments)
-{
-    int ends[2];
-    const char *program = getenv("JZX_KV");
-    cr_assert_not_null(program, "JZX_KV does not name the program");
-    memset(server, 0, sizeof *server);
-    cr_assert_eq(pipe(ends), 0);
-    server->pid = fork();
-    cr_assert_geq(server->pid, 0);
-    if (server->pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        dup2(ends[1], STDOUT_FILENO);
-        dup2(ends[1], STDERR_FILENO);
-        close(ends[0]);
-        close(ends[1]);
-        limit_descriptors();
-        execv(program, arguments);
-        _exit(127);
-    }
-    close(ends[1]);
-    server->output = ends[0];
-}
 
 static void collect(struct server *server, va_list more, const char *first, char **arguments)
 {
@@ -98,18 +34,6 @@ static void collect(struct server *server, va_list more, const char *first, char
         arguments[count++] = (char *)(uintptr_t)next;
     }
     arguments[count] = NULL;
-}
-
-/* Reads more of what the server prints. False at its end. */
-static bool read_output(struct server *server)
-{
-    struct pollfd polled = {server->output, POLLIN, 0};
-    cr_assert_gt(poll(&polled, 1, WAIT_MS), 0, "the server says nothing: %s", server->text);
-    ssize_t size = read(server->output, server->text + server->size, OUTPUT_MAX - 1 - server->size);
-    cr_assert_geq(size, 0);
-    server->size += (size_t)size;
-    server->text[server->size] = 0;
-    return size > 0;
 }
 
 /* Starts a server with the arguments given, `--port 0` and two loops before them, and waits until it is ready. */
@@ -128,32 +52,8 @@ static void start(struct server *server, const char *first, ...)
             break;
         }
     }
-    start_with(server, arguments);
-    const char *ready = NULL;
-    while (ready == NULL) {
-        cr_assert(read_output(server), "the server did not start: %s", server->text);
-        ready = strstr(server->text, "ready on port ");
-    }
-    server->port = (uint16_t)atoi(ready + strlen("ready on port "));
-    cr_assert_neq(server->port, 0);
-}
-
-/* Waits for the end of the server, with all it has to say. Returns its status. */
-static int wait_end(struct server *server)
-{
-    while (read_output(server)) {
-    }
-    int status;
-    cr_assert_eq(waitpid(server->pid, &status, 0), server->pid);
-    close(server->output);
-    cr_assert(WIFEXITED(status), "the server ended by signal %d: %s", WTERMSIG(status), server->text);
-    return WEXITSTATUS(status);
-}
-
-static void stop(struct server *server)
-{
-    kill(server->pid, SIGTERM);
-    cr_assert_eq(wait_end(server), 0, "%s", server->text);
+    start_with(server, "JZX_KV", arguments);
+    wait_ready(server);
 }
 
 /* A number that stands behind a word in the last thing the server said. */
@@ -172,7 +72,7 @@ static void expect_refusal(int status, const char *message, const char *first, .
     va_start(more, first);
     collect(&server, more, first, arguments);
     va_end(more);
-    start_with(&server, arguments);
+    start_with(&server, "JZX_KV", arguments);
     cr_expect_eq(wait_end(&server), status, "%s %s: %s", first, arguments[2], server.text);
     cr_expect_not_null(strstr(server.text, message), "%s: %s", first, server.text);
 }
@@ -197,23 +97,6 @@ static long resident_kb(const struct server *server)
 
 /* ---- a client ---- */
 
-static void connect_fd(const struct server *server, int fd)
-{
-    struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = htons(server->port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    int on = 1;
-    cr_assert_geq(fd, 0);
-    cr_assert_eq(connect(fd, (struct sockaddr *)&address, sizeof address), 0, "connect: %s", strerror(errno));
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-}
-
-static int connect_to(const struct server *server)
-{
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    connect_fd(server, fd);
-    return fd;
-}
-
 static int connect_many(const struct server *server, int *fds, int wanted)
 {
     struct rlimit limit;
@@ -231,59 +114,6 @@ static void close_many(const int *fds, int count)
     for (int i = 0; i < count; i++) {
         close(fds[i]);
     }
-}
-
-static void say_bytes(int fd, const void *data, size_t size)
-{
-    for (const char *at = data; size > 0;) {
-        ssize_t sent = send(fd, at, size, MSG_NOSIGNAL);
-        cr_assert_gt(sent, 0, "send: %s", strerror(errno));
-        at += sent;
-        size -= (size_t)sent;
-    }
-}
-
-static void say(int fd, const char *text)
-{
-    say_bytes(fd, text, strlen(text));
-}
-
-/* Receives up to `size` bytes. 0 at the end of the connection. */
-static size_t hear_some(int fd, void *data, size_t size)
-{
-    struct pollfd polled = {fd, POLLIN, 0};
-    cr_assert_gt(poll(&polled, 1, WAIT_MS), 0, "the server does not reply");
-    ssize_t got = recv(fd, data, size, 0);
-    cr_assert(got >= 0 || errno == ECONNRESET, "recv: %s", strerror(errno));
-    return got > 0 ? (size_t)got : 0;
-}
-
-static void hear(int fd, const char *wanted)
-{
-    char reply[1024];
-    size_t size = strlen(wanted);
-    size_t got = 0;
-    cr_assert_lt(size, sizeof reply);
-    while (got < size) {
-        size_t more = hear_some(fd, reply + got, size - got);
-        reply[got + more] = 0;
-        cr_assert_gt(more, 0, "wanted '%s', got '%s' and the end", wanted, reply);
-        got += more;
-    }
-    cr_assert_str_eq(reply, wanted);
-}
-
-static void hear_end(int fd)
-{
-    char byte;
-    cr_assert_eq(hear_some(fd, &byte, 1), 0, "more than was wanted: %c", byte);
-    close(fd);
-}
-
-static void ask(int fd, const char *command, const char *wanted)
-{
-    say(fd, command);
-    hear(fd, wanted);
 }
 
 /* A whole bulk reply, as text in `reply`. */
