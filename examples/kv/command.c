@@ -401,6 +401,41 @@ static void run_quit(struct call *call)
     call->session->quit = true;
 }
 
+/* DEBUG: faults on command, and where a key lives. */
+
+static uint16_t shard_argument(const struct call *call)
+{
+    const struct kv_server *server = call->session->loop->server;
+    struct kv_bytes key = argument(call, 2);
+    return kv_shard_of(server, store_hash(server->seed, key.data, key.size));
+}
+
+static void run_debug_shard(struct call *call)
+{
+    reply_number(call, shard_argument(call));
+}
+
+/* DEBUG CRASH connection, DEBUG CRASH listener (of this loop), or else the shard of a key. */
+static void run_debug_crash(struct call *call)
+{
+    struct kv_session *session = call->session;
+    jzx_actor_id id = session->loop->listener;
+    if (equals(argument(call, 2), "connection")) {
+        session->crash = true;
+        session->quit = true;
+        return;
+    }
+    jzx_err err = JZX_OK;
+    if (!equals(argument(call, 2), "listener")) {
+        err = kv_shard_id(session->loop->server, shard_argument(call), &id);
+    }
+    if (err == JZX_OK && jzx_fail(session->context, id, KV_CRASH_CODE, "DEBUG CRASH") == JZX_OK) {
+        reply_ok(call);
+    } else {
+        reply_text(call, KV_SHARD_DOWN);
+    }
+}
+
 static void run_select(struct call *call)
 {
     int64_t index;
@@ -518,17 +553,20 @@ static void write_info(void *context, const int64_t sums[2], struct kv_buffer *o
                  (long long)sums[1]);
     }
     char text[1024];
-    int size = snprintf(text, sizeof text,
-                        "# Server\r\nredis_version:" KV_REDIS_VERSION "\r\nredis_mode:standalone\r\n"
-                        "multiplexing_api:io_uring\r\ntcp_port:%u\r\nuptime_in_seconds:%llu\r\nloops:%u\r\n"
-                        "shards:%u\r\n\r\n# Clients\r\nconnected_clients:%llu\r\nmaxclients:%u\r\n\r\n"
-                        "# Stats\r\ntotal_connections_received:%llu\r\ntotal_commands_processed:%llu\r\n"
-                        "refused_requests:%llu\r\nresume_notices:%llu\r\n\r\n"
-                        "# Replication\r\nrole:master\r\n\r\n# Keyspace\r\n%s",
-                        server->port, (unsigned long long)uptime_s, server->options.loop_count, server->shard_count,
-                        (unsigned long long)totals.open, server->options.clients_max,
-                        (unsigned long long)totals.connections, (unsigned long long)totals.commands,
-                        (unsigned long long)totals.refused, (unsigned long long)totals.resumed, keyspace);
+    int size = snprintf(
+        text, sizeof text,
+        "# Server\r\nredis_version:" KV_REDIS_VERSION "\r\nredis_mode:standalone\r\n"
+        "multiplexing_api:io_uring\r\ntcp_port:%u\r\nuptime_in_seconds:%llu\r\nloops:%u\r\n"
+        "shards:%u\r\n\r\n# Clients\r\nconnected_clients:%llu\r\nmaxclients:%u\r\n\r\n"
+        "# Stats\r\ntotal_connections_received:%llu\r\ntotal_commands_processed:%llu\r\n"
+        "refused_requests:%llu\r\nresume_notices:%llu\r\n"
+        "shard_restarts:%llu\r\nlast_restart_us:%llu\r\n\r\n"
+        "# Replication\r\nrole:master\r\n\r\n# Keyspace\r\n%s",
+        server->port, (unsigned long long)uptime_s, server->options.loop_count, server->shard_count,
+        (unsigned long long)totals.open, server->options.clients_max, (unsigned long long)totals.connections,
+        (unsigned long long)totals.commands, (unsigned long long)totals.refused, (unsigned long long)totals.resumed,
+        (unsigned long long)atomic_load_explicit(&server->shard_restarts, memory_order_relaxed),
+        (unsigned long long)atomic_load_explicit(&server->last_restart_us, memory_order_relaxed), keyspace);
     resp_bulk(out, text, (size_t)size);
 }
 
@@ -628,6 +666,8 @@ static const struct command client_commands[] = {{"ID", 2, run_client_id, "clien
                                                  {"GETNAME", 2, run_client_getname, "client|getname"},
                                                  {"SETNAME", 3, run_client_setname, "client|setname"},
                                                  {"", 0, NULL, NULL}};
+static const struct command debug_commands[] = {
+    {"CRASH", 3, run_debug_crash, "debug|crash"}, {"SHARD", 3, run_debug_shard, "debug|shard"}, {"", 0, NULL, NULL}};
 static const struct command command_commands[] = {{"DOCS", -2, run_command_none, "command|docs"},
                                                   {"INFO", -2, run_command_none, "command|info"},
                                                   {"", 0, NULL, NULL}};
@@ -667,6 +707,11 @@ static void run_client(struct call *call)
     run_second(call, client_commands, "CLIENT");
 }
 
+static void run_debug(struct call *call)
+{
+    run_second(call, debug_commands, "DEBUG");
+}
+
 static void run_command(struct call *call)
 {
     if (call->count == 1) {
@@ -704,6 +749,7 @@ static const struct command commands[] = {
     {"CONFIG", -2, run_config, "config"},
     {"CLIENT", -2, run_client, "client"},
     {"HELLO", -1, run_hello, "hello"},
+    {"DEBUG", -2, run_debug, "debug"},
     {"SELECT", 2, run_select, "select"},
     {"QUIT", -1, run_quit, "quit"},
 };

@@ -128,8 +128,11 @@ static void ask_again_later(jzx_context *context, struct connection *connection,
 static bool request(jzx_context *context, struct connection *connection, uint16_t shard, const jzx_message *message)
 {
     struct kv_loop *loop = connection->session.loop;
-    jzx_actor_id to = loop->server->shards[shard];
-    jzx_err err = jzx_request(context, to, message, JZX_FOREVER, &connection->round->refs[shard]);
+    jzx_actor_id to;
+    jzx_err err = kv_shard_id(loop->server, shard, &to);
+    if (err == JZX_OK) {
+        err = jzx_request(context, to, message, JZX_FOREVER, &connection->round->refs[shard]);
+    }
     switch (err) {
     case JZX_OK:
         connection->waiting++;
@@ -139,6 +142,7 @@ static bool request(jzx_context *context, struct connection *connection, uint16_
     case JZX_ERR_LIMIT:
         ask_again_later(context, connection, to, err);
         return false;
+    case JZX_ERR_NOT_RUNNING:
     case JZX_ERR_NO_SUCH_ACTOR:
     case JZX_ERR_STOPPING:
         kv_round_lose(connection->round, &loop->batches, shard);
@@ -472,6 +476,7 @@ static bool finished(const struct connection *connection)
 static jzx_behavior_result behave(jzx_context *context, void *state, const jzx_message *message)
 {
     struct connection *connection = state;
+    connection->session.context = context;
     connection->session.now_ns = jzx_now_ns(context);
     switch (message->tag) {
     case JZX_TAG_SYS_TCP:
@@ -493,13 +498,21 @@ static jzx_behavior_result behave(jzx_context *context, void *state, const jzx_m
     default:
         return JZX_BEHAVIOR_UNHANDLED;
     }
+    if (connection->session.crash) {
+        jzx_fail(context, jzx_self(context), KV_CRASH_CODE, "DEBUG CRASH");
+        return JZX_BEHAVIOR_FAIL;
+    }
     return finished(connection) ? JZX_BEHAVIOR_STOP : JZX_BEHAVIOR_OK;
 }
 
 static jzx_err init(jzx_context *context, void *argument, void **state)
 {
     struct connection *connection = *state;
-    struct kv_loop *loop = argument;
+    const struct kv_connection_start *start = argument;
+    struct kv_loop *loop = start->loop;
+    if (loop->listener != start->listener) {
+        return JZX_ERR_STOPPING; /* the listener has ended meanwhile, and the socket with it */
+    }
     connection->session.loop = loop;
     connection->client = (struct kv_client){.next = loop->clients, .id = jzx_self(context)};
     if (loop->clients != NULL) {
@@ -507,7 +520,7 @@ static jzx_err init(jzx_context *context, void *argument, void **state)
     }
     loop->clients = &connection->client;
     connection->session.id = atomic_fetch_add_explicit(&loop->server->client_ids, 1, memory_order_relaxed) + 1;
-    atomic_fetch_add_explicit(&loop->server->clients, 1, memory_order_relaxed);
+    loop->reserved--; /* the listener has counted it in server->clients */
     kv_count(&loop->connections, 1);
     kv_count(&loop->open, 1);
     return JZX_OK;
@@ -533,29 +546,36 @@ static void fini(jzx_context *context, void *state, const jzx_exit_info *info)
     kv_count(&loop->open, (uint64_t)-1);
 }
 
+static const struct connection *connection_of(const struct kv_client *client)
+{
+    return (const struct connection *)((const uint8_t *)client - offsetof(struct connection, client));
+}
+
 void kv_connections_leave(struct kv_loop *loop, jzx_context *context)
 {
     atomic_store_explicit(&loop->leaving, true, memory_order_release); /* partner: the stopper */
-    struct kv_client *next;
-    for (struct kv_client *client = loop->clients; client != NULL; client = next) {
+    for (const struct kv_client *client = loop->clients, *next; client != NULL; client = next) {
         next = client->next;
-        const struct connection *connection = (const struct connection *)((const uint8_t *)client -
-                                                                          offsetof(struct connection, client));
-        if (connection->round == NULL) {
+        if (connection_of(client)->round == NULL) {
             jzx_stop(context, client->id); /* the others go when they have ended theirs */
         }
     }
 }
 
-jzx_err kv_connection_spawn(struct kv_loop *loop, jzx_context *context, jzx_actor_id *id)
+void kv_connections_orphaned(struct kv_loop *loop, jzx_context *context)
 {
-    jzx_spawn_options options;
-    jzx_spawn_options_init(&options);
-    options.behavior = behave;
-    options.init = init;
-    options.fini = fini;
-    options.argument = loop;
-    options.state_size = sizeof(struct connection);
-    options.name = "client";
-    return jzx_spawn(context, &options, id);
+    for (const struct kv_client *client = loop->clients, *next; client != NULL; client = next) {
+        next = client->next;
+        if (connection_of(client)->socket == 0) {
+            jzx_stop(context, client->id);
+        }
+    }
+}
+
+void kv_connection_spec(jzx_child_spec *spec)
+{
+    spec->init = init;
+    spec->behavior = behave;
+    spec->fini = fini;
+    spec->state_size = sizeof(struct connection);
 }

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Shows jzx-kv at work: starts it on two loops (on one, where only one CPU is allowed), talks to it with redis-cli, then
-# loads it and a redis-server with redis-benchmark and prints a table. Ends both. Takes well under two minutes.
+# loads it and a redis-server with redis-benchmark and prints a table. Ends both. Then it starts one with more shards and
+# lets one of these fail, again and again, under load on the others. Takes well under two minutes.
 #
 #   examples/kv/demo.sh PATH-OF-JZX-KV
 #
@@ -15,12 +16,14 @@ value_bytes=64
 keys=10000
 kv_pid=
 redis_pid=
+asking_pid=
+counting_pids=
 dir=$(mktemp -d)
 
 clean_up() {
     status=$?
     trap - EXIT
-    for pid in $kv_pid $redis_pid; do
+    for pid in $asking_pid $counting_pids $kv_pid $redis_pid; do
         kill "$pid" 2>/dev/null || true
         wait "$pid" 2>/dev/null || true
     done
@@ -66,9 +69,10 @@ kv_ready() {
     grep -q 'ready on port' "$dir/kv.log"
 }
 
+# start_kv OPTION...
 start_kv() {
     : >"$dir/kv.log"
-    "$kv" --port 0 --cpus "$1" >"$dir/kv.log" &
+    "$kv" --port 0 "$@" >"$dir/kv.log" &
     kv_pid=$!
     wait_until 10 kv_ready || fail "jzx-kv is not ready after 10 s"
     kv_port=$(sed -n 's/.*ready on port \([0-9]*\).*/\1/p' "$dir/kv.log")
@@ -135,6 +139,95 @@ row() {
     echo "$1 $2 $kv_result $redis_result" | awk '{ printf "  %-4s %3d  %12s %10s  %12s %10s\n", toupper($1), $2, $3, $4, $5, $6 }'
 }
 
+# ---- A shard that fails ----
+
+ask() {
+    redis-cli -p "$kv_port" "$@"
+}
+
+# A figure of INFO.
+info() {
+    ask info | tr -d '\r' | sed -n "s/^$1://p"
+}
+
+restarted() {
+    [ "$(info shard_restarts)" = "$1" ]
+}
+
+# Counts up one key until it is told to stop, and how often that was acknowledged. redis-benchmark ends at the first error.
+start_counting() {
+    redis-benchmark -p "$kv_port" -c 10 -P 4 -n "$2" --csv INCR "$1" >"$dir/count-$1.csv" 2>&1 &
+    counting_pids="$counting_pids $!"
+}
+
+# Asks for a key all the time, whatever it is told.
+start_asking() {
+    redis-cli -p "$kv_port" -r 100000000 get "$1" >"$dir/asked" 2>&1 &
+    asking_pid=$!
+}
+
+# Keys of other shards than the one of $1, each of another: choose_others KEY COUNT.
+choose_others() {
+    seen=" $(ask debug shard "$1") "
+    others=
+    left=$2
+    number=0
+    while [ "$left" -gt 0 ]; do
+        number=$((number + 1))
+        shard=$(ask debug shard "other-$number")
+        case $seen in
+        *" $shard "*) continue ;;
+        esac
+        seen="$seen$shard "
+        others="$others other-$number"
+        left=$((left - 1))
+    done
+}
+
+# Lets the shard of a key fail, and says how long that was down: crash KEY NUMBER.
+crash() {
+    [ "$(ask debug crash "$1")" = OK ] || fail "DEBUG CRASH is refused"
+    wait_until 10 restarted "$2" || fail "the shard of '$1' does not come back"
+    ended=$(info last_restart_us)
+    backoff=$((20 << ($2 - 1)))
+    awk -v us="$ended" -v backoff="$backoff" -v crash="$2" 'BEGIN {
+        printf "  crash %d: %7.2f ms to the first answer, %d ms of them the pause before the restart\n", crash, us / 1000, backoff
+        exit us / 1000 < backoff
+    }' || fail "the pause was too short"
+}
+
+show_faults() {
+    crashes=5
+    requests=$((500000 * percent / 100))
+    choose_others victim 3
+    echo "A shard of $(info shards) fails $crashes times, while three others count up and somebody asks it all the time:"
+    counting_pids=
+    start_asking victim
+    for key in $others; do
+        start_counting "$key" "$requests"
+    done
+    crash=0
+    while [ "$crash" -lt "$crashes" ]; do
+        crash=$((crash + 1))
+        crash victim "$crash"
+    done
+    lost=0
+    for pid in $counting_pids; do
+        wait "$pid" || fail "a request to another shard failed: $(cat "$dir"/count-*)"
+    done
+    for key in $others; do
+        lost=$((lost + requests - $(ask get "$key")))
+        awk -F '","' -v key="$key" 'END { gsub(/"/, "", $8); printf "  %s: %s requests/s, the longest took %s ms\n", key, $2, $8 }' \
+            "$dir/count-$key.csv"
+    done
+    kill "$asking_pid"
+    wait "$asking_pid" 2>/dev/null || true
+    asking_pid=
+    echo "  the shard that failed: $(grep -c TRYAGAIN "$dir/asked") of $(wc -l <"$dir/asked") requests were told to try again"
+    echo "  requests that others lost: $lost of $((3 * requests))"
+    [ "$lost" = 0 ] || fail "others have lost requests"
+}
+
 for program in redis-cli redis-benchmark; do
     if ! command -v "$program" >/dev/null; then
         echo "demo: $program is missing: install redis-tools" >&2
@@ -143,7 +236,7 @@ for program in redis-cli redis-benchmark; do
 done
 
 cpus=$(allowed_cpus)
-start_kv "$cpus"
+start_kv --cpus "$cpus"
 cat "$dir/kv.log"
 
 echo "redis-cli:"
@@ -176,3 +269,8 @@ kv_pid=
 [ -z "$redis_pid" ] || stop redis-server "$redis_pid"
 redis_pid=
 sed 1d "$dir/kv.log"
+
+start_kv --cpus "$cpus" --shards-per-loop 4
+show_faults
+stop jzx-kv "$kv_pid"
+kv_pid=

@@ -215,7 +215,8 @@ static jzx_err create_runtime(struct kv_server *server)
     config.loops_max = options->loop_count;
     config.linger_ns = options->linger_ns;
     /* All clients may be on one loop, and each may wait for one notice. */
-    config.actors_max = options->clients_max + options->shards_per_loop * 2 + 16;
+    config.actors_max = options->clients_max + options->shards_per_loop * 2 + 32;
+    config.children_max = options->clients_max + server->shard_count + 32;
     config.sockets_max = options->clients_max + 128;
     config.resumes_max = options->clients_max + 64;
     if (config.cells < options->clients_max * 4) {
@@ -247,31 +248,11 @@ static jzx_err create_loops(struct kv_server *server)
     return JZX_OK;
 }
 
-/* The loops have not run yet, so this thread may spawn on all of them. */
-static jzx_err spawn_actors(struct kv_server *server)
+static jzx_err cannot_listen(const struct kv_server *server, jzx_err err)
 {
-    uint32_t loop_count = server->options.loop_count;
-    for (uint32_t i = 0; i < server->shard_count; i++) {
-        jzx_context *context = jzx_loop_context(jzx_runtime_loop(server->runtime, i % loop_count));
-        jzx_err err = kv_shard_spawn(&server->loops[i % loop_count], context, i);
-        if (err != JZX_OK) {
-            return failed(server, "cannot start a shard", err);
-        }
-    }
-    for (uint32_t i = 0; i < loop_count; i++) {
-        jzx_context *context = jzx_loop_context(jzx_runtime_loop(server->runtime, i));
-        jzx_err err = JZX_ERR_ADDRESS_IN_USE;
-        if (i != 0 || !port_taken(&server->options)) {
-            err = kv_listener_spawn(&server->loops[i], context);
-        }
-        if (err != JZX_OK) {
-            char what[128];
-            snprintf(what, sizeof what, "cannot listen on %s port %u", server->options.address, server->port);
-            return failed(server, what, err);
-        }
-    }
-    return failed(server, "cannot wait for signals",
-                  kv_stopper_spawn(server, jzx_loop_context(jzx_runtime_loop(server->runtime, 0))));
+    char what[128];
+    snprintf(what, sizeof what, "cannot listen on %s port %u", server->options.address, server->port);
+    return failed(server, what, err);
 }
 
 static jzx_err set_up(struct kv_server *server)
@@ -283,7 +264,8 @@ static jzx_err set_up(struct kv_server *server)
         server->shard_count *= 2;
     }
     server->loops = aligned_alloc(_Alignof(struct kv_loop), loop_count * sizeof(struct kv_loop));
-    if (server->loops == NULL) {
+    server->shards = calloc(server->shard_count, sizeof *server->shards);
+    if (server->loops == NULL || server->shards == NULL) {
         return failed(server, "cannot start", JZX_ERR_NO_MEMORY);
     }
     memset(server->loops, 0, loop_count * sizeof(struct kv_loop));
@@ -296,7 +278,31 @@ static jzx_err set_up(struct kv_server *server)
     server->seed[0] = jzx_random(context);
     server->seed[1] = jzx_random(context);
     server->started_ns = jzx_clock_ns(context);
-    return spawn_actors(server);
+    if (port_taken(&server->options)) {
+        return cannot_listen(server, JZX_ERR_ADDRESS_IN_USE);
+    }
+    return failed(server, "cannot start the tree", kv_tree_start(server));
+}
+
+/* Says why the first loop has ended, if not because it was asked to. */
+static void explain(const struct kv_server *server, jzx_err err)
+{
+    jzx_exit_info exit;
+    jzx_start_failure failure;
+    char what[128];
+    if (err != JZX_ERR_ESCALATED || jzx_runtime_escalation(server->runtime, &exit, &failure) != JZX_OK) {
+        failed(server, "loop 0", err);
+    } else if (failure.err == JZX_OK) {
+        fprintf(stderr, "jzx-kv: %s failed too often, the last time with '%s'\n", exit.name, exit.text);
+    } else {
+        err = (jzx_err)(failure.err == JZX_ERR_INIT ? failure.code : failure.err);
+        if (strncmp(failure.name, "listener", strlen("listener")) == 0) {
+            cannot_listen(server, err);
+        } else {
+            snprintf(what, sizeof what, "cannot start %s", failure.name);
+            failed(server, what, err);
+        }
+    }
 }
 
 /* Runs the first loop here and the others on threads of their own, until the stopper stops them. */
@@ -308,9 +314,8 @@ static jzx_err run(struct kv_server *server)
         err = failed(server, "cannot start a loop", jzx_loop_start(jzx_runtime_loop(server->runtime, i)));
     }
     if (err == JZX_OK) {
-        printf("jzx-kv: %u loops, %u shards, ready on port %u\n", loop_count, server->shard_count, server->port);
-        fflush(stdout);
-        err = failed(server, "loop 0", jzx_loop_run(jzx_runtime_loop(server->runtime, 0)));
+        err = jzx_loop_run(jzx_runtime_loop(server->runtime, 0));
+        explain(server, err);
     }
     /* One loop that cannot go on ends the others too. */
     jzx_err stopped = jzx_runtime_shutdown(server->runtime, JZX_FOREVER, NULL);
@@ -355,6 +360,7 @@ static void tear_down(struct kv_server *server)
         resp_parser_deinit(&server->loops[i].parser);
     }
     free(server->loops);
+    free(server->shards);
 }
 
 int main(int count, char **arguments)
@@ -369,7 +375,9 @@ int main(int count, char **arguments)
     jzx_err err = set_up(&server);
     if (err == JZX_OK) {
         err = run(&server);
-        print_counters(&server);
+        if (server.ready) {
+            print_counters(&server);
+        }
     }
     tear_down(&server);
     return err == JZX_OK ? 0 : 1;

@@ -6,7 +6,7 @@
  *   connection.c  one client: parse, ask shards, reply     store.c    keys, values, deadlines of one shard
  *   shard.c       one part of the keys                     round.c    the order of replies to one client
  *   command.c     from arguments to operations             resp.c     the protocol
- *   stopper.c     ends it all on SIGTERM
+ *   stopper.c     ends it all on SIGTERM                 tree.c     who supervises whom
  *
  * A command travels: connection (parse, command, batch) -> request -> shard (execute) -> answer -> connection (tell, send).
  *
@@ -26,10 +26,15 @@ enum {
     KV_TAG_BATCH = 1,  /* to a shard: a batch by pointer */
     KV_TAG_SINGLE = 2, /* to a shard: one packed operation by value */
     KV_TAG_REPLY = 3,  /* its answer: the batch, or the bytes of a reply by value */
-    KV_TAG_RETRY = 4,  /* a timer: try a refused send again */
+    KV_TAG_RETRY = 4,  /* a timer: try what was refused again */
     KV_TAG_EXPIRE = 5, /* a timer: the nearest deadline of a shard */
     KV_TAG_LEAVE = 6,  /* to a listener: the server stops */
     KV_TAG_LOOK = 7,   /* a timer: is everybody gone? */
+};
+
+enum {
+    KV_BACKOFF_FIRST_MS = 20, /* how long a shard stays down after a failure, and after many in a row */
+    KV_BACKOFF_LAST_MS = 1000,
 };
 
 #define KV_REDIS_VERSION "7.0.15" /* the version whose replies these are */
@@ -78,10 +83,11 @@ struct kv_loop {
     struct resp_parser parser; /* for commands that are whole in one received buffer */
     size_t unparsed;           /* bytes kept for all connections of this loop */
     struct kv_client *clients; /* the connections of this loop */
-    jzx_actor_id listener;
-    _Atomic bool leaving;   /* the listener is closed, and clients go as soon as they have their replies */
-    kv_counter connections; /* ever accepted */
-    kv_counter open;        /* now */
+    jzx_actor_id listener;     /* 0 while it is down */
+    uint32_t reserved;         /* places of clients that the listener has taken and no connection has yet */
+    _Atomic bool leaving;      /* the listener is closed, and clients go as soon as they have their replies */
+    kv_counter connections;    /* ever accepted */
+    kv_counter open;           /* now */
     kv_counter commands;
     kv_counter refused; /* requests that a shard's mailbox or a lane had no room for */
     kv_counter resumed; /* notices after that: there is room again */
@@ -93,12 +99,21 @@ struct kv_server {
     jzx_runtime *runtime;
     struct kv_loop *loops;
     uint32_t shard_count; /* a power of two */
-    jzx_actor_id shards[KV_SHARDS_MAX];
+    struct kv_part *shards;
     uint64_t seed[2];
     uint64_t started_ns;
-    uint16_t port;
+    uint16_t port; /* the listeners' own; 0 before the first one listens, if any will do */
+    bool ready;    /* the tree has been up; of the stopper's loop */
     _Atomic uint32_t clients;
     _Atomic uint64_t client_ids;
+    _Atomic uint64_t shard_restarts;
+    _Atomic uint64_t last_restart_us; /* of a shard, from its end to the first answer of the next incarnation */
+};
+
+/* A shard over all its incarnations, of which jzx_child_id() finds the present one. */
+struct kv_part {
+    _Atomic jzx_child_ref child; /* the same from the first init on */
+    uint64_t ended_ns;           /* when the last incarnation failed; of the shard's loop */
 };
 
 /* The low bits choose the bucket in the shard, so the high ones choose the shard. */
@@ -107,22 +122,43 @@ static inline uint16_t kv_shard_of(const struct kv_server *server, uint64_t hash
     return (uint16_t)((hash >> 48) & (server->shard_count - 1));
 }
 
-/* Spawns the listener of a loop that has not run yet. */
-jzx_err kv_listener_spawn(struct kv_loop *loop, jzx_context *context);
+/* The id that a shard has now; an error while it is down. */
+static inline jzx_err kv_shard_id(const struct kv_server *server, uint16_t shard, jzx_actor_id *id)
+{
+    return jzx_child_id(server->runtime, atomic_load_explicit(&server->shards[shard].child, memory_order_relaxed), id);
+}
 
-/* Spawns a shard on such a loop. */
-jzx_err kv_shard_spawn(struct kv_loop *loop, jzx_context *context, uint32_t shard);
+/* What the children of the tree are. Their arguments are: */
+struct kv_shard_start {
+    struct kv_loop *loop;
+    uint32_t index;
+};
 
-/* Spawns the actor of one client. */
-jzx_err kv_connection_spawn(struct kv_loop *loop, jzx_context *context, jzx_actor_id *id);
+struct kv_connection_start {
+    struct kv_loop *loop;
+    jzx_actor_id listener; /* who asked for it */
+};
+
+void kv_shard_spec(jzx_child_spec *spec);
+void kv_listener_spec(jzx_child_spec *spec);   /* a kv_loop, by pointer */
+void kv_connection_spec(jzx_child_spec *spec); /* a kv_connection_start */
+void kv_stopper_spec(jzx_child_spec *spec);    /* the kv_server, by pointer */
+
+/* Starts the tree, on loops that have not run yet. What fails in it ends their runs with JZX_ERR_ESCALATED. */
+jzx_err kv_tree_start(struct kv_server *server);
+
+/* The names of a loop's listener, and of the supervisor of its connections. */
+enum { KV_NAME_MAX = JZX_CHILD_NAME_MAX };
+const char *kv_listener_name(char name[KV_NAME_MAX], uint32_t loop);
+const char *kv_clients_name(char name[KV_NAME_MAX], uint32_t loop);
+
+/* Ends the connections that wait for a socket of a listener that has ended. */
+void kv_connections_orphaned(struct kv_loop *loop, jzx_context *context);
 
 /* Lets all clients of a loop go, on its thread: the idle ones now, the others when they have their replies. */
 void kv_connections_leave(struct kv_loop *loop, jzx_context *context);
 
 /* Blocks the signals that end the server; before any thread is started. */
 void kv_stopper_block_signals(void);
-
-/* Spawns the actor that waits for them. */
-jzx_err kv_stopper_spawn(struct kv_server *server, jzx_context *context);
 
 #endif

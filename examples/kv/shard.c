@@ -3,6 +3,8 @@
  *
  * It answers requests, and deletes what has expired: one timer stands at the nearest deadline of all its keys. A key that
  * is asked for after its deadline is gone even if the timer has not fired yet.
+ *
+ * A shard that fails takes its keys with it: each incarnation begins with none. Those of the other shards are not touched.
  */
 #include "server.h"
 
@@ -16,6 +18,7 @@ struct shard {
     jzx_timer_id timer;     /* 0 is none */
     int64_t timer_ms;
     uint16_t index;
+    bool restarted; /* and has not answered since */
 };
 
 static int64_t now_ms(const jzx_context *context)
@@ -39,6 +42,16 @@ static void keep_timer(jzx_context *context, struct shard *shard)
     if (jzx_timer_at(context, (uint64_t)(next_ms + 1) * 1000000u, &tick, &shard->timer) == JZX_OK) {
         shard->timer_ms = next_ms;
     }
+}
+
+/* The first answer after a restart: measures how long the keys were gone. */
+static void note_restart(const jzx_context *context, struct shard *shard)
+{
+    struct kv_server *server = shard->loop->server;
+    uint64_t took_ns = jzx_clock_ns(context) - server->shards[shard->index].ended_ns;
+    shard->restarted = false;
+    atomic_store_explicit(&server->last_restart_us, took_ns / 1000, memory_order_relaxed);
+    atomic_fetch_add_explicit(&server->shard_restarts, 1, memory_order_relaxed);
 }
 
 static void answer_batch(jzx_context *context, uint64_t ref, struct kv_batch *batch)
@@ -89,46 +102,40 @@ static jzx_behavior_result behave(jzx_context *context, void *state, const jzx_m
         return JZX_BEHAVIOR_UNHANDLED;
     }
     keep_timer(context, shard);
+    if (shard->restarted && message->tag != KV_TAG_EXPIRE) {
+        note_restart(context, shard);
+    }
     return JZX_BEHAVIOR_OK;
 }
 
-struct shard_start {
-    struct kv_loop *loop;
-    uint32_t index;
-};
-
 static jzx_err init(jzx_context *context, void *argument, void **state)
 {
-    (void)context;
-    const struct shard_start *start = argument;
+    const struct kv_shard_start *start = argument;
     struct shard *shard = *state;
+    struct kv_part *part = &start->loop->server->shards[start->index];
     shard->loop = start->loop;
     shard->index = (uint16_t)start->index;
+    shard->restarted = part->ended_ns != 0;
+    atomic_store_explicit(&part->child, jzx_child_self(context), memory_order_relaxed); /* before any client is there */
     return store_init(&shard->store) ? JZX_OK : JZX_ERR_NO_MEMORY;
 }
 
 static void fini(jzx_context *context, void *state, const jzx_exit_info *info)
 {
-    (void)context;
-    (void)info;
     struct shard *shard = state;
+    if (info->kind == JZX_EXIT_FAIL) {
+        shard->loop->server->shards[shard->index].ended_ns = jzx_clock_ns(context);
+    }
     if (shard->spare != NULL) {
         kv_batch_give(&shard->loop->batches, shard->spare);
     }
     store_deinit(&shard->store);
 }
 
-jzx_err kv_shard_spawn(struct kv_loop *loop, jzx_context *context, uint32_t index)
+void kv_shard_spec(jzx_child_spec *spec)
 {
-    struct shard_start start = {loop, index};
-    jzx_spawn_options options;
-    jzx_spawn_options_init(&options);
-    options.behavior = behave;
-    options.init = init;
-    options.fini = fini;
-    options.argument = &start;
-    options.state_size = sizeof(struct shard);
-    options.mailbox_cap = loop->server->options.mailbox_cap;
-    options.name = "shard";
-    return jzx_spawn(context, &options, &loop->server->shards[index]);
+    spec->init = init;
+    spec->behavior = behave;
+    spec->fini = fini;
+    spec->state_size = sizeof(struct shard);
 }

@@ -8,6 +8,7 @@
 #include "server.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -47,7 +48,8 @@ static bool everybody_gone(jzx_context *context, struct stopper *stopper)
         struct kv_loop *loop = &server->loops[i];
         if (!stopper->told[i]) {
             jzx_message leave = jzx_message_empty(KV_TAG_LEAVE);
-            stopper->told[i] = jzx_send(context, loop->listener, &leave) == JZX_OK;
+            char name[KV_NAME_MAX];
+            stopper->told[i] = jzx_send_name(context, kv_listener_name(name, i), &leave) == JZX_OK;
         }
         gone = gone && atomic_load_explicit(&loop->leaving, memory_order_acquire) && kv_counted(&loop->open) == 0;
     }
@@ -96,7 +98,8 @@ static jzx_err init(jzx_context *context, void *argument, void **state)
 {
     struct stopper *stopper = *state;
     sigset_t signals = stop_signals();
-    stopper->server = argument;
+    struct kv_server *server = argument;
+    stopper->server = server;
     stopper->fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
     if (stopper->fd < 0) {
         return JZX_ERR_FD_LIMIT;
@@ -104,6 +107,11 @@ static jzx_err init(jzx_context *context, void *argument, void **state)
     jzx_err err = jzx_watch(context, stopper->fd, JZX_IO_READ, &stopper->watch);
     if (err != JZX_OK) {
         close(stopper->fd);
+    } else if (!server->ready) {
+        server->ready = true; /* this is the last child of the tree */
+        printf("jzx-kv: %u loops, %u shards, ready on port %u\n", server->options.loop_count, server->shard_count,
+               server->port);
+        fflush(stdout);
     }
     return err;
 }
@@ -116,15 +124,10 @@ static void fini(jzx_context *context, void *state, const jzx_exit_info *info)
     close(stopper->fd);
 }
 
-jzx_err kv_stopper_spawn(struct kv_server *server, jzx_context *context)
+void kv_stopper_spec(jzx_child_spec *spec)
 {
-    jzx_spawn_options options;
-    jzx_spawn_options_init(&options);
-    options.behavior = behave;
-    options.init = init;
-    options.fini = fini;
-    options.argument = server;
-    options.state_size = sizeof(struct stopper);
-    options.name = "stopper";
-    return jzx_spawn(context, &options, NULL);
+    spec->init = init;
+    spec->behavior = behave;
+    spec->fini = fini;
+    spec->state_size = sizeof(struct stopper);
 }

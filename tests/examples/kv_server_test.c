@@ -515,6 +515,222 @@ Test(kv_server, one_loop_asks_its_shard_by_message_as_well, .timeout = 120)
     load_refusing(&server);
 }
 
+/* ---- faults on command ---- */
+
+enum { KEYS = 64 };
+
+static int shard_of(int fd, const char *key)
+{
+    char command[64];
+    char reply[32] = "";
+    snprintf(command, sizeof command, "DEBUG SHARD %s\r\n", key);
+    say(fd, command);
+    for (size_t got = 0; strchr(reply, '\n') == NULL;) {
+        got += hear_some(fd, reply + got, sizeof reply - 1 - got);
+    }
+    cr_assert_eq(reply[0], ':', "%s", reply);
+    return atoi(reply + 1);
+}
+
+/* One reply to GET of a value of one byte: the value, 0 for none, '-' for an error, which must be the right one. */
+static char hear_value(int fd)
+{
+    char reply[64] = "";
+    size_t got = 0;
+    while (got < 5 || (reply[0] == '$' && reply[1] == '1' && got < 7) || (reply[0] == '-' && reply[got - 1] != '\n')) {
+        got += hear_some(fd, reply + got, 1);
+    }
+    if (reply[0] == '-') {
+        cr_assert_str_eq(reply, "-TRYAGAIN shard restarting\r\n");
+        return '-';
+    }
+    return reply[1] == '1' ? reply[4] : 0;
+}
+
+static char get_value(int fd, int key)
+{
+    char command[32];
+    snprintf(command, sizeof command, "GET k%d\r\n", key);
+    say(fd, command);
+    return hear_value(fd);
+}
+
+/* Keys k0 to k63 with values of one byte. Notes the shard of each. */
+static void set_keys(int fd, int *shards)
+{
+    char key[32];
+    char command[64];
+    for (int i = 0; i < KEYS; i++) {
+        snprintf(key, sizeof key, "k%d", i);
+        snprintf(command, sizeof command, "SET k%d %c\r\n", i, 'A' + i % 26);
+        ask(fd, command, "+OK\r\n");
+        shards[i] = shard_of(fd, key);
+    }
+}
+
+/* Waits until the shard of k0 answers. Meanwhile it refuses at once, and all others answer. */
+static void wait_restarted(int fd, const int *shards)
+{
+    while (get_value(fd, 0) == '-') {
+        for (int i = 0; i < KEYS; i++) {
+            char value = get_value(fd, i);
+            cr_assert(shards[i] == shards[0] || value == 'A' + i % 26, "k%d of shard %d: %c", i, shards[i], value);
+        }
+    }
+}
+
+Test(kv_server, a_shard_that_fails_costs_its_own_keys_only, .timeout = 60)
+{
+    struct server server;
+    int shards[KEYS];
+    start(&server, "--shards-per-loop", "4", NULL);
+    int fd = connect_to(&server);
+    set_keys(fd, shards);
+    for (int round = 1; round <= 3; round++) {
+        ask(fd, "DEBUG CRASH k0\r\n", "+OK\r\n");
+        while (get_value(fd, 0) != '-') { /* it may live on another loop, which hears of it a little later */
+        }
+        wait_restarted(fd, shards);
+        int lost = 0;
+        for (int i = 0; i < KEYS; i++) {
+            lost += shards[i] == shards[0];
+            cr_assert_eq(get_value(fd, i), shards[i] == shards[0] ? 0 : 'A' + i % 26, "k%d", i);
+        }
+        cr_expect_gt(lost, 0);
+        cr_expect_lt(lost, KEYS);
+        cr_expect_eq(info(fd, "shard_restarts:"), round);
+        cr_expect_geq(info(fd, "last_restart_us:"), 20000L << (round - 1), "the pause of restart %d", round);
+        ask(fd, "SET k0 A\r\n", "+OK\r\n");
+    }
+    close(fd);
+    stop(&server);
+}
+
+Test(kv_server, a_shard_that_is_down_is_an_error_in_each_command, .timeout = 60)
+{
+    struct server server;
+    int shards[KEYS];
+    char command[256];
+    char wanted[256];
+    int kept = 1;
+    start(&server, "--shards-per-loop", "4", NULL);
+    int fd = connect_to(&server);
+    set_keys(fd, shards);
+    while (shards[kept] == shards[0]) {
+        kept++;
+    }
+    ask(fd, "DEBUG CRASH k0\r\n", "+OK\r\n");
+    while (get_value(fd, 0) != '-') {
+    }
+    /* Restarts have a pause of 20 ms and more: all this comes before it ends. */
+    snprintf(command, sizeof command,
+             "MGET k0 k%d\r\nEXISTS k0 k%d\r\nMSET k0 1 k%d B\r\nDBSIZE\r\nFLUSHALL\r\nPING\r\n", kept, kept, kept);
+    snprintf(wanted, sizeof wanted, "*2\r\n%s$1\r\n%c\r\n%s%s%s%s+PONG\r\n", "-TRYAGAIN shard restarting\r\n",
+             'A' + kept % 26, "-TRYAGAIN shard restarting\r\n", "-TRYAGAIN shard restarting\r\n",
+             "-TRYAGAIN shard restarting\r\n", "-TRYAGAIN shard restarting\r\n");
+    ask(fd, command, wanted);
+    cr_expect_eq(info(fd, "shards:"), 8);
+    while (get_value(fd, 0) == '-') {
+    }
+    ask(fd, "DBSIZE\r\n", ":0\r\n"); /* the others were flushed */
+    close(fd);
+    stop(&server);
+}
+
+/* What is on its way to a shard when that fails, and what comes behind, is answered: done, lost, or without the keys. */
+Test(kv_server, requests_under_way_to_a_failing_shard_are_answered, .timeout = 60)
+{
+    enum { CLIENTS = 20, GETS = 100 };
+    struct server server;
+    int shards[KEYS];
+    int fds[CLIENTS];
+    int refused = 0;
+    char gets[GETS * 8 + 1] = "";
+    start(&server, "--shards-per-loop", "4", NULL);
+    int fd = connect_to(&server);
+    set_keys(fd, shards);
+    connect_many(&server, fds, CLIENTS);
+    for (int i = 0; i < GETS; i++) {
+        strcat(gets, "GET k0\r\n");
+    }
+    for (int i = 0; i < CLIENTS; i++) {
+        say(fds[i], gets);
+        if (i == CLIENTS / 2) {
+            say(fd, "DEBUG CRASH k0\r\n");
+        }
+        say(fds[i], gets);
+    }
+    hear(fd, "+OK\r\n");
+    for (int i = 0; i < CLIENTS; i++) {
+        for (int n = 0; n < 2 * GETS; n++) {
+            refused += hear_value(fds[i]) == '-';
+        }
+    }
+    while (refused == 0 && get_value(fd, 0) != '-') { /* all of it was quicker than the request to fail */
+    }
+    close_many(fds, CLIENTS);
+    wait_restarted(fd, shards);
+    close(fd);
+    stop(&server);
+}
+
+Test(kv_server, a_connection_that_fails_costs_only_itself, .timeout = 60)
+{
+    enum { CRASHES = 500 };
+    struct server server;
+    start(&server, NULL);
+    int other = connect_to(&server);
+    ask(other, "SET a 1\r\n", "+OK\r\n");
+    for (int i = 0; i < CRASHES; i++) { /* far more than any intensity allows */
+        int fd = connect_to(&server);
+        say(fd, "PING\r\nDEBUG CRASH connection\r\nPING\r\n");
+        if (i % 2 != 0) {
+            hear(fd, "+PONG\r\n");
+            hear_end(fd);
+        } else {
+            close(fd);
+        }
+        ask(other, "GET a\r\n", "$1\r\n1\r\n");
+    }
+    cr_expect_eq(info(other, "shard_restarts:"), 0);
+    while (info(other, "connected_clients:") != 1) {
+        sched_yield();
+    }
+    while (info(other, "total_connections_received:") != CRASHES + 1) {
+        sched_yield();
+    }
+    close(other);
+    stop(&server);
+}
+
+Test(kv_server, a_listener_that_fails_listens_again_and_its_clients_stay, .timeout = 60)
+{
+    struct server server;
+    char cpu[32];
+    snprintf(cpu, sizeof cpu, "%.*s", (int)strcspn(two_cpus(), ","), two_cpus());
+    start(&server, "--cpus", cpu, NULL);
+    int fd = connect_to(&server);
+    for (int round = 0; round < 3; round++) {
+        ask(fd, "DEBUG CRASH listener\r\n", "+OK\r\n");
+        int later = -1;
+        while (later < 0) { /* refused, or accepted by the one that fails and closed */
+            later = try_connect(&server);
+            char reply[8] = "";
+            if (later >= 0 && (send(later, "PING\r\n", 6, MSG_NOSIGNAL) != 6 || hear_some(later, reply, 7) != 7)) {
+                close(later);
+                later = -1;
+            }
+        }
+        ask(fd, "PING\r\n", "+PONG\r\n");
+        close(later);
+    }
+    while (info(fd, "connected_clients:") != 1) {
+        sched_yield();
+    }
+    close(fd);
+    stop(&server);
+}
+
 /* ---- the end ---- */
 
 /* Reads to the end of the connection: replies to INCR, whole and without a gap. Returns how many. */
