@@ -29,7 +29,7 @@ struct bytes {
 
 enum step { NO_STEP, PUT_STEP, FLUSH_STEP, TEXT_STEP };
 
-/* What one head, or for a TEXT_STEP one part, was asked. */
+/* What one head was asked; of a TEXT_STEP, the first one of these is the part's. */
 struct asked {
     uint64_t ref; /* 0: not asked, or answered */
     enum tsdb_status status;
@@ -43,7 +43,8 @@ struct connection {
     struct bytes out;
     size_t out_at; /* up to here it is sent */
     enum step step;
-    uint32_t waiting; /* answers to come */
+    char part[NAME_MAX_BYTES]; /* who is asked in a TEXT_STEP */
+    uint32_t waiting;          /* answers to come */
     struct asked asked[HEADS_MAX];
     struct tsdb_batch *batches[HEADS_MAX]; /* being filled */
     uint32_t lines;                        /* of a PUT_STEP */
@@ -184,7 +185,8 @@ static void start_range(jzx_context *context, struct connection *connection, con
     }
     jzx_message message = jzx_message_pointer(TSDB_RANGE, query, sizeof *query, tsdb_drop, NULL);
     connection->step = TEXT_STEP;
-    ask_head(context, connection, tsdb_head_of(connection->tsdb, query->series), &message);
+    tsdb_name(connection->part, "head", tsdb_head_of(connection->tsdb, query->series));
+    ask(context, connection, 0, connection->part, &message);
 }
 
 static void start_flush(jzx_context *context, struct connection *connection)
@@ -200,6 +202,7 @@ static void start_text(jzx_context *context, struct connection *connection, cons
 {
     jzx_message message = jzx_message_empty(tag);
     connection->step = TEXT_STEP;
+    snprintf(connection->part, sizeof connection->part, "%s", part);
     ask(context, connection, 0, part, &message);
 }
 
@@ -289,12 +292,8 @@ static void end_step(struct connection *connection)
         reply_puts(connection);
     } else if (connection->step == FLUSH_STEP) {
         reply_flush(connection);
-    } else if (connection->step == TEXT_STEP) {
-        for (uint32_t i = 0; i < HEADS_MAX; i++) {
-            if (connection->asked[i].status != TSDB_DONE) {
-                reply_status(connection, "it", connection->asked[i].status);
-            }
-        }
+    } else if (connection->step == TEXT_STEP && connection->asked[0].status != TSDB_DONE) {
+        reply_status(connection, connection->part, connection->asked[0].status);
     }
     memset(connection->asked, 0, sizeof connection->asked);
     connection->step = NO_STEP;

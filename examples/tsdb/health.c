@@ -81,7 +81,17 @@ static void on_answer(jzx_context *context, struct health *health, const jzx_mes
     }
 }
 
-static void on_health(jzx_context *context, const struct health *health, const jzx_message *message)
+/* A part can be down between two questions. */
+static void note_down(const struct health *health, struct part *part)
+{
+    jzx_actor_id id;
+    if (strcmp(part->state, "down") != 0 && jzx_whereis(health->tsdb->runtime, part->name, &id) != JZX_OK) {
+        part->downs++;
+        part->state = "down";
+    }
+}
+
+static void on_health(jzx_context *context, struct health *health, const jzx_message *message)
 {
     struct tsdb_text *text = malloc(sizeof *text + TEXT_MAX_BYTES);
     if (text == NULL) {
@@ -90,7 +100,8 @@ static void on_health(jzx_context *context, const struct health *health, const j
     }
     size_t at = 0;
     for (uint32_t i = 0; i < health->count; i++) {
-        const struct part *part = &health->parts[i];
+        struct part *part = &health->parts[i];
+        note_down(health, part);
         at += (size_t)snprintf(text->bytes + at, TEXT_MAX_BYTES - at, "%s %s %.3f ms, %llu times down\n", part->name,
                                part->state, (double)part->took_ns / 1e6, (unsigned long long)part->downs);
     }

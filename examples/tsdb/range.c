@@ -62,6 +62,16 @@ static bool read_memory(struct memory *found, const struct memory *memory, const
     return true;
 }
 
+/* Fifteen digits of the value where they are enough to read the same one back. */
+static int write_point(char *at, const struct point *point)
+{
+    int size = snprintf(at, LINE_MAX_BYTES, "%" PRId64 " %.15g\n", point->time, point->value);
+    if (strtod(strchr(at, ' '), NULL) != point->value) {
+        size = snprintf(at, LINE_MAX_BYTES, "%" PRId64 " %.17g\n", point->time, point->value);
+    }
+    return size;
+}
+
 static struct tsdb_text *write_points(const struct point *points, size_t count)
 {
     size_t told = count < RANGE_MAX ? count : RANGE_MAX;
@@ -71,7 +81,7 @@ static struct tsdb_text *write_points(const struct point *points, size_t count)
     }
     char *at = text->bytes;
     for (size_t i = 0; i < told; i++) {
-        at += snprintf(at, LINE_MAX_BYTES, "%" PRId64 " %.17g\n", points[i].time, points[i].value);
+        at += write_point(at, &points[i]);
     }
     at += snprintf(at, LINE_MAX_BYTES, "%s %zu\n", told < count ? "MORE" : "END", told);
     text->size = (size_t)(at - text->bytes);

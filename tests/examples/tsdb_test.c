@@ -438,7 +438,7 @@ Test(tsdb, a_damaged_segment_is_said_and_not_served, .timeout = 60)
     run(plain);
     wait_ready(&world.server);
     world.fd = connect_to(&world.server);
-    ask(world.fd, "RANGE a 0 9\nPUT a 4 4\n", "ERR it has a damaged file\nOK\n");
+    ask(world.fd, "RANGE a 0 9\nPUT a 4 4\n", "ERR head-0 has a damaged file\nOK\n");
     stop(&world.server);
     end();
 }
