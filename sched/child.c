@@ -207,6 +207,21 @@ static void spawn_here(jzx_loop *loop, jzx__child *child)
     }
 }
 
+/* To another loop: at once, or when that begins to run, so that until then it can be taken back. */
+static void spawn_there(jzx_loop *loop, jzx__child *child)
+{
+    const jzx_loop *target = loop->runtime->loops[child->to_loop];
+    if (atomic_load_explicit(&target->closed, memory_order_acquire) != 0) {
+        failed(loop, child, JZX_ERR_LOOP_CLOSED);
+    } else if (atomic_load_explicit(&target->state, memory_order_acquire) == JZX__LOOP_CREATED) {
+        child->held = true;
+        jzx__list_append(&loop->held_spawns, &child->pending);
+        atomic_store(&loop->holds, 1); /* then its state is looked at once more, before this loop sleeps */
+    } else {
+        spawn_remote(loop, child);
+    }
+}
+
 void jzx__child_spawn(jzx_loop *loop, jzx__child *child, uint32_t to_loop)
 {
     JZX_ASSERT(child->id == 0 && !child->spawning); /* B1 */
@@ -218,14 +233,38 @@ void jzx__child_spawn(jzx_loop *loop, jzx__child *child, uint32_t to_loop)
     child->spawning = true;
     if (to_loop == loop->index) {
         spawn_here(loop, child);
-        return;
+    } else {
+        spawn_there(loop, child);
     }
-    jzx__list_append(&loop->spawning, &child->pending);
-    if (atomic_load_explicit(&loop->runtime->loops[to_loop]->closed, memory_order_acquire) != 0) {
-        failed(loop, child, JZX_ERR_LOOP_CLOSED);
-        return;
+    atomic_store(&loop->holds, !jzx__list_empty(&loop->held_spawns));
+}
+
+bool jzx__child_held_ready(const jzx_loop *loop)
+{
+    for (const jzx__list *node = loop->held_spawns.next; node != &loop->held_spawns; node = node->next) {
+        const jzx__child *child = jzx__container_of(node, jzx__child, pending);
+        if (atomic_load(&loop->runtime->loops[child->to_loop]->state) != JZX__LOOP_CREATED) {
+            return true;
+        }
     }
-    spawn_remote(loop, child);
+    return false;
+}
+
+void jzx__child_send_held(jzx_loop *loop)
+{
+    jzx__list held; /* those that go on waiting come into the list anew */
+    jzx__list_init(&held);
+    while (!jzx__list_empty(&loop->held_spawns)) {
+        jzx__list *node = loop->held_spawns.next;
+        jzx__list_remove(node);
+        jzx__list_append(&held, node);
+    }
+    while (!jzx__list_empty(&held)) {
+        jzx__child *child = jzx__container_of(held.next, jzx__child, pending);
+        jzx__list_remove(&child->pending);
+        child->held = false;
+        spawn_there(loop, child);
+    }
 }
 
 void jzx__child_refuse(jzx_loop *loop, jzx__child *child, jzx_err err)
@@ -235,12 +274,13 @@ void jzx__child_refuse(jzx_loop *loop, jzx__child *child, jzx_err err)
 
 bool jzx__child_undo(jzx_loop *loop, jzx__child *child)
 {
-    bool waits = child->spawn_next || (child->out_listed && child->out.kind == JZX__CELL_CHILD_SPAWN);
+    bool waits = child->held || child->spawn_next || (child->out_listed && child->out.kind == JZX__CELL_CHILD_SPAWN);
     if (!child->spawning || child->to_loop == loop->index || !waits) {
         return false;
     }
+    child->held = false;
     child->spawn_next = false;
-    if (child->out.kind == JZX__CELL_CHILD_SPAWN) {
+    if (child->out_listed && child->out.kind == JZX__CELL_CHILD_SPAWN) {
         child->out.kind = JZX__CELL_CHILD_END;
         child->out.target = 0; /* of nobody */
     }
@@ -292,19 +332,6 @@ void jzx__child_out_left(jzx_loop *loop, jzx__child *child)
         spawn_remote(loop, child);
     } else if (child->resource.link == NULL && !child->resource.listed) {
         jzx__resource_expired(loop, &child->resource.cell); /* B6 */
-    }
-}
-
-void jzx__child_abandon_unrun(jzx_loop *loop)
-{
-    jzx__list *next;
-    for (jzx__list *node = loop->spawning.next; node != &loop->spawning; node = next) {
-        next = node->next;
-        jzx__child *child = jzx__container_of(node, jzx__child, pending);
-        const jzx_loop *target = loop->runtime->loops[child->to_loop];
-        if (atomic_load_explicit(&target->state, memory_order_acquire) == JZX__LOOP_LEFT) {
-            failed(loop, child, JZX_ERR_LOOP_CLOSED);
-        }
     }
 }
 

@@ -60,7 +60,8 @@ typedef struct jzx__child {
     jzx_actor_id heir; /* B5; 0: none */
     int32_t err;
     jzx_exit_info exit;
-    jzx__list pending; /* while spawning elsewhere: in the loop's `spawning` */
+    bool held;         /* its spawn waits until its loop runs */
+    jzx__list pending; /* held: in the loop's `held_spawns`; deferred: in the supervisor's list */
     jzx__child_how how;
 
     /* src/supervisor.c's. */
@@ -146,8 +147,9 @@ void jzx__child_no_deadline(jzx_loop *loop, jzx__child *child);
 void jzx__child_due(jzx_loop *loop, jzx__deadline *node);
 void jzx__child_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *second);
 void jzx__child_out_left(jzx_loop *loop, jzx__child *child);
-/* Spawns under way to loops that have ended without having run are answered with FAILED. */
-void jzx__child_abandon_unrun(jzx_loop *loop);
+/* Some loop that spawns are held back for has begun to run, or will not. */
+bool jzx__child_held_ready(const jzx_loop *loop);
+void jzx__child_send_held(jzx_loop *loop);
 /* NOT_FOUND, NOT_RUNNING; any thread. */
 jzx_err jzx__child_now(const jzx_loop *loop, uint64_t number, jzx_actor_id *id);
 

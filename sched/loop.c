@@ -247,7 +247,7 @@ static void init_plain(jzx_loop *loop)
     jzx__list_init(&loop->dirty_lanes);
     jzx__list_init(&loop->roots);
     jzx__list_init(&loop->guests);
-    jzx__list_init(&loop->spawning);
+    jzx__list_init(&loop->held_spawns);
     loop->measure = loop->config->measure_handlers;
     loop->host = (jzx_context){.loop = loop, .slot = JZX__SLOT_NONE, .buffer = JZX__NO_BUFFER};
     loop->turn = loop->host;
@@ -350,6 +350,16 @@ static jzx_err pin(const jzx_loop *loop)
     return pthread_setaffinity_np(pthread_self(), sizeof set, &set) == 0 ? JZX_OK : JZX_ERR_NO_SUCH_CPU;
 }
 
+static void wake_holders(const jzx_loop *loop)
+{
+    for (uint32_t i = 0; i < loop->runtime->loop_count; i++) {
+        jzx_loop *other = loop->runtime->loops[i];
+        if (other != loop && atomic_load(&other->holds) != 0) { /* sequentially consistent: jzx__child_held_ready() */
+            jzx__wake(other);
+        }
+    }
+}
+
 jzx_err jzx__loop_enter(jzx_loop *loop)
 {
     uint32_t created = JZX__LOOP_CREATED;
@@ -370,6 +380,7 @@ jzx_err jzx__loop_enter(jzx_loop *loop)
     }
     jzx__count_set(&loop->segment->thread_id, (uint64_t)syscall(SYS_gettid));
     jzx__count_set(&loop->segment->state, JZX__LOOP_RUNNING);
+    wake_holders(loop); /* of spawns for this loop */
     jzx__observe_loop(loop, true);
     return JZX_OK;
 }
@@ -429,7 +440,8 @@ static bool room_returned(const jzx_loop *loop)
 
 bool jzx__loop_incoming(const jzx_loop *loop)
 {
-    return jzx__loop_incoming_mail(loop) || room_returned(loop) || jzx__stop_pending(loop);
+    return jzx__loop_incoming_mail(loop) || room_returned(loop) || jzx__stop_pending(loop) ||
+           jzx__unlikely(jzx__child_held_ready(loop));
 }
 
 void jzx__loop_touch(jzx_loop *loop)
@@ -681,6 +693,9 @@ bool jzx__loop_turn(jzx_loop *loop)
     drain(loop);
     if (jzx__deadlines_next_ns(&loop->deadlines) <= loop->now_ns) {
         fire(loop);
+    }
+    if (jzx__unlikely(!jzx__list_empty(&loop->held_spawns))) {
+        jzx__child_send_held(loop);
     }
     run_actors(loop);
     jzx__route_flush(loop); /* O2 */

@@ -123,7 +123,7 @@ struct jzx_loop {
     jzx__list roots;          /* supervisors without one, in the order of their start */
     jzx__list guests;         /* those whose own is on another loop */
     uint32_t supervisors;     /* these and the others */
-    jzx__list spawning;       /* children whose spawn elsewhere is not yet answered */
+    jzx__list held_spawns;    /* of children, for loops that do not run yet */
     jzx__map children_by_key; /* their index, mixed with their supervisor's id */
     jzx__map children_by_name;
     jzx__table links;
@@ -166,6 +166,7 @@ struct jzx_loop {
     _Atomic(uint32_t) closed;                           /* takes no mail */
     _Atomic(uint32_t) stop_alone;                       /* jzx_loop_request_stop() */
     _Atomic(uint32_t) phase_reached;
+    _Atomic(uint32_t) holds; /* held_spawns is not empty: a loop that begins to run wakes this one */
     _Atomic(uint64_t) drain_sent; /* totals for the drain, of round drain_round */
     _Atomic(uint64_t) drain_received;
     _Atomic(uint32_t) drain_round;

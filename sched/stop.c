@@ -194,7 +194,6 @@ static bool phase_work(jzx_loop *loop, uint32_t phase)
     case JZX__PHASE_REFUSE:
         return true; /* jzx_post() looks at the runtime's stop word */
     case JZX__PHASE_TREES:
-        jzx__child_abandon_unrun(loop); /* Z3 */
         return jzx__supervisors_stop(loop, JZX_EXIT_SHUTDOWN);
     case JZX__PHASE_END:
         jzx__life_end_all(loop, JZX_EXIT_SHUTDOWN, ENDS_PER_TURN);

@@ -279,7 +279,7 @@ JZX_API const char *jzx_spec_fault_text(jzx_spec_fault fault);
  * Starts a supervisor on this loop: its children are started in order from the loop's next turn on. All are started or
  * none: if one cannot be, those before it are stopped in reverse and the supervisor ends with JZX_EXIT_START_FAILED.
  *
- * A child that is placed on a loop which does not run yet is started when that does; what waits for it waits as long.
+ * A child that is placed on a loop which does not run yet is started when that does.
  *
  * From the host it is a root, and *ref is not written: a failed start ends the runtime as an escalation does. From an actor it is
  * linked to that actor, and JZX_TAG_SYS_SUPERVISOR comes when all children are started, or with JZX_ERR_START_FAILED
