@@ -169,6 +169,7 @@ static inline void stress_balance(const stress_world *world)
         jzx_counters one;
         CHECK_OK(jzx_loop_stats(world->loops[i], &one));
         CHECK(one.actors == 0 && one.queued == 0 && one.timers == 0 && one.sockets == 0 && one.watches == 0);
+        CHECK(one.children == 0);
         CHECK(one.cells_free == world->cells);
         CHECK(one.spawned == one.ended);
         uint64_t *to = (uint64_t *)(void *)&sum;
