@@ -56,6 +56,13 @@ foreign_thread)
         'line 4 of 5 from another thread' 'line 5 of 5 from another thread'
     cmp -s "$dir/wanted" "$dir/out" || fail "prints something else"
     ;;
+supervisor)
+    run
+    lines 'division 1 of this divider: 25' 'divider failed (divided by zero), restart 1' 'division 1 of this divider: 20' \
+        'division 2 of this divider: 10' 'divider failed (divided by zero), restart 2' 'division 1 of this divider: 5' \
+        'divider failed too often (divided by zero)' 'the runtime ended: a supervisor gave up'
+    cmp -s "$dir/wanted" "$dir/out" || fail "prints something else"
+    ;;
 epoll_host)
     run
     lines 'actor: tick 1' 'actor: tick 2' 'actor: tick 3' 'actor: tick 4' 'actor: tick 5'
