@@ -183,13 +183,17 @@ static void show_actor(const struct actor *actor, bool by_time)
     char id[32] = "?";
     char name[sizeof slot->name];
     char busy[24] = "-";
+    char incarnation[8] = "-";
     (void)jzx_id_format(slot->id, id, sizeof id);
+    if (slot->incarnation != 0) { /* it has a supervisor */
+        snprintf(incarnation, sizeof incarnation, "%u", slot->incarnation);
+    }
     if (by_time) {
         duration_text(slot->busy_ns, busy);
     }
-    printf("%-24s  %-15s  %-8s  %12llu  %10s  %8u  %8u  0x%x\n", id, printable(slot->name, name),
+    printf("%-24s  %-15s  %-8s  %12llu  %10s  %8u  %8u  %11s  %-10s  0x%x\n", id, printable(slot->name, name),
            actor_state(slot->state), (unsigned long long)slot->handled, busy, slot->mailbox_length, slot->mailbox_peak,
-           slot->last_tag);
+           incarnation, (slot->flags & JZX_SLOT_SUPERVISOR) != 0 ? "supervisor" : "-", slot->last_tag);
 }
 
 static void rank(const struct view *view, struct ranking *ranking)
@@ -214,8 +218,8 @@ static void show_actors(const struct view *view, unsigned long wanted)
     }
     qsort(ranking.actors, ranking.count, sizeof *ranking.actors, heavier_first);
     printf("\nbusiest actors, by %s\n", ranking.by_time ? "time in their handlers" : "messages handled");
-    printf("%-24s  %-15s  %-8s  %12s  %10s  %8s  %8s  %s\n", "actor", "name", "state", "handled", "busy", "mailbox",
-           "peak", "last tag");
+    printf("%-24s  %-15s  %-8s  %12s  %10s  %8s  %8s  %11s  %-10s  %s\n", "actor", "name", "state", "handled", "busy",
+           "mailbox", "peak", "incarnation", "kind", "last tag");
     for (size_t i = 0; i < ranking.count && i < wanted; i++) {
         show_actor(&ranking.actors[i], ranking.by_time);
     }

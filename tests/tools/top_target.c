@@ -1,7 +1,7 @@
 /*
- * top_target: a program for `jzx top` to look at. Two loops; on loop 0 an actor that handled 1,000 messages, on loop 1
- * one that handled 500 and has an escape character in its name. Says "ready" then, and ends in order at the end of its
- * input.
+ * top_target: a program for `jzx top` to look at. Two loops; on loop 0 an actor that handled 1,000 messages, and a supervisor
+ * whose child has been started twice; on loop 1 an actor that handled 500 and has an escape character in its name. Says
+ * "ready" then, and ends in order at the end of its input.
  *
  *   top_target [SEGMENT-FILE]
  *   top_target --stuck         the first actor is in a handler that does not return before that
@@ -55,6 +55,38 @@ static jzx_err make_loop(jzx_runtime *runtime, unsigned index, jzx_actor_id *mad
     return err;
 }
 
+static jzx_err init_twice(jzx_context *context, void *argument, void **state)
+{
+    unsigned *starts = argument;
+    *state = argument;
+    return ++*starts == 1 ? jzx_fail(context, jzx_self(context), 1, "once more") : JZX_OK;
+}
+
+static jzx_err make_tree(jzx_runtime *runtime)
+{
+    static unsigned starts;
+    jzx_child_spec leaf;
+    jzx_supervisor_spec tree;
+    jzx_child_spec_init(&leaf);
+    leaf.name = "leaf";
+    leaf.init = init_twice;
+    leaf.behavior = behave;
+    leaf.argument = &starts;
+    jzx_supervisor_spec_init(&tree);
+    tree.name = "tree";
+    tree.children = &leaf;
+    tree.child_count = 1;
+    return jzx_supervisor_start(jzx_loop_context(jzx_runtime_loop(runtime, 0)), &tree, NULL, NULL);
+}
+
+static void wait_for_tree(jzx_runtime *runtime)
+{
+    jzx_counters counters = {0};
+    while (jzx_loop_stats(jzx_runtime_loop(runtime, 0), &counters) == JZX_OK && counters.spawned < 4) {
+        sched_yield();
+    }
+}
+
 static void wait_handled(jzx_runtime *runtime)
 {
     for (unsigned i = 0; i < LOOPS; i++) {
@@ -72,6 +104,9 @@ static jzx_err run(jzx_runtime *runtime, bool stuck)
     for (unsigned i = 0; i < LOOPS && err == JZX_OK; i++) {
         err = make_loop(runtime, i, &ids[i]);
     }
+    if (err == JZX_OK) {
+        err = make_tree(runtime);
+    }
     for (unsigned i = 0; i < LOOPS && err == JZX_OK; i++) {
         err = jzx_loop_start(jzx_runtime_loop(runtime, i));
     }
@@ -79,6 +114,7 @@ static jzx_err run(jzx_runtime *runtime, bool stuck)
         return err;
     }
     wait_handled(runtime);
+    wait_for_tree(runtime);
     if (stuck) {
         jzx_message stick = jzx_message_empty(TAG_STICK);
         err = jzx_post(runtime, ids[0], &stick);

@@ -61,13 +61,21 @@ cell() {
     awk -v word="$1" -v column="$2" '$1 == word { print $column; exit }' "$dir/shown"
 }
 
+# The incarnation and the kind of the actor with a name.
+standing() {
+    awk -v name="$1" '$2 == name { print $8, $9; exit }' "$dir/shown"
+}
+
 check_rows() {
     [ "$(cell 0 9)" = 1000 ] || fail "loop 0 handled $(cell 0 9), not 1000"
     [ "$(cell 1 9)" = 500 ] || fail "loop 1 handled $(cell 1 9), not 500"
-    [ "$(cell 0 7)" = 1 ] || fail "loop 0 has $(cell 0 7) actors, not 1"
+    [ "$(cell 0 7)" = 3 ] || fail "loop 0 has $(cell 0 7) actors, not 3"
     busiest=$(awk 'on == 2 { print $2, $4, $NF; exit } /^busiest/ { on = 1; next } on == 1 { on = 2 }' "$dir/shown")
     [ "$busiest" = "alpha 1000 0x42" ] || fail "the busiest is '$busiest'"
     grep -q 'ome?ga .* 500 ' "$dir/shown" || fail "the second actor, its name made printable, is missing"
+    [ "$(standing alpha)" = "- -" ] || fail "alpha is supervised: '$(standing alpha)'"
+    [ "$(standing tree)" = "- supervisor" ] || fail "the supervisor is not marked: '$(standing tree)'"
+    [ "$(standing leaf)" = "2 -" ] || fail "the child is not in its second incarnation: '$(standing leaf)'"
 }
 
 start_target
