@@ -119,6 +119,7 @@ static void on_supervision(void *user, jzx_context *context, const jzx_supervisi
     }
     world_check(s->world, s->event_count < ORACLE_EVENTS);
     world_check(s->world, (event->supervisor == 0) == (node == 0));
+    s->supervisors[s->event_count] = event->supervisor;
     oracle_event *seen = &s->events[s->event_count++];
     *seen = (oracle_event){.kind = event->kind,
                            .supervisor = s->tree.begin.nodes[node].parent,
@@ -188,6 +189,7 @@ stage *stage_open(uint64_t seed)
 {
     stage *s = calloc(1, sizeof *s);
     s->events = malloc(ORACLE_EVENTS * sizeof *s->events);
+    s->supervisors = malloc(ORACLE_EVENTS * sizeof *s->supervisors);
     s->world = world_create(seed);
     s->kernel = fake_create(s->world, NULL, NULL);
     s->loop_count = world_between(s->world, 1, STAGE_LOOPS);
@@ -235,6 +237,7 @@ jzx_actor_id stage_spawn(stage *s, uint32_t loop, jzx_behavior_fn behavior, void
     jzx_spawn_options_init(&options);
     options.behavior = behavior;
     options.argument = state;
+    options.mailbox_policy = JZX_MAILBOX_DROP_NEWEST;
     world_check(s->world, jzx_spawn(jzx_loop_context(s->loops[loop]), &options, &id) == JZX_OK);
     return id;
 }
@@ -267,6 +270,7 @@ const char *stage_close(stage *s)
     world_destroy(s->world);
     tree_free(&s->tree);
     free(s->events);
+    free(s->supervisors);
     free(s);
     return NULL;
 }

@@ -36,7 +36,8 @@ struct stage {
     role *arguments[ORACLE_NODES];
     uint8_t adding; /* the node that a dynamic supervisor is asked to start */
     uint64_t began_ns;
-    oracle_event *events; /* as they came; at_ns counts from began_ns */
+    oracle_event *events;      /* as they came; at_ns counts from began_ns */
+    jzx_actor_id *supervisors; /* of each event */
     uint32_t event_count;
     uint32_t starts[ORACLE_NODES]; /* STARTED records of each node, and STOPPED ones */
     uint32_t stops[ORACLE_NODES];

@@ -198,22 +198,7 @@ static void compare(stage *s)
 static void print(const stage *s)
 {
     char text[128];
-    static const char *const actions[] = {"nothing", "end", "terminate", "restart", "delete", "add"};
-    for (uint8_t i = 0; i < s->tree.begin.node_count; i++) {
-        const oracle_node *node = &s->tree.begin.nodes[i];
-        (void)fprintf(stderr,
-                      "n%u under n%u: type %u restart %u strategy %u auto %u significant %d added %d deaf %d shutdown "
-                      "%llu intensity %u period %.9f place %u/%u failing %u\n",
-                      i, node->parent, node->type, node->restart, node->strategy, node->auto_shutdown,
-                      node->significant, node->added, node->deaf, (unsigned long long)node->shutdown_ns,
-                      node->intensity, (double)node->period_ns / 1e9, s->tree.placement[i], s->tree.place_loop[i],
-                      node->failing);
-    }
-    for (uint32_t i = 0; i < s->tree.step_count; i++) {
-        const tree_step *step = &s->tree.steps[i];
-        (void)fprintf(stderr, "step %u at %.9f: %s n%u kind %u spoil %u x %u -> %d\n", i, (double)step->at_ns / 1e9,
-                      actions[step->action], step->node, step->kind, step->spoiled, step->failing, step->err);
-    }
+    tree_print(&s->tree);
     for (uint32_t i = 0; i < s->tree.end.event_count; i++) {
         (void)fprintf(stderr, "expected under n%u: %s\n", s->tree.end.events[i].supervisor,
                       stage_event_text(&s->tree.end.events[i], text, sizeof text));

@@ -94,9 +94,10 @@ static void draw_children(sim_world *world, oracle *o, uint8_t parent, uint32_t 
     }
 }
 
-static void draw_tree(sim_tree *tree, sim_world *world, uint32_t loops)
+void tree_draw_specs(sim_tree *tree, sim_world *world, uint32_t loops)
 {
     oracle *o = &tree->begin;
+    memset(tree, 0, sizeof *tree);
     o->node_count = 1;
     o->nodes[0].parent = ORACLE_NONE;
     draw_supervisor(world, &o->nodes[0]);
@@ -238,9 +239,8 @@ static bool add_end(sim_tree *tree, sim_world *world)
 
 bool tree_draw(sim_tree *tree, sim_world *world, uint32_t loops)
 {
-    memset(tree, 0, sizeof *tree);
+    tree_draw_specs(tree, world, loops);
     tree->begin.margin_ns = TREE_MARGIN_NS;
-    draw_tree(tree, world, loops);
     tree->end = tree->begin;
     tree->end.events = malloc(ORACLE_EVENTS * sizeof *tree->end.events);
     tree->starts = oracle_start(&tree->end);
@@ -307,4 +307,36 @@ void tree_specs_make(tree_specs *specs)
 jzx_child_spec tree_spec_of(const tree_specs *specs, uint8_t node)
 {
     return child_spec(specs, node);
+}
+
+/* ---- for who looks for a mistake ---- */
+
+static void print_node(const sim_tree *tree, uint8_t i)
+{
+    const oracle_node *node = &tree->begin.nodes[i];
+    (void)fprintf(stderr, "n%u under n%u: %s, restart %u%s%s%s, shutdown %.9f s, placement %u on %u, failing %u\n", i,
+                  node->parent, node->type == JZX_SUPERVISOR ? "supervisor" : "worker", node->restart,
+                  node->significant ? ", significant" : "", node->added ? ", added" : "", node->deaf ? ", deaf" : "",
+                  node->shutdown_ns >= JZX_SHUTDOWN_DEFAULT ? -1 : (double)node->shutdown_ns / 1e9, tree->placement[i],
+                  tree->place_loop[i], node->failing);
+    if (node->type == JZX_SUPERVISOR) {
+        (void)fprintf(stderr, "    strategy %u, auto %u, intensity %u in %.9f s, backoff %u from %.9f s to %.9f s\n",
+                      node->strategy, node->auto_shutdown, node->intensity, (double)node->period_ns / 1e9,
+                      node->for_children.kind, (double)node->for_children.initial_ns / 1e9,
+                      (double)node->for_children.max_ns / 1e9);
+    }
+}
+
+void tree_print(const sim_tree *tree)
+{
+    static const char *const actions[] = {"nothing", "end", "terminate", "restart", "delete", "add"};
+    for (uint8_t i = 0; i < tree->begin.node_count; i++) {
+        print_node(tree, i);
+    }
+    for (uint32_t i = 0; i < tree->step_count; i++) {
+        const tree_step *step = &tree->steps[i];
+        (void)fprintf(stderr, "step %u at %.9f s: %s n%u (%u), the next %u of n%u fail: %s\n", i,
+                      (double)step->at_ns / 1e9, actions[step->action], step->node, step->kind, step->failing,
+                      step->spoiled, jzx_strerror(step->err));
+    }
 }

@@ -50,8 +50,10 @@ typedef struct sim_tree {
 } sim_tree;
 
 /* `loops`: of the runtime. False, which is rare: no end was found that is clear. */
+void tree_draw_specs(sim_tree *tree, sim_world *world, uint32_t loops); /* a tree without a script */
 bool tree_draw(sim_tree *tree, sim_world *world, uint32_t loops);
 void tree_free(sim_tree *tree);
+void tree_print(const sim_tree *tree); /* to stderr */
 
 /* All specs of a tree, and in `supervisors` that of each supervisor by its node. */
 typedef struct tree_specs {

@@ -1,0 +1,479 @@
+/*
+ * storm: troublemakers on every loop end, kill, stop, add, delete and restart whatever is in a tree, again and again and at
+ * once, while starts fail and memory runs short. Nothing here has one outcome; what must hold all the same:
+ *
+ *   - never two incarnations of one child
+ *   - each request is answered once
+ *   - a supervisor decides on as many restarts in a period as its intensity allows, and gives up at the next one, not before
+ *   - no child is lost: when it has become calm, each permanent one runs whose supervisor does, unless it was stopped by
+ *     request, and none is between two states
+ *   - each incarnation that was told as started is told as stopped; no memory stays
+ *
+ * In some runs the runtime, or one loop, is stopped in the midst of it.
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/sim/seeds.h"
+#include "tests/sim/stage.h"
+
+enum { TROUBLEMAKERS = 4, TAG_TICK = 1, TAG_CALM = 2, TAG_NOISE = 3, CALM_UNITS = 20000 };
+
+typedef struct storm storm;
+
+typedef struct troublemaker {
+    storm *storm;
+    uint32_t ticks; /* to come */
+    jzx_actor_id id;
+} troublemaker;
+
+struct storm {
+    stage *stage;
+    troublemaker makers[TROUBLEMAKERS];
+    uint32_t maker_count;
+    uint32_t busy;    /* of them */
+    uint64_t unit_ns; /* a second of the tree */
+    uint32_t actions; /* at most, in a tick */
+    uint32_t noise;   /* messages in a tick, which fill the lanes */
+    bool stops_all;   /* the runtime stops in the midst of it */
+    bool stops_loop;  /* a loop does */
+    uint32_t asked;
+    uint32_t answered;
+    uint32_t lists;
+    bool calm;
+    bool by_hand[ORACLE_NODES]; /* a request has stopped it, or the restart of its group */
+    bool added[ORACLE_NODES];   /* of a dynamic supervisor: once is enough */
+    uint32_t no_memory;         /* of 1,024 calls, how many fail */
+    uint64_t live;              /* bytes */
+};
+
+/* ---- memory ---- */
+
+static void *give(void *context, size_t size, size_t align)
+{
+    storm *t = context;
+    void *memory = NULL;
+    if (world_chance(t->stage->world, t->no_memory) || posix_memalign(&memory, align, size) != 0) {
+        return NULL;
+    }
+    t->live += size;
+    return memory;
+}
+
+static void take(void *context, void *memory, size_t size, size_t align)
+{
+    (void)align;
+    ((storm *)context)->live -= size;
+    free(memory);
+}
+
+/* ---- troublemakers ---- */
+
+static bool draw_action(storm *t, tree_step *step)
+{
+    static const uint8_t actions[] = {TREE_END,       TREE_END,     TREE_END,    TREE_END, TREE_END,
+                                      TREE_TERMINATE, TREE_RESTART, TREE_DELETE, TREE_ADD};
+    static const uint8_t kinds[] = {JZX_EXIT_NORMAL, JZX_EXIT_SHUTDOWN, JZX_EXIT_FAIL, JZX_EXIT_FAIL, JZX_EXIT_KILLED};
+    sim_world *world = t->stage->world;
+    const oracle *o = &t->stage->tree.begin;
+    step->action = actions[world_below(world, sizeof actions)];
+    step->kind = kinds[world_below(world, sizeof kinds)];
+    step->node = (uint8_t)world_below(world, o->node_count);
+    const oracle_node *node = &o->nodes[step->node];
+    if (step->node == 0 || t->stage->roles[node->parent].id == 0) {
+        return false;
+    }
+    if (step->action == TREE_END) {
+        bool seldom = node->type == JZX_SUPERVISOR && !world_chance(world, 100);
+        return t->stage->roles[step->node].id != 0 && !seldom;
+    }
+    if (o->nodes[node->parent].strategy == JZX_DYNAMIC) {
+        return step->action == TREE_ADD ? !t->added[step->node] : t->stage->roles[step->node].index != JZX_NO_CHILD;
+    }
+    return step->action != TREE_ADD || node->added;
+}
+
+/* Who may stay stopped from now on. */
+static void note_hand(storm *t, const tree_step *step)
+{
+    const oracle *o = &t->stage->tree.begin;
+    uint8_t parent = o->nodes[step->node].parent;
+    t->added[step->node] |= step->action == TREE_ADD;
+    if (step->action != TREE_TERMINATE) {
+        return;
+    }
+    for (uint8_t i = 0; i < o->node_count; i++) {
+        t->by_hand[i] |= i == step->node ||
+                         (o->nodes[i].parent == parent && o->nodes[parent].strategy != JZX_ONE_FOR_ONE);
+    }
+}
+
+static void act(storm *t, jzx_context *context)
+{
+    tree_step step = {0};
+    uint64_t ref;
+    if (!draw_action(t, &step)) {
+        return;
+    }
+    jzx_err err = stage_act(t->stage, context, &step, &ref);
+    if (err == JZX_OK && step.action != TREE_END) {
+        t->asked++;
+        note_hand(t, &step);
+    }
+    bool expected = err == JZX_OK || err == JZX_ERR_NO_SUCH_ACTOR || err == JZX_ERR_WOULD_BLOCK ||
+                    err == JZX_ERR_STOPPING || err == JZX_ERR_MAILBOX_FULL || err == JZX_ERR_LIMIT ||
+                    err == JZX_ERR_LOOP_CLOSED || (err == JZX_ERR_NO_MEMORY && t->no_memory > 0);
+    if (!expected) {
+        world_fail(t->stage->world, "action %d was refused: %s", (int)step.action, jzx_strerror(err));
+    }
+}
+
+/* What the tree says to itself has to wait behind it. */
+static void make_noise(storm *t, jzx_context *context)
+{
+    jzx_actor_id to = t->makers[world_below(t->stage->world, t->maker_count)].id;
+    jzx_message message = jzx_message_empty(TAG_NOISE);
+    for (uint32_t i = 0; i < t->noise && jzx_send(context, to, &message) == JZX_OK; i++) {
+    }
+}
+
+static void spoil(storm *t)
+{
+    sim_world *world = t->stage->world;
+    role *chosen = &t->stage->roles[world_below(world, t->stage->tree.begin.node_count)];
+    chosen->failing = world_between(world, 0, world_chance(world, 900) ? 2 : 10);
+}
+
+static void pause(storm *t, jzx_context *context)
+{
+    jzx_message message = jzx_message_empty(TAG_TICK);
+    uint64_t most_ns = world_chance(t->stage->world, 700) ? t->unit_ns : 20 * t->unit_ns;
+    uint64_t delay_ns = world_random(t->stage->world) % (most_ns + 1);
+    world_check(t->stage->world, jzx_timer_after(context, delay_ns, &message, NULL) == JZX_OK);
+}
+
+/* What lived on a loop that has stopped may fail again and again, for ever: nothing is waited for then. */
+static uint64_t calm_ns(const storm *t)
+{
+    return (t->stops_loop ? 50 : CALM_UNITS) * t->unit_ns;
+}
+
+/* No more trouble: all that fails by itself has failed when the time is over. */
+static void calm_down(storm *t, jzx_context *context)
+{
+    jzx_message message = jzx_message_empty(TAG_CALM);
+    for (uint8_t i = 0; i < t->stage->tree.begin.node_count; i++) {
+        t->stage->roles[i].failing = 0;
+    }
+    t->no_memory = 0;
+    jzx_err err = jzx_timer_after(context, calm_ns(t), &message, NULL);
+    world_check(t->stage->world, err == JZX_OK);
+}
+
+static void stop_something(storm *t)
+{
+    sim_world *world = t->stage->world;
+    if (t->stops_loop && world_chance(world, 60)) {
+        (void)jzx_loop_request_stop(t->stage->loops[world_below(world, t->stage->loop_count)]);
+    }
+    if (t->stops_all && world_chance(world, 60)) {
+        (void)jzx_runtime_request_stop(t->stage->runtime);
+    }
+}
+
+static void tick(troublemaker *self, jzx_context *context)
+{
+    storm *t = self->storm;
+    uint32_t actions = world_between(t->stage->world, 1, t->actions);
+    for (uint32_t i = 0; i < actions; i++) {
+        make_noise(t, context);
+        if (world_chance(t->stage->world, 120)) {
+            spoil(t);
+        }
+        act(t, context);
+    }
+    stop_something(t);
+    if (--self->ticks > 0) {
+        pause(t, context);
+    } else if (--t->busy == 0) {
+        calm_down(t, context);
+    }
+}
+
+/* ---- when it is calm ---- */
+
+static void ask_for_lists(storm *t, jzx_context *context)
+{
+    const stage *s = t->stage;
+    t->calm = true;
+    world_check(s->world, t->answered == t->asked || t->stops_loop);
+    for (uint8_t i = 0; i < s->tree.begin.node_count; i++) {
+        if (s->tree.begin.nodes[i].type == JZX_SUPERVISOR && s->starts[i] > s->stops[i]) {
+            uint64_t ref;
+            world_check(s->world, jzx_child_list(context, s->roles[i].id, &ref) == JZX_OK);
+            t->lists++;
+        }
+    }
+    if (t->lists == 0) {
+        (void)jzx_runtime_request_stop(s->runtime);
+    }
+}
+
+static const jzx_child_info *entry_of(const stage *s, const jzx_supervisor_answer *answer, uint8_t node)
+{
+    for (uint32_t i = 0; i < answer->count; i++) {
+        const jzx_child_info *child = &answer->children[i];
+        if (stage_is_dynamic(s, node) ? child->index == s->roles[node].index
+                                      : strcmp(child->name, s->tree.names[node]) == 0) {
+            return child;
+        }
+    }
+    return NULL;
+}
+
+static void check_child(const storm *t, uint8_t index, const jzx_child_info *child)
+{
+    const stage *s = t->stage;
+    const oracle_node *node = &s->tree.begin.nodes[index];
+    bool must_run = node->restart == JZX_PERMANENT && !node->added && !t->by_hand[index];
+    bool up = s->starts[index] == s->stops[index] + 1 && (node->type == JZX_SUPERVISOR || s->roles[index].alive == 1);
+    bool down = s->starts[index] == s->stops[index] && s->roles[index].alive == 0;
+    if (child == NULL) {
+        world_check(s->world, !must_run && down);
+        return;
+    }
+    if (child->state != JZX_CHILD_RUNNING && (child->state != JZX_CHILD_STOPPED || must_run)) {
+        world_fail(s->world, "n%u is in state %u when all is calm", index, child->state);
+    }
+    world_check(s->world, child->state == JZX_CHILD_RUNNING ? up : down);
+    world_check(s->world, child->state != JZX_CHILD_RUNNING || child->id == s->roles[index].id);
+}
+
+static void check_list(storm *t, const jzx_supervisor_answer *answer)
+{
+    const stage *s = t->stage;
+    world_check(s->world, answer->err == JZX_OK);
+    for (uint8_t i = 1; i < s->tree.begin.node_count; i++) {
+        uint8_t parent = s->tree.begin.nodes[i].parent;
+        if (s->roles[parent].id == answer->id && s->starts[parent] > s->stops[parent]) {
+            check_child(t, i, entry_of(s, answer, i));
+        }
+    }
+}
+
+static void take_answer(storm *t, const jzx_message *message)
+{
+    if (t->calm) {
+        if (!t->stops_loop) {
+            check_list(t, jzx_message_data(message));
+        }
+        if (--t->lists == 0) {
+            (void)jzx_runtime_request_stop(t->stage->runtime);
+        }
+        return;
+    }
+    t->answered++;
+    world_check(t->stage->world, t->answered <= t->asked);
+}
+
+static jzx_behavior_result make_trouble(jzx_context *context, void *state, const jzx_message *message)
+{
+    troublemaker *self = state;
+    world_point("troublemaker");
+    switch (message->tag) {
+    case TAG_TICK:
+        tick(self, context);
+        break;
+    case TAG_NOISE:
+        break;
+    case TAG_CALM:
+        ask_for_lists(self->storm, context);
+        break;
+    case JZX_TAG_SYS_SUPERVISOR:
+        take_answer(self->storm, message);
+        break;
+    case JZX_TAG_SYS_NO_ANSWER: /* the supervisor has ended */
+        world_check(self->storm->stage->world, !self->storm->calm || self->storm->stops_loop);
+        self->storm->answered++;
+        break;
+    default:
+        world_fail(self->storm->stage->world, "a troublemaker got the tag %x", message->tag);
+    }
+    return JZX_BEHAVIOR_OK;
+}
+
+/* ---- what was told ---- */
+
+/* The restarts that the supervisor of an event decided on before it, in the period that ends with it. */
+static uint32_t decided_before(const stage *s, uint32_t event, uint64_t period_ns)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < event; i++) {
+        bool same = s->supervisors[i] == s->supervisors[event];
+        count += same && s->events[i].kind == JZX_SUPERVISION_RESTART &&
+                 s->events[event].at_ns - s->events[i].at_ns <= period_ns;
+    }
+    return count;
+}
+
+static void check_intensity(const stage *s)
+{
+    for (uint32_t i = 0; i < s->event_count; i++) {
+        const oracle_event *event = &s->events[i];
+        if (event->kind != JZX_SUPERVISION_RESTART && event->kind != JZX_SUPERVISION_ESCALATED) {
+            continue;
+        }
+        const oracle_node *supervisor = &s->tree.begin.nodes[event->supervisor];
+        uint32_t before = decided_before(s, i, supervisor->period_ns);
+        if (event->kind == JZX_SUPERVISION_ESCALATED) {
+            world_check(s->world, before == supervisor->intensity);
+        } else {
+            world_check(s->world, supervisor->intensity == JZX_INTENSITY_UNLIMITED || before < supervisor->intensity);
+        }
+    }
+}
+
+static void check_end(const storm *t)
+{
+    const stage *s = t->stage;
+    if (!t->stops_loop) { /* a move to another loop is not counted (LOOP_CLOSED) */
+        check_intensity(s);
+    }
+    for (uint8_t i = 0; i < s->tree.begin.node_count; i++) {
+        if (s->roles[i].alive != 0 || s->starts[i] != s->stops[i]) {
+            world_fail(s->world, "n%u started %u times and stopped %u times; %u live", i, s->starts[i], s->stops[i],
+                       s->roles[i].alive);
+        }
+    }
+    world_check(s->world, t->live == 0);
+}
+
+/* ---- a storm ---- */
+
+static void scale(uint64_t *time_ns, uint64_t unit_ns)
+{
+    if (*time_ns < JZX_SHUTDOWN_DEFAULT && *time_ns != 0) {
+        *time_ns = *time_ns / (TREE_SECOND / unit_ns) + 1;
+    }
+}
+
+static void scale_backoff(jzx_backoff *backoff, uint64_t unit_ns, uint32_t jitter)
+{
+    scale(&backoff->initial_ns, unit_ns);
+    scale(&backoff->max_ns, unit_ns);
+    scale(&backoff->reset_ns, unit_ns);
+    backoff->jitter = jitter;
+}
+
+/* Shorter, and with jitter, so that things meet. */
+static void make_hectic(storm *t)
+{
+    sim_world *world = t->stage->world;
+    oracle *o = &t->stage->tree.begin;
+    for (uint8_t i = 0; i < o->node_count; i++) {
+        oracle_node *node = &o->nodes[i];
+        scale(&node->period_ns, t->unit_ns);
+        scale(&node->shutdown_ns, t->unit_ns);
+        scale_backoff(&node->backoff, t->unit_ns, world_below(world, 1001));
+        scale_backoff(&node->for_children, t->unit_ns, world_below(world, 1001));
+        if (t->stops_loop && node->intensity == JZX_INTENSITY_UNLIMITED) {
+            node->intensity = 20; /* what lived on a loop that has stopped would fail for ever */
+        }
+    }
+}
+
+/* The root does not give up: it shall not all be over soon. */
+static void make_lasting(oracle *o)
+{
+    o->nodes[0].intensity = JZX_INTENSITY_UNLIMITED;
+    o->nodes[0].auto_shutdown = JZX_AUTO_NEVER;
+    for (uint8_t i = 0; i < o->node_count; i++) {
+        o->nodes[i].significant &= o->nodes[i].parent != 0;
+    }
+}
+
+static void draw_storm(storm *t)
+{
+    static const uint64_t units[] = {1000, 20000, 1000000};
+    sim_world *world = t->stage->world;
+    t->unit_ns = units[world_below(world, 3)];
+    t->actions = world_chance(world, 512) ? 2 : 8;
+    t->noise = world_chance(world, 300) ? world_below(world, 400) : 0;
+    t->stage->config.lane_blocks = t->noise > 0 ? 2 : 4;
+    t->stops_all = world_chance(world, 200);
+    t->stops_loop = world_chance(world, 150);
+    t->maker_count = world_between(world, 1, TROUBLEMAKERS);
+    t->no_memory = world_chance(world, 300) ? world_below(world, 150) : 0;
+    tree_draw_specs(&t->stage->tree, world, t->stage->loop_count);
+    if (world_chance(world, 900)) {
+        make_lasting(&t->stage->tree.begin);
+    }
+    make_hectic(t);
+    t->stage->config.allocators[JZX_MEMORY_STATE] = (jzx_allocator){give, take, t};
+    world_pace_of(world)->steps_max = 20000000;
+}
+
+static void begin(storm *t)
+{
+    stage *s = t->stage;
+    uint32_t no_memory = t->no_memory;
+    t->no_memory = 0; /* for the start from outside */
+    stage_begin(s);
+    t->no_memory = no_memory;
+    t->busy = t->maker_count;
+    for (uint32_t i = 0; i < t->maker_count; i++) {
+        t->makers[i] = (troublemaker){.storm = t, .ticks = world_between(s->world, 1, 60)};
+        uint32_t loop = world_below(s->world, s->loop_count);
+        t->makers[i].id = stage_spawn(s, loop, make_trouble, &t->makers[i]);
+        jzx_message message = jzx_message_empty(TAG_TICK);
+        world_check(s->world, jzx_send(jzx_loop_context(s->loops[loop]), t->makers[i].id, &message) == JZX_OK);
+    }
+}
+
+static void print(const storm *t)
+{
+    char text[128];
+    const stage *s = t->stage;
+    (void)fprintf(stderr, "unit %llu no_memory %u stops_all %d stops_loop %d loops %u\n",
+                  (unsigned long long)t->unit_ns, t->no_memory, t->stops_all, t->stops_loop, s->loop_count);
+    tree_print(&s->tree);
+    for (uint32_t i = 0; i < s->event_count; i++) {
+        (void)fprintf(stderr, "seen under n%u: %s\n", s->events[i].supervisor,
+                      stage_event_text(&s->events[i], text, sizeof text));
+    }
+}
+
+/* When the troublemakers went with their loop, nobody else stops what is left. */
+static void close_late(void *argument)
+{
+    storm *t = argument;
+    world_sleep(t->stage->world, 2000 * t->unit_ns + 4 * calm_ns(t));
+    (void)jzx_runtime_request_stop(t->stage->runtime);
+}
+
+static const char *blow(uint64_t seed)
+{
+    storm *t = calloc(1, sizeof *t);
+    stage *s = t->stage = stage_open(seed);
+    draw_storm(t);
+    begin(t);
+    world_start(s->world, "closer", close_late, t);
+    if (stage_play(s)) {
+        world_check(s->world, jzx_runtime_destroy(s->runtime) == JZX_OK);
+        check_end(t);
+    }
+    if (getenv("JZX_SEED") != NULL) {
+        print(t);
+    }
+    const char *wrong = stage_close(s);
+    if (wrong == NULL) {
+        free(t);
+    }
+    return wrong;
+}
+
+Test(storm, no_child_is_lost_whatever_happens_at_once, .timeout = 600)
+{
+    seeds_play("storm", blow);
+}
