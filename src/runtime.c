@@ -330,6 +330,9 @@ jzx_err jzx_runtime_request_stop(jzx_runtime *runtime)
 void jzx__runtime_escalate(jzx_runtime *runtime, const jzx_exit_info *exit, const jzx_start_failure *failure)
 {
     uint32_t none = 0;
+    if (atomic_load_explicit(&runtime->stop, memory_order_acquire) != 0) {
+        return; /* it may be because of the stop that it could not start */
+    }
     if (atomic_compare_exchange_strong(&runtime->escalated, &none, 1)) {
         runtime->escalation = *exit;
         runtime->escalation_failure = *failure;
