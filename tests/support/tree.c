@@ -146,6 +146,30 @@ static jzx_behavior_result kid_behavior(jzx_context *context, void *state, const
     }
 }
 
+/* With a state by the runtime: the pointer to the kid is in it. */
+static tree_kid *kid_in(void *state)
+{
+    tree_kid *kid;
+    memcpy(&kid, state, sizeof kid);
+    return kid;
+}
+
+static jzx_err kid_init_state(jzx_context *context, void *argument, void **state)
+{
+    memcpy(*state, &argument, sizeof argument);
+    return kid_init(context, argument, &argument);
+}
+
+static void kid_fini_state(jzx_context *context, void *state, const jzx_exit_info *info)
+{
+    kid_fini(context, kid_in(state), info);
+}
+
+static jzx_behavior_result kid_behavior_state(jzx_context *context, void *state, const jzx_message *message)
+{
+    return kid_behavior(context, kid_in(state), message);
+}
+
 /* ---- observers ---- */
 
 static tree_kid *kid_named(tree *t, const char *name)
@@ -288,6 +312,7 @@ static jzx_behavior_result ask_now(jzx_context *context, test_actor *actor, void
     tree_request *r = argument;
     ((tree *)actor->data)->request = r;
     r->answer.sent = call(context, r);
+    r->answer.err = r->answer.sent;
     return JZX_BEHAVIOR_OK;
 }
 
@@ -438,6 +463,15 @@ void tree_make_supervisor(tree_kid *kid, jzx_supervisor_spec *spec, jzx_child_sp
     child->supervisor = spec;
     spec->children = children;
     spec->child_count = count;
+}
+
+void tree_give_state(tree_kid *kid, uint32_t size)
+{
+    cr_assert_geq(size, sizeof kid);
+    kid->spec->state_size = size;
+    kid->spec->init = kid_init_state;
+    kid->spec->behavior = kid_behavior_state;
+    kid->spec->fini = kid_fini_state;
 }
 
 void tree_make_template(tree_kid *kid)

@@ -114,7 +114,7 @@ typedef struct tree_event {
 
 /* The answer to a request, or why there is none. */
 typedef struct tree_answer {
-    jzx_err sent; /* what the call returned; if it is not OK the rest is zero */
+    jzx_err sent; /* what the call returned; if it is not OK, `err` too, and there is no answer */
     bool no_answer;
     uint32_t reason; /* jzx_drop_reason, with no_answer */
     jzx_err err;
@@ -183,6 +183,8 @@ tree_kid *tree_spare(tree *t, const char *name);
 /* `kid` is a supervisor of these children instead, without recording. They must have been made by tree_spare(). */
 void tree_make_supervisor(tree_kid *kid, jzx_supervisor_spec *spec, jzx_child_spec *children, uint32_t count);
 
+/* The runtime makes its state, of so many bytes, for each incarnation. */
+void tree_give_state(tree_kid *kid, uint32_t size);
 /* `kid` is the template of a JZX_DYNAMIC `sup`: tree_child_like() starts others from it. */
 void tree_make_template(tree_kid *kid);
 
