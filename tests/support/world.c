@@ -482,7 +482,9 @@ void world_sleep(sim_world *world, uint64_t ns)
 
 uint64_t world_clock_read(sim_world *world)
 {
-    world->now_ns += 1 + world_below(world, world->pace.tick_max_ns);
+    if (world->pace.tick_max_ns != WORLD_STILL) {
+        world->now_ns += 1 + world_below(world, world->pace.tick_max_ns);
+    }
     return world->now_ns;
 }
 

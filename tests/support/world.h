@@ -17,12 +17,14 @@
 
 typedef struct sim_world sim_world;
 
+#define WORLD_STILL UINT32_MAX /* the clock moves only when nobody can run */
+
 /* How the threads take turns; drawn from the seed by world_create(), and free to be changed before world_run(). */
 typedef struct world_pace {
     uint32_t switches;    /* of 1,024 points, how many let another thread run */
     uint32_t freezes;     /* of 1,024 switches, how many stop the thread that ran for a while */
     uint32_t freeze_max;  /* switches that a stopped thread misses at most */
-    uint32_t tick_max_ns; /* each reading of the clock moves it on by up to this */
+    uint32_t tick_max_ns; /* each reading of the clock moves it on by up to this, and 1; or WORLD_STILL */
     uint64_t steps_max;   /* points; more is taken for a spin that does not end */
 } world_pace;
 
