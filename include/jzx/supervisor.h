@@ -15,7 +15,9 @@
  *     child, exits of others and further requests wait, and are dealt with in their order; a word to end does not wait.
  *   - jzx_stop(), jzx_drain() and jzx_fail() end a supervisor when its children have been stopped in order; jzx_kill()
  *     when they have been killed. No child outlives its supervisor.
- *   - A group that is restarted is stopped first, then waits, then starts. While it waits its members are RESTARTING.
+ *   - A group that is restarted is stopped first, then waits, then starts. While it waits its members are RESTARTING. To
+ *     terminate the one whose failure it is restarted for calls the restart off, as in OTP: all of them rest. Groups count
+ *     their failures in a row together; the delay is by the backoff of the child that failed.
  *   - A start that is cancelled, because the supervisor ends meanwhile, is a START_FAILED with JZX_ERR_CANCELLED.
  *   - When the loop of a child stops alone (jzx_loop_request_stop()), the child ends as LOOP_CLOSED. Placed by LEAST_LOADED it
  *     is started on another loop, else it rests; neither is counted in the intensity, nor restarts a group.

@@ -1,4 +1,7 @@
-/* Children on loops that do not run yet: their spawn is held back, and can be taken back. */
+/*
+ * The relation between a supervisor and its children where it is not what tests of supervisors look at: loops that do not
+ * run yet, and a kill that overtakes a request to stop.
+ */
 #include "tests/support/support.h"
 
 typedef struct held {
@@ -61,6 +64,15 @@ static void open_held(held *h)
     cr_assert_eq(h->kinds[JZX_SUPERVISION_STARTED], 0);
 }
 
+/* Of a world that has stopped. */
+static void destroy(test_world *w)
+{
+    cr_assert_eq(jzx_runtime_destroy(w->runtime), JZX_OK);
+    for (unsigned i = 0; i < JZX_MEMORY_KINDS; i++) {
+        test_memory_assert_empty(&w->memory[i]);
+    }
+}
+
 Test(child, P12_one_that_waits_for_its_loop_holds_nobody_up, .timeout = 60)
 {
     held h = {.root = 0};
@@ -111,8 +123,89 @@ Test(child, a_sleeping_supervisor_is_woken_by_the_loop_it_waits_for, .timeout = 
     cr_assert_eq(jzx_runtime_request_stop(h.w.runtime), JZX_OK);
     while (jzx_loop_run_once(h.w.loops[0], 1000000) == JZX_OK) {
     }
-    cr_assert_eq(jzx_runtime_destroy(h.w.runtime), JZX_OK);
-    for (unsigned i = 0; i < JZX_MEMORY_KINDS; i++) {
-        test_memory_assert_empty(&h.w.memory[i]);
+    destroy(&h.w);
+}
+
+/* ---- a kill that overtakes ---- */
+
+typedef struct deaf {
+    test_world w;
+    jzx_actor_id root;
+    _Atomic(uint32_t) asked;
+    _Atomic(uint32_t) kind; /* it ended with */
+} deaf;
+
+static jzx_err deaf_init(jzx_context *context, void *argument, void **state)
+{
+    (void)context;
+    *state = argument;
+    return JZX_OK;
+}
+
+static jzx_behavior_result deaf_behave(jzx_context *context, void *state, const jzx_message *message)
+{
+    (void)context;
+    deaf *d = state;
+    d->asked += message->tag == JZX_TAG_SYS_EXIT;
+    return JZX_BEHAVIOR_OK; /* and goes on */
+}
+
+static void deaf_fini(jzx_context *context, void *state, const jzx_exit_info *info)
+{
+    (void)context;
+    ((deaf *)state)->kind = info->kind;
+}
+
+static void overtake(uint32_t loop)
+{
+    deaf d = {.root = 0};
+    test_world_open(&d.w, loop + 1, NULL);
+    jzx_child_spec child;
+    jzx_child_spec_init(&child);
+    child.init = deaf_init;
+    child.behavior = deaf_behave;
+    child.fini = deaf_fini;
+    child.argument = &d;
+    child.trap_exit = true;
+    child.shutdown_ns = JZX_FOREVER;
+    child.placement = JZX_PLACE_LOOP;
+    child.place_loop = loop;
+    jzx_supervisor_spec inner;
+    jzx_supervisor_spec_init(&inner);
+    inner.child_count = 1;
+    inner.children = &child;
+    jzx_child_spec middle;
+    jzx_child_spec_init(&middle);
+    middle.type = JZX_SUPERVISOR;
+    middle.supervisor = &inner;
+    jzx_supervisor_spec root = inner;
+    root.children = &middle;
+    cr_assert_eq(jzx_supervisor_start(jzx_loop_context(d.w.loops[0]), &root, &d.root, NULL), JZX_OK);
+    test_world_settle(&d.w);
+    cr_assert_eq(jzx_stop(jzx_loop_context(d.w.loops[0]), d.root), JZX_OK);
+    test_until(&d.w, d.asked == 1);
+    test_world_settle(&d.w);
+    cr_assert_eq(d.kind, 0, "it was asked and need not hurry");
+    cr_assert_eq(jzx_kill(jzx_loop_context(d.w.loops[0]), d.root), JZX_OK);
+    bool left[2] = {false, loop == 0};
+    while (!left[0] || !left[1]) { /* the kill of a root ends the runtime */
+        for (uint32_t i = 0; i <= loop; i++) {
+            jzx_err err = left[i] ? JZX_OK : jzx_loop_run_once(d.w.loops[i], 0);
+            cr_assert(err == JZX_OK || err == JZX_ERR_ESCALATED);
+            left[i] |= err == JZX_ERR_ESCALATED;
+        }
     }
+    cr_assert_eq(d.kind, JZX_EXIT_KILLED);
+    cr_assert_eq(d.asked, 1);
+    destroy(&d.w);
+}
+
+Test(child, a_kill_overtakes_a_request_to_stop, .timeout = 60)
+{
+    overtake(0);
+}
+
+Test(child, a_kill_overtakes_a_request_to_stop_on_two_loops, .timeout = 60)
+{
+    overtake(1);
 }
