@@ -48,7 +48,7 @@ static const char *how_of(uint32_t kind)
 
 /* ---- children ---- */
 
-enum { KID_DIE = 1001, KID_SELF = 1002, KID_LATE = 1003 };
+enum { KID_SELF = 1002, KID_LATE = 1003 };
 
 static jzx_err kid_init(jzx_context *context, void *argument, void **state)
 {
@@ -129,7 +129,7 @@ static jzx_behavior_result kid_behavior(jzx_context *context, void *state, const
 {
     tree_kid *kid = state;
     switch (message->tag) {
-    case KID_DIE:
+    case TREE_DIE:
         return kid_die(context, (tree_death)message->words[0]);
     case KID_SELF:
         (void)jzx_send(context, jzx_self(context), message);
@@ -567,7 +567,7 @@ void tree_kill_quietly(tree *t, tree_kid *kid, tree_death death)
         return;
     }
     uint64_t word = (uint64_t)death;
-    jzx_message message = jzx_message_value(KID_DIE, &word, sizeof word);
+    jzx_message message = jzx_message_value(TREE_DIE, &word, sizeof word);
     jzx_err err = jzx_send(jzx_loop_context(t->world.loops[jzx_actor_loop(kid->id)]), kid->id, &message);
     cr_assert_eq(err, JZX_OK, "%s cannot be told to die: %s", kid->name, jzx_strerror(err));
 }

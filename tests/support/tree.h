@@ -99,7 +99,8 @@ typedef struct tree_kid {
     jzx_exit_info exit; /* given to the last fini */
 } tree_kid;
 
-#define TREE_MAIL 1000u
+#define TREE_MAIL 1000u /* is counted */
+#define TREE_DIE 1001u  /* with a tree_death in its first word: returns STOP or fails */
 
 enum { TREE_KIDS = 128, TREE_LOG = 8192, TREE_ENDS = 512, TREE_EVENTS = 512 };
 enum { TREE_EVENT_KINDS = JZX_SUPERVISION_ESCALATED + 1 };
