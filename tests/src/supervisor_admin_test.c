@@ -83,7 +83,7 @@ TREE_TEST(S55_one_that_ends)
     tree_kid *a = tree_add(&t, "a");
     a->spec->trap_exit = true;
     a->obedience = TREE_LATE;
-    a->late_ns = 10 * TREE_MS_NS;
+    a->late_ns = 200 * TREE_MS_NS;
     tree_start(&t);
     tree_end(&t, t.sup, TREE_SHUTDOWN);
     test_until(&t.world, a->asked == 1);
@@ -111,7 +111,7 @@ TREE_TEST(S55_waiting_requests_of_one_that_ends)
     tree_open(&t, layout);
     tree_kid *a = tree_add(&t, "a");
     a->spec->trap_exit = true;
-    a->spec->shutdown_ns = 10 * TREE_MS_NS;
+    a->spec->shutdown_ns = 200 * TREE_MS_NS;
     a->obedience = TREE_IGNORES;
     tree_start(&t);
     tree_kid *b = tree_spare(&t, "b");
@@ -400,7 +400,7 @@ TREE_TEST(references_hold_over_restarts)
     tree t;
     tree_open(&t, layout);
     tree_kid *a = tree_add(&t, "a");
-    t.spec.backoff = (jzx_backoff){.kind = JZX_BACKOFF_CONSTANT, .initial_ns = 10 * TREE_MS_NS};
+    t.spec.backoff = (jzx_backoff){.kind = JZX_BACKOFF_CONSTANT, .initial_ns = 200 * TREE_MS_NS};
     tree_start(&t);
     jzx_child_ref ref = a->ref;
     jzx_context *context = jzx_loop_context(t.world.loops[0]);

@@ -17,7 +17,7 @@ TREE_TEST(keep_mail)
 {
     tree t;
     tree_open(&t, layout);
-    t.spec.backoff = (jzx_backoff){.kind = JZX_BACKOFF_CONSTANT, .initial_ns = 10 * TREE_MS_NS};
+    t.spec.backoff = (jzx_backoff){.kind = JZX_BACKOFF_CONSTANT, .initial_ns = 200 * TREE_MS_NS};
     tree_kid *a = tree_add(&t, "a");
     a->spec->keep_mail = true;
     a->spec->mailbox_cap = 8;
@@ -53,7 +53,7 @@ TREE_TEST(keep_mail_of_one_that_is_given_up)
         test_ledger ledger = {0};
         tree_open(&t, layout);
         t.spec.intensity = 1;
-        t.spec.backoff = (jzx_backoff){.kind = JZX_BACKOFF_CONSTANT, .initial_ns = 2 * TREE_MS_NS};
+        t.spec.backoff = (jzx_backoff){.kind = JZX_BACKOFF_CONSTANT, .initial_ns = 200 * TREE_MS_NS};
         tree_kid *a = tree_add(&t, "a");
         a->spec->keep_mail = true;
         tree_start(&t);
@@ -107,7 +107,7 @@ TREE_TEST(register_name)
 {
     tree t;
     tree_open(&t, layout);
-    t.spec.backoff = (jzx_backoff){.kind = JZX_BACKOFF_CONSTANT, .initial_ns = 5 * TREE_MS_NS};
+    t.spec.backoff = (jzx_backoff){.kind = JZX_BACKOFF_CONSTANT, .initial_ns = 200 * TREE_MS_NS};
     tree_kid *a = tree_add(&t, "the name");
     a->spec->register_name = true;
     tree_start(&t);
@@ -254,7 +254,7 @@ TREE_TEST(what_a_dynamic_one_does_not_do)
     tree_open(&t, layout);
     tree_kid *template_kid = tree_add(&t, "template");
     tree_make_template(template_kid);
-    t.spec.backoff = (jzx_backoff){.kind = JZX_BACKOFF_CONSTANT, .initial_ns = 50 * TREE_MS_NS};
+    t.spec.backoff = (jzx_backoff){.kind = JZX_BACKOFF_CONSTANT, .initial_ns = TREE_HOUR_NS};
     tree_start(&t);
     cr_assert_eq(tree_child_start_like(&t, t.sup, NULL, 0).err, JZX_OK);
     for (unsigned i = 0; i < 2; i++) {

@@ -441,7 +441,7 @@ TREE_TEST(S85_one_for_all_one_pending_restart)
     tree t;
     tree_open(&t, layout);
     t.spec.strategy = JZX_ONE_FOR_ALL;
-    t.spec.backoff = (jzx_backoff){.kind = JZX_BACKOFF_CONSTANT, .initial_ns = 40 * TREE_MS_NS};
+    t.spec.backoff = (jzx_backoff){.kind = JZX_BACKOFF_CONSTANT, .initial_ns = 300 * TREE_MS_NS};
     tree_kid *a = tree_add(&t, "a");
     tree_kid *b = tree_add(&t, "b");
     tree_start(&t);
@@ -455,10 +455,10 @@ TREE_TEST(S85_one_for_all_one_pending_restart)
     cr_assert_eq(tree_restart(&t, t.sup, "a").err, JZX_ERR_RESTARTING);
     cr_assert_eq(tree_terminate(&t, t.sup, "b").err, JZX_OK);
     test_until(&t.world, a->inits == 2);
-    cr_assert_geq(test_now_ns() - began, 40 * TREE_MS_NS);
+    cr_assert_geq(test_now_ns() - began, 300 * TREE_MS_NS);
     tree_settle(&t);
     tree_expect_log(&t, "-a:fail -b +a +b");
-    tree_pass(&t, 50 * TREE_MS_NS);
+    tree_pass(&t, 320 * TREE_MS_NS);
     cr_assert_eq(a->inits, 2);
     cr_assert_eq(b->inits, 2, "b is started with its group, as in OTP");
     tree_close(&t);
@@ -469,7 +469,7 @@ TREE_TEST(S85_two_children_wait)
 {
     tree t;
     tree_open(&t, layout);
-    t.spec.backoff = (jzx_backoff){.kind = JZX_BACKOFF_CONSTANT, .initial_ns = 20 * TREE_MS_NS};
+    t.spec.backoff = (jzx_backoff){.kind = JZX_BACKOFF_CONSTANT, .initial_ns = 200 * TREE_MS_NS};
     tree_kid *a = tree_add(&t, "a");
     tree_kid *b = tree_add(&t, "b");
     tree_start(&t);
@@ -477,7 +477,7 @@ TREE_TEST(S85_two_children_wait)
     tree_die(&t, b, TREE_FAIL);
     tree_expect_counts(&t, 2, 0);
     test_until(&t.world, a->inits == 2 && b->inits == 2);
-    tree_pass(&t, 30 * TREE_MS_NS);
+    tree_pass(&t, 220 * TREE_MS_NS);
     cr_assert_eq(a->inits, 2);
     cr_assert_eq(b->inits, 2);
     tree_expect_counts(&t, 2, 2);
@@ -490,7 +490,7 @@ TREE_TEST(S85_rest_for_one_added_behind_a_waiting_group)
     tree t;
     tree_open(&t, layout);
     t.spec.strategy = JZX_REST_FOR_ONE;
-    t.spec.backoff = (jzx_backoff){.kind = JZX_BACKOFF_CONSTANT, .initial_ns = 20 * TREE_MS_NS};
+    t.spec.backoff = (jzx_backoff){.kind = JZX_BACKOFF_CONSTANT, .initial_ns = 200 * TREE_MS_NS};
     tree_add(&t, "a");
     tree_kid *b = tree_add(&t, "b");
     tree_kid *c = tree_add(&t, "c");
@@ -514,14 +514,14 @@ TREE_TEST(P12_terminate_while_it_waits)
 {
     tree t;
     tree_open(&t, layout);
-    t.spec.backoff = (jzx_backoff){.kind = JZX_BACKOFF_CONSTANT, .initial_ns = 15 * TREE_MS_NS};
+    t.spec.backoff = (jzx_backoff){.kind = JZX_BACKOFF_CONSTANT, .initial_ns = 200 * TREE_MS_NS};
     tree_kid *a = tree_add(&t, "a");
     tree_start(&t);
     tree_die(&t, a, TREE_FAIL);
     tree_expect_state(&t, "a", JZX_CHILD_RESTARTING);
     cr_assert_eq(tree_terminate(&t, t.sup, "a").err, JZX_OK);
     tree_expect_state(&t, "a", JZX_CHILD_STOPPED);
-    tree_pass(&t, 30 * TREE_MS_NS);
+    tree_pass(&t, 220 * TREE_MS_NS);
     cr_assert_eq(a->inits, 1);
     cr_assert_eq(tree_delete(&t, t.sup, "a").err, JZX_OK);
     tree_close(&t);
@@ -555,7 +555,7 @@ static void ended_while_it_waits(tree_layout layout, jzx_strategy strategy, end_
     tree t;
     tree_open(&t, layout);
     t.spec.strategy = (uint8_t)strategy;
-    t.spec.backoff = (jzx_backoff){.kind = JZX_BACKOFF_CONSTANT, .initial_ns = 5 * TREE_MS_NS};
+    t.spec.backoff = (jzx_backoff){.kind = JZX_BACKOFF_CONSTANT, .initial_ns = 60 * TREE_MS_NS};
     tree_kid *a = tree_add(&t, "a");
     tree_kid *b = tree_add(&t, "b");
     tree_start(&t);
@@ -564,7 +564,7 @@ static void ended_while_it_waits(tree_layout layout, jzx_strategy strategy, end_
     uint32_t inits = a->inits + b->inits;
     end(&t);
     test_until(&t.world, tree_end_of(&t, t.sup) != NULL);
-    tree_pass(&t, 8 * TREE_MS_NS);
+    tree_pass(&t, 70 * TREE_MS_NS);
     cr_assert_eq(a->inits + b->inits, inits, "no child ever starts");
     tree_close(&t);
 }

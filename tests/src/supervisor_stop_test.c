@@ -39,7 +39,7 @@ TREE_TEST(S13_stop_timeout)
     tree_kid *a = tree_add(&t, "a");
     tree_kid *b = tree_add(&t, "b");
     a->spec->trap_exit = b->spec->trap_exit = true;
-    a->spec->shutdown_ns = b->spec->shutdown_ns = 20 * TREE_MS_NS;
+    b->spec->shutdown_ns = 20 * TREE_MS_NS;
     b->obedience = TREE_IGNORES;
     tree_start(&t);
     tree_forget(&t);
@@ -170,7 +170,7 @@ TREE_TEST(requests_are_answered_in_their_order)
     tree_kid *a = tree_add(&t, "a");
     a->spec->trap_exit = true;
     a->obedience = TREE_LATE;
-    a->late_ns = 10 * TREE_MS_NS;
+    a->late_ns = 200 * TREE_MS_NS;
     tree_start(&t);
     tree_forget(&t);
     many_asks m = {.t = &t};
@@ -222,7 +222,7 @@ TREE_TEST(S15_stop_timeout_dynamic)
     tree t;
     open_dynamic(&t, layout, JZX_TEMPORARY);
     t.kids[0].spec->trap_exit = true;
-    t.kids[0].spec->shutdown_ns = 15 * TREE_MS_NS;
+    t.kids[0].spec->shutdown_ns = 200 * TREE_MS_NS;
     for (unsigned i = 1; i <= MANY; i++) {
         t.kids[i].obedience = i % 2 == 0 ? TREE_IGNORES : TREE_OBEYS;
     }
@@ -300,7 +300,7 @@ TREE_TEST(S60_dynamic_stops_at_once)
     t.kids[0].spec->trap_exit = true;
     for (unsigned i = 1; i <= MANY; i++) {
         t.kids[i].obedience = TREE_LATE;
-        t.kids[i].late_ns = 20 * TREE_MS_NS;
+        t.kids[i].late_ns = 200 * TREE_MS_NS;
     }
     start_dynamic(&t);
     tree_end(&t, t.sup, TREE_SHUTDOWN);

@@ -265,6 +265,7 @@ void test_world_step(test_world *world)
             bool left = err == JZX_ERR_LOOP_CLOSED || (err == JZX_ERR_ESCALATED && world->may_escalate);
             cr_assert(err == JZX_OK || left, "run_once: %s", jzx_strerror(err));
             world->closed[i] = left;
+            world->escalated += err == JZX_ERR_ESCALATED;
         }
     }
 }

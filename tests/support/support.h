@@ -80,7 +80,8 @@ typedef struct test_world {
     bool started; /* the loops have threads */
     bool ran;     /* a loop has run on this thread */
     bool closed[TEST_LOOPS_MAX];
-    bool may_escalate; /* a run may end with JZX_ERR_ESCALATED */
+    bool may_escalate;  /* a run may end with JZX_ERR_ESCALATED */
+    uint32_t escalated; /* loops whose run did, on the test's thread */
     unsigned fds_before;
 } test_world;
 

@@ -602,6 +602,7 @@ void tree_close(tree *t)
     bool escalated = jzx_runtime_escalation(t->world.runtime, NULL, NULL) == JZX_OK;
     cr_assert_eq(escalated, t->escalates, "%s", escalated ? "a root gave up" : "no root gave up");
     test_world_close(&t->world);
+    cr_assert_eq(t->world.escalated, escalated && !t->world.started ? t->world.loop_count : 0, "each run says so");
     check_kids(t);
     cr_assert_eq(t->twice, 0, "two incarnations lived at a time");
     cr_assert_eq(t->early, 0, "an end was told before fini");
