@@ -52,6 +52,22 @@ void jzx__tree_put_down(jzx__tree *tree, jzx__child *child)
     jzx__child_disinherit(tree->loop, child);
 }
 
+/* Its exit waits to be looked at (W1). Until then it may still be restarted, so it counts if it is significant. */
+static void defer(jzx__tree *tree, jzx__child *child)
+{
+    jzx__tree_set_state(tree, child, JZX_CHILD_STOPPED);
+    tree->significant += child->significant;
+    child->deferred = true;
+    jzx__list_append(&tree->deferred, &child->pending);
+}
+
+static void recall(jzx__tree *tree, jzx__child *child)
+{
+    tree->significant -= child->significant;
+    child->deferred = false;
+    jzx__list_remove(&child->pending);
+}
+
 void jzx__tree_start_child(jzx__tree *tree, jzx__child *child)
 {
     uint32_t to_loop;
@@ -125,8 +141,7 @@ bool jzx__tree_stop_child(jzx__tree *tree, jzx__child *child)
         return true;
     case JZX_CHILD_STOPPED:
         if (child->deferred) { /* it ended by itself before it was told to (W1) */
-            child->deferred = false;
-            jzx__list_remove(&child->pending);
+            recall(tree, child);
             observe(tree, JZX_SUPERVISION_STOPPED, child, &child->exit, JZX_OK, 0);
         }
         return true;
@@ -434,9 +449,7 @@ static void on_exited(jzx__tree *tree, jzx__child *child)
     }
     JZX_ASSERT(child->state == JZX_CHILD_RUNNING);
     if (defers(tree, child)) {
-        jzx__tree_set_state(tree, child, JZX_CHILD_STOPPED);
-        child->deferred = true;
-        jzx__list_append(&tree->deferred, &child->pending);
+        defer(tree, child);
     } else if (tree->mode == JZX__TREE_GROUP_STOP || tree->mode == JZX__TREE_ENDING) {
         observe(tree, JZX_SUPERVISION_STOPPED, child, &child->exit, JZX_OK, 0); /* it would have been told to */
         jzx__tree_set_state(tree, child, JZX_CHILD_STOPPED);
@@ -558,8 +571,7 @@ static bool look_at_deferred(jzx__tree *tree)
         return false;
     }
     jzx__child *child = jzx__container_of(tree->deferred.next, jzx__child, pending);
-    jzx__list_remove(&child->pending);
-    child->deferred = false;
+    recall(tree, child);
     exit_by_itself(tree, child);
     return true;
 }

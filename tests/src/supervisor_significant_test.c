@@ -237,6 +237,30 @@ TREE_TEST(S67_dynamic)
     tree_close(&t);
 }
 
+/* One whose failure has not been looked at yet, since its supervisor is busy, has not ended for good either. */
+TREE_TEST(S67_all_significant_while_it_is_busy)
+{
+    tree t;
+    open_significant(&t, layout, JZX_AUTO_ALL_SIGNIFICANT, JZX_TRANSIENT);
+    tree_kid *c = &t.kids[2];
+    c->spec->trap_exit = true;
+    c->obedience = TREE_LATE;
+    c->late_ns = 100 * TREE_MS_NS;
+    tree_start(&t);
+    tree_request request = {.ask = TREE_ASK_TERMINATE, .sup = t.sup, .key = jzx_child_named("c")};
+    tree_ask_begin(&t, &request);
+    test_until(&t.world, c->asked == 1);
+    tree_kill_quietly(&t, &t.kids[0], TREE_NORMAL);
+    tree_kill_quietly(&t, &t.kids[1], TREE_FAIL);
+    cr_assert_eq(tree_ask_end(&t, &request).err, JZX_OK);
+    tree_settle(&t);
+    cr_assert_eq(t.kids[1].inits, 2, "it is restarted");
+    tree_expect_alive(&t);
+    tree_die(&t, &t.kids[1], TREE_NORMAL);
+    tree_expect_ended(&t, JZX_EXIT_SHUTDOWN);
+    tree_close(&t);
+}
+
 /* A failure too many is still an escalation. */
 TREE_TEST(S67_escalates_all_the_same)
 {
