@@ -527,6 +527,28 @@ TREE_TEST(P12_terminate_while_it_waits)
     tree_close(&t);
 }
 
+/* The deadline of a wait that was called off does nothing to what comes after. */
+TREE_TEST(P12_a_wait_that_was_called_off_is_over)
+{
+    tree t;
+    tree_open(&t, layout);
+    t.spec.backoff = (jzx_backoff){.kind = JZX_BACKOFF_CONSTANT, .initial_ns = 60 * TREE_MS_NS};
+    tree_kid *a = tree_add(&t, "a");
+    a->spec->trap_exit = true;
+    a->spec->shutdown_ns = JZX_FOREVER;
+    a->obedience = TREE_LATE;
+    a->late_ns = 120 * TREE_MS_NS;
+    tree_start(&t);
+    tree_die(&t, a, TREE_FAIL);
+    cr_assert_eq(tree_terminate(&t, t.sup, "a").err, JZX_OK);
+    cr_assert_eq(tree_restart(&t, t.sup, "a").err, JZX_OK);
+    tree_answer answer = tree_terminate(&t, t.sup, "a");
+    cr_assert_eq(answer.err, JZX_OK);
+    cr_assert_eq(a->exit.kind, (uint32_t)JZX_EXIT_SHUTDOWN, "not killed");
+    cr_assert_eq(a->inits, 2);
+    tree_close(&t);
+}
+
 typedef void (*end_fn)(tree *t);
 
 static void end_by_stop(tree *t)

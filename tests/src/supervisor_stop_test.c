@@ -385,6 +385,26 @@ TREE_TEST(kill_overtakes_stop)
     tree_close(&t);
 }
 
+/* The first reason is the one: a stop that comes when it has given up changes nothing. */
+TREE_TEST(stop_does_not_hide_an_escalation)
+{
+    tree t;
+    tree_open(&t, layout);
+    t.spec.intensity = 0;
+    tree_kid *a = tree_add(&t, "a");
+    tree_kid *b = tree_add(&t, "b");
+    b->spec->trap_exit = true;
+    b->obedience = TREE_LATE;
+    b->late_ns = 50 * TREE_MS_NS;
+    tree_start(&t);
+    tree_kill_quietly(&t, a, TREE_FAIL);
+    test_until(&t.world, b->asked == 1);
+    tree_end(&t, t.sup, TREE_SHUTDOWN_CODE);
+    tree_expect_ended(&t, JZX_EXIT_ESCALATED);
+    cr_assert_eq(tree_end_of(&t, t.sup)->code, 42);
+    tree_close(&t);
+}
+
 /* A supervisor that is told to stop while it starts stops what it has started. */
 TREE_TEST(P12_stop_while_it_starts)
 {
