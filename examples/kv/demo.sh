@@ -217,8 +217,10 @@ show_faults() {
     done
     for key in $others; do
         lost=$((lost + requests - $(ask get "$key")))
-        awk -F '","' -v key="$key" 'END { gsub(/"/, "", $8); printf "  %s: %s requests/s, the longest took %s ms\n", key, $2, $8 }' \
-            "$dir/count-$key.csv"
+        awk -F '","' -v key="$key" 'END {
+            gsub(/"/, "", $8)
+            printf "  %s: %.0f requests/s, 99 %% of them within %s ms, the longest %s ms\n", key, $2, $7, $8
+        }' "$dir/count-$key.csv"
     done
     kill "$asking_pid"
     wait "$asking_pid" 2>/dev/null || true

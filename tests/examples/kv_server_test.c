@@ -724,9 +724,47 @@ Test(kv_server, a_listener_that_fails_listens_again_and_its_clients_stay, .timeo
         ask(fd, "PING\r\n", "+PONG\r\n");
         close(later);
     }
+    close(fd);
+    stop(&server);
+}
+
+/* Clients that come while it fails are served or let go, and none of their places is lost. */
+Test(kv_server, a_listener_that_fails_forgets_no_client, .timeout = 60)
+{
+    enum { PLACES = 40, BURST = 30 };
+    struct server server;
+    int fds[PLACES];
+    char reply[8];
+    char cpu[32];
+    snprintf(cpu, sizeof cpu, "%.*s", (int)strcspn(two_cpus(), ","), two_cpus());
+    start(&server, "--cpus", cpu, "--max-clients", "40", NULL);
+    int fd = connect_to(&server);
+    for (int round = 0; round < 5; round++) {
+        say(fd, "DEBUG CRASH listener\r\n"); /* handled between the first and the last of these */
+        for (int i = 0; i < BURST; i++) {
+            fds[i] = try_connect(&server);
+        }
+        hear(fd, "+OK\r\n");
+        for (int i = 0; i < BURST; i++) {
+            close(fds[i]);
+        }
+        for (bool up = false; !up;) {
+            int later = try_connect(&server);
+            up = later >= 0 && send(later, "PING\r\n", 6, MSG_NOSIGNAL) == 6 && hear_some(later, reply, 7) == 7;
+            close(later);
+        }
+    }
     while (info(fd, "connected_clients:") != 1) {
         sched_yield();
     }
+    for (int i = 1; i < PLACES; i++) {
+        fds[i] = connect_to(&server);
+        ask(fds[i], "PING\r\n", "+PONG\r\n");
+    }
+    int over = connect_to(&server);
+    hear(over, "-ERR max number of clients reached\r\n");
+    hear_end(over);
+    close_many(fds + 1, PLACES - 1);
     close(fd);
     stop(&server);
 }

@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { POINTS = 20000, SERIES = 12, BATCH = 50, HEADS = 3, LINE = 128, TEXT = 1 << 16 };
+enum { POINTS = 50000, SERIES = 12, BATCH = 50, HEADS = 3, LINE = 128, TEXT = 1 << 16 };
 
 /* ---- the world ---- */
 
@@ -350,6 +350,30 @@ Test(tsdb, nothing_acknowledged_is_lost_whatever_crashes, .timeout = 120)
     look_by_query();
     cr_expect_gt(world.seen_down, 0, "no head was seen down: the test shows little");
     cr_expect_gt(stat_of(world.fd, "restarts"), 0);
+    stop(&world.server);
+    look_at_files();
+    end();
+}
+
+/* Four segments of a head are merged, which takes ten turns and more: the faults come in the middle of that. */
+Test(tsdb, merges_that_are_cut_off_are_made_again, .timeout = 60)
+{
+    enum { ROUNDS = 3, SEGMENTS = 4, PART = 4000 };
+    static const char *const by_hand[] = {"--flush", "100000", "--sync", "20", NULL};
+    begin(by_hand);
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < SEGMENTS; i++) {
+            put(PART);
+            ask(world.fd, "FLUSH\n", "OK\n");
+        }
+        ask(world.fd, "CRASH merge 0\nCRASH merge 1\n", "OK\nOK\n");
+        for (int tries = 0; stat_of(world.fd, "merges") < (round + 1) * HEADS && tries < 2000; tries++) {
+            usleep(5000);
+        }
+    }
+    cr_expect_eq(stat_of(world.fd, "merges"), ROUNDS * HEADS);
+    cr_expect_eq(stat_of(world.fd, "restarts"), 2 * ROUNDS);
+    look_by_query();
     stop(&world.server);
     look_at_files();
     end();
