@@ -1,6 +1,8 @@
 /* ask: requests to supervisors: how they are made, on any loop, and how they are answered. */
 #include "src/supervisor.h"
 
+enum { AHEAD = 16 };
+
 typedef enum ask_kind {
     ASK_START,
     ASK_START_LIKE,
@@ -42,7 +44,6 @@ void *jzx__block_make(jzx_runtime *runtime, size_t size)
     }
     head->runtime = runtime;
     head->size = sizeof *head + size;
-    memset(head + 1, 0, size);
     return head + 1;
 }
 
@@ -305,6 +306,14 @@ static void ask_delete(jzx__tree *tree, jzx__ask *ask, jzx__child *child)
 
 /* ---- requests that only look ---- */
 
+/* Asks for what a list tells of a child some places on: siblings mostly lie in a row. */
+static void ask_ahead(const jzx__child *child)
+{
+    __builtin_prefetch(&child[AHEAD].id);
+    __builtin_prefetch(&child[AHEAD].sibling);
+    __builtin_prefetch(&child[AHEAD].index);
+}
+
 static void answer_list(jzx__tree *tree, jzx__ask *ask, const jzx__child *only)
 {
     uint32_t count = only != NULL ? 1 : tree->count;
@@ -315,6 +324,7 @@ static void answer_list(jzx__tree *tree, jzx__ask *ask, const jzx__child *only)
         jzx_child_info *list = (jzx_child_info *)(void *)(block + 1);
         const jzx__child *child = only != NULL ? only : jzx__children_first(tree);
         for (uint32_t i = 0; i < count; i++, child = jzx__children_next(tree, child)) {
+            ask_ahead(child);
             jzx__children_describe(child, &list[i]);
         }
         content.count = count;
@@ -447,6 +457,7 @@ static jzx_err make(jzx_context *context, ask_kind kind, size_t argument_size, j
     if (ask == NULL) {
         return JZX_ERR_NO_MEMORY;
     }
+    memset(ask, 0, sizeof *ask);
     jzx__list_init(&ask->node);
     ask->kind = (uint8_t)kind;
     ask->argument_size = (uint32_t)argument_size;
