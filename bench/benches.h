@@ -15,10 +15,13 @@ extern const struct bench bench_turn_latency;    /* turn_latency.c */
 extern const struct bench bench_post;            /* post.c */
 extern const struct bench bench_life;            /* life.c */
 extern const struct bench bench_restart;         /* restart.c */
+extern const struct bench bench_group;           /* group.c */
+extern const struct bench bench_crash;           /* crash.c */
 extern const struct bench bench_children;        /* children.c */
 extern const struct bench bench_idle_actor;      /* idle.c */
 extern const struct bench bench_timers;          /* timers.c */
 extern const struct bench bench_lateness;        /* lateness.c */
+extern const struct bench bench_backoff;         /* lateness.c */
 extern const struct bench bench_echo;            /* echo.c */
 extern const struct bench bench_kv;              /* kv.c */
 extern const struct bench bench_allocations;     /* allocations.c */

@@ -1,5 +1,6 @@
 /*
- * lateness.c: how late is a timer of 1 ms on an idle loop, and does a periodic one drift?
+ * lateness.c: how late is a timer of 1 ms on an idle loop, and does a periodic one drift? How late is the restart of a child
+ * after a backoff of 10 ms?
  *
  * Raw: a bare ring that waits with the same deadline.
  *
@@ -13,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TAG_GO = 1, TAG_DUE = 2, DELAY_NS = 1000000, WARM_UP = 10, LAST_TICKS = 10 };
+enum { TAG_GO = 1, TAG_DUE = 2, DELAY_NS = 1000000, BACKOFF_NS = 10000000, WARM_UP = 10, LAST_TICKS = 10 };
 
 struct late {
     double *samples; /* ns */
@@ -100,17 +101,78 @@ static void wait_until(struct io_uring *ring, uint64_t due_ns)
     }
 }
 
-static struct late_result late_raw(uint64_t total)
+static struct late_result late_raw(uint64_t total, uint64_t delay_ns)
 {
     struct late late = late_make(total);
     struct io_uring ring;
     int result = io_uring_queue_init(8, &ring, IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN);
     BENCH_CHECK(result == 0, "io_uring: %s", strerror(-result));
     do {
-        late.due_ns = bench_now_ns() + DELAY_NS;
+        late.due_ns = bench_now_ns() + delay_ns;
         wait_until(&ring, late.due_ns);
     } while (!late_take(&late, late.count));
     io_uring_queue_exit(&ring);
+    return late_finish(&late);
+}
+
+/* ---- lateness: a restart ---- */
+
+static jzx_err restarted(jzx_context *context, void *argument, void **state)
+{
+    struct late *late = argument;
+    *state = late;
+    if (late->due_ns != 0 && late_take(late, late->count)) {
+        WORLD_CHECK(jzx_runtime_request_stop(late->runtime));
+        return JZX_OK;
+    }
+    jzx_message fail = jzx_message_empty(TAG_GO);
+    return jzx_send(context, jzx_self(context), &fail);
+}
+
+static jzx_behavior_result fail(jzx_context *context, void *state, const jzx_message *message)
+{
+    (void)context, (void)state, (void)message;
+    return JZX_BEHAVIOR_FAIL;
+}
+
+/* When the restart is due: the delay counts from the turn in which it was decided. */
+static void note_restart(void *user, jzx_context *context, const jzx_supervision_event *event)
+{
+    struct late *late = user;
+    if (event->kind == JZX_SUPERVISION_RESTART) {
+        BENCH_CHECK(event->delay_ns == BACKOFF_NS, "a delay of %llu ns", (unsigned long long)event->delay_ns);
+        late->due_ns = jzx_now_ns(context) + event->delay_ns;
+    }
+}
+
+static void start_failing(const struct world *world, struct late *late)
+{
+    jzx_child_spec child;
+    jzx_child_spec_init(&child);
+    child.init = restarted;
+    child.behavior = fail;
+    child.argument = late;
+    child.backoff = (jzx_backoff){.kind = JZX_BACKOFF_CONSTANT, .initial_ns = BACKOFF_NS};
+    jzx_supervisor_spec supervisor;
+    jzx_supervisor_spec_init(&supervisor);
+    supervisor.intensity = JZX_INTENSITY_UNLIMITED;
+    supervisor.child_count = 1;
+    supervisor.children = &child;
+    WORLD_CHECK(jzx_supervisor_start(jzx_loop_context(world->loops[0]), &supervisor, NULL, NULL));
+}
+
+static struct late_result late_restarts(uint64_t total)
+{
+    struct late late = late_make(total);
+    struct world world;
+    world_shape shape = world_shape_one(bench_cpu());
+    world_open(&world, NULL, &shape);
+    late.runtime = world.runtime;
+    const jzx_observer observer = {.struct_size = sizeof observer, .supervision = note_restart};
+    WORLD_CHECK(jzx_observer_add(world.loops[0], &observer, &late));
+    start_failing(&world, &late);
+    world_run(&world);
+    world_close(&world);
     return late_finish(&late);
 }
 
@@ -169,7 +231,7 @@ static void run_lateness(const bench_run *run)
         struct late_result result = late_ours(total);
         bench_add(&ours[0], result.p50_us);
         bench_add(&ours[1], result.p99_us);
-        result = late_raw(total);
+        result = late_raw(total, DELAY_NS);
         bench_add(&raw[0], result.p50_us);
         bench_add(&raw[1], result.p99_us);
     }
@@ -179,6 +241,27 @@ static void run_lateness(const bench_run *run)
     bench_report(run, "drift of a periodic timer in 1,000 periods", "periods", &drifts, NULL,
                  (bench_target){BENCH_OURS_AT_MOST, 0});
 }
+
+static void run_backoff(const bench_run *run)
+{
+    uint64_t total = bench_scale(run, 300, 20);
+    bench_series ours[2] = {{.count = 0}};
+    bench_series raw[2] = {{.count = 0}};
+    bench_pin(bench_cpu());
+    for (int i = 0; i < run->repeat; i++) {
+        struct late_result result = late_restarts(total);
+        bench_add(&ours[0], result.p50_us);
+        bench_add(&ours[1], result.p99_us);
+        result = late_raw(total, BACKOFF_NS);
+        bench_add(&raw[0], result.p50_us);
+        bench_add(&raw[1], result.p99_us);
+    }
+    const bench_target shown = {BENCH_SHOWN, 0};
+    bench_report(run, "lateness of a restart after 10 ms, p50", "us", &ours[0], &raw[0], shown);
+    bench_report(run, "lateness of a restart after 10 ms, p99", "us", &ours[1], &raw[1], shown);
+}
+
+const struct bench bench_backoff = {"backoff", "how late a restart after a backoff of 10 ms is", run_backoff};
 
 const struct bench bench_lateness = {"lateness", "how late a timer of 1 ms is, and whether a periodic one drifts",
                                      run_lateness};

@@ -32,10 +32,11 @@ struct table {
 };
 
 static const struct bench *const all_benches[] = {
-    &bench_local_pingpong, &bench_local_ring,  &bench_local_random, &bench_stream,       &bench_remote_pingpong,
-    &bench_wake,           &bench_parked_trip, &bench_turn_latency, &bench_post,         &bench_life,
-    &bench_restart,        &bench_children,    &bench_idle_actor,   &bench_timers,       &bench_lateness,
-    &bench_echo,           &bench_kv,          &bench_allocations,  &bench_idle_process,
+    &bench_local_pingpong, &bench_local_ring,   &bench_local_random, &bench_stream,   &bench_remote_pingpong,
+    &bench_wake,           &bench_parked_trip,  &bench_turn_latency, &bench_post,     &bench_life,
+    &bench_restart,        &bench_group,        &bench_crash,        &bench_children, &bench_idle_actor,
+    &bench_timers,         &bench_lateness,     &bench_backoff,      &bench_echo,     &bench_kv,
+    &bench_allocations,    &bench_idle_process,
 };
 enum { BENCH_COUNT = sizeof all_benches / sizeof all_benches[0] };
 
