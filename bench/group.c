@@ -185,4 +185,4 @@ static void run_group(const bench_run *run)
     bench_report(run, "restart of a group of 1,000 children", "ns/child", &ours, &raw, (bench_target){BENCH_SHOWN, 0});
 }
 
-const struct bench bench_group = {"restart-group", "restart of all 1,000 children because one failed", run_group};
+const struct bench bench_group = {"group", "restart of all 1,000 children because one failed", run_group};
