@@ -460,20 +460,12 @@ void jzx__bond_ready(jzx_loop *loop, uint32_t slot)
     }
 }
 
-void jzx__bond_obeyed(jzx_loop *loop, uint32_t slot, jzx__cause *cause)
-{
-    if ((jzx__slot_hot(&loop->slots, slot)->flags & JZX__SLOT_SUPERVISED) == 0) {
-        return;
-    }
-    const jzx__bond *bond = jzx__bond_of(jzx__slot_cold(&loop->slots, slot));
-    if (bond->asked) {
-        cause->kind = JZX_EXIT_SHUTDOWN;
-        cause->origin = bond->supervisor;
-    }
-}
-
 void jzx__bond_describe(const jzx__bond *bond, jzx_exit_info *exit)
 {
+    if (bond->asked && exit->kind == JZX_EXIT_NORMAL) {
+        exit->kind = JZX_EXIT_SHUTDOWN;
+        exit->origin = bond->supervisor;
+    }
     exit->supervisor = bond->supervisor;
     exit->child_index = bond->index;
     exit->incarnation = bond->incarnation;

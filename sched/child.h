@@ -162,9 +162,8 @@ void jzx__bond_exit(jzx_loop *loop, jzx__bond *bond, const jzx_exit_info *exit);
 void jzx__bond_bequeath(jzx_loop *loop, uint32_t slot); /* its mail goes to an heir, if it keeps it and there is room */
 void jzx__bond_left(jzx_loop *loop, jzx__bond *bond);   /* its cell has been copied out */
 void jzx__bond_let_go(jzx_loop *loop, jzx__bond *bond);
-/* A child that returns STOP because it was asked to ends as SHUTDOWN. */
-void jzx__bond_obeyed(jzx_loop *loop, uint32_t slot, jzx__cause *cause);
-void jzx__bond_describe(const jzx__bond *bond, jzx_exit_info *exit); /* a child's place */
+/* A child's place. One that returned STOP because it was asked to ends as SHUTDOWN. */
+void jzx__bond_describe(const jzx__bond *bond, jzx_exit_info *exit);
 
 /* Of one incarnation: what its bond is made from. */
 typedef struct jzx__birth {

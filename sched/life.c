@@ -190,14 +190,13 @@ static void drop_urgent(jzx_loop *loop, jzx__hot *hot)
     }
 }
 
-static void let_go_all(jzx_loop *loop, uint32_t index)
+static void let_go_all(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx__cold *cold)
 {
-    jzx__cold *cold = jzx__slot_cold(&loop->slots, index);
-    drop_urgent(loop, jzx__slot_hot(&loop->slots, index));
+    drop_urgent(loop, hot);
     if (cold->held != NULL) {
         jzx__request_cancel_all(loop, index);
     }
-    drop_mail(loop, index, jzx__slot_hot(&loop->slots, index)); /* fini may have answered its own request */
+    drop_mail(loop, index, hot); /* fini may have answered its own request */
     if (cold->held != NULL) {
         jzx__request_let_go(loop, index);
     }
@@ -207,13 +206,12 @@ static void let_go_all(jzx_loop *loop, uint32_t index)
     if (cold->waiters != NULL) {
         jzx__resume_wake_mailbox(loop, index);
     }
-    drop_urgent(loop, jzx__slot_hot(&loop->slots, index)); /* a resume notice for the cells that came free just now */
+    drop_urgent(loop, hot); /* a resume notice for the cells that came free just now */
 }
 
-static void run_fini(jzx_loop *loop, uint32_t index, const jzx_exit_info *info)
+static void run_fini(jzx_loop *loop, uint32_t index, const jzx__hot *hot, const jzx__cold *cold,
+                     const jzx_exit_info *info)
 {
-    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
-    jzx__cold *cold = jzx__slot_cold(&loop->slots, index);
     if (cold->fini != NULL && (hot->flags & (JZX__SLOT_STILLBORN | JZX__SLOT_HEIR)) == 0) {
         jzx_context context;
         jzx__context_init(&context, loop, index);
@@ -230,7 +228,9 @@ static void count_exit(jzx_loop *loop, const jzx_exit_info *info)
     } else {
         jzx__count_add(&loop->counters->ended, 1);
         jzx__count_add(&loop->counters->failed, info->kind == JZX_EXIT_FAIL);
-        jzx__observe_stop(loop, info, info->name);
+        if (jzx__observed(loop)) {
+            jzx__observe_stop(loop, info, info->name);
+        }
     }
     if (loop->config->exit_when_idle && atomic_fetch_sub_explicit(&loop->runtime->live, 1, memory_order_relaxed) == 1) {
         jzx__stop_begin(loop->runtime);
@@ -256,7 +256,9 @@ void jzx__life_exit(jzx_loop *loop, uint32_t index, const jzx__cause *cause, uin
     jzx_exit_info info = {.id = public->id, .origin = cause->origin, .kind = cause->kind, .code = cause->code};
     info.tag = tag;
     info.uptime_ns = loop->now_ns - cold->started_ns;
-    jzx__text_copy(info.text, sizeof info.text, cause->text);
+    if (cause->text != NULL) {
+        jzx__text_copy(info.text, sizeof info.text, cause->text);
+    }
     memcpy(info.name, public->name, sizeof info.name);
     if ((hot->flags & JZX__SLOT_SUPERVISED) != 0) {
         jzx__bond_describe(jzx__bond_of(cold), &info);
@@ -268,8 +270,8 @@ void jzx__life_exit(jzx_loop *loop, uint32_t index, const jzx__cause *cause, uin
         jzx__bond_bequeath(loop, index);
     }
     drop_mail(loop, index, hot);
-    run_fini(loop, index, &info); /* E1 */
-    let_go_all(loop, index);
+    run_fini(loop, index, hot, cold, &info); /* E1 */
+    let_go_all(loop, index, hot, cold);
     jzx__free_state(loop, hot);
     JZX_ASSERT(public->mailbox_length == 0 && cold->held == NULL && cold->owned == NULL && cold->waiters == NULL);
 

@@ -445,6 +445,10 @@ void jzx__resource_notify(jzx_loop *loop, jzx__resource *resource); /* puts its 
 void jzx__resource_let_go(jzx_loop *loop, jzx__resource *resource); /* whatever its kind; its owner ends */
 
 /* observe.c: each event to every observer */
+static inline bool jzx__observed(const jzx_loop *loop)
+{
+    return jzx__unlikely(loop->observer_count != 0); /* asked first where it is hot */
+}
 void jzx__observe_loop(jzx_loop *loop, bool start);
 void jzx__observe_start(jzx_loop *loop, jzx_actor_id id, const char *name);
 void jzx__observe_stop(jzx_loop *loop, const jzx_exit_info *info, const char *name);

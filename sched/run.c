@@ -29,7 +29,6 @@ static bool end_after(jzx_context *context, jzx_behavior_result result)
     }
     jzx__cause cause = {.kind = JZX_EXIT_NORMAL, .origin = context->self};
     if (result == JZX_BEHAVIOR_STOP) {
-        jzx__bond_obeyed(loop, index, &cause);
         jzx__life_exit(loop, index, &cause, context->tag);
         return true;
     }

@@ -25,29 +25,29 @@ static jzx_err make_state(jzx_loop *loop, jzx__hot *hot, const jzx_spawn_options
     return JZX_OK;
 }
 
-static uint16_t policy_flag(uint8_t policy)
+static uint16_t special_flags(const jzx_spawn_options *options)
 {
-    switch ((jzx_mailbox_policy)policy) {
+    uint16_t flags = options->trap_exit ? JZX__SLOT_TRAP_EXIT : 0;
+    switch ((jzx_mailbox_policy)options->mailbox_policy) {
     case JZX_MAILBOX_DROP_NEWEST:
-        return JZX__SLOT_DROP_NEWEST;
+        return flags | JZX__SLOT_DROP_NEWEST;
     case JZX_MAILBOX_DROP_OLDEST:
-        return JZX__SLOT_DROP_OLDEST;
+        return flags | JZX__SLOT_DROP_OLDEST;
     case JZX_MAILBOX_REFUSE:
         break;
     }
-    return 0;
+    return flags;
 }
 
 static void fill_slot(jzx_loop *loop, uint32_t index, const jzx_spawn_options *options, jzx_actor_id parent)
 {
-    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
+    jzx__hot *hot = jzx__once(jzx__slot_hot(&loop->slots, index));
     const jzx_config *config = loop->config;
     hot->behavior = options->behavior;
     hot->cap = options->mailbox_cap != 0 ? options->mailbox_cap : config->mailbox_cap;
     hot->bytes_cap = options->mailbox_bytes != 0 ? options->mailbox_bytes : config->mailbox_bytes;
     hot->per_turn = options->messages_per_turn != 0 ? options->messages_per_turn : (uint16_t)config->messages_per_actor;
-    hot->flags |= policy_flag(options->mailbox_policy);
-    hot->flags |= options->trap_exit ? JZX__SLOT_TRAP_EXIT : 0;
+    hot->flags |= special_flags(options);
     hot->high = jzx__slot_high_mark(hot->cap);
     jzx__cold *cold = jzx__slot_cold(&loop->slots, index);
     cold->fini = options->fini;
@@ -67,11 +67,11 @@ static jzx_err run_init(jzx_loop *loop, uint32_t index, const jzx_spawn_options 
     if (options->init == NULL) {
         return JZX_OK;
     }
-    void *state = jzx__slot_hot(&loop->slots, index)->state;
+    jzx__hot *hot = jzx__once(jzx__slot_hot(&loop->slots, index));
+    void *state = hot->state;
     loop->inits++;
     jzx_err err = options->init(context, options->argument, &state);
     loop->inits--;
-    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
     if (err == JZX_OK && (hot->flags & JZX__SLOT_OWN_STATE) == 0) {
         hot->state = state;
     }
@@ -111,20 +111,30 @@ static jzx_err begin_child(jzx_loop *loop, uint32_t index, const jzx__birth *bir
     return err;
 }
 
+/* What ties it to its parent: the one it is linked to, or a supervisor. */
+static __attribute__((noinline)) jzx_err tie(jzx_loop *loop, uint32_t index, const jzx__parent *parent,
+                                             const jzx__birth *birth)
+{
+    if (birth != NULL) {
+        return begin_child(loop, index, birth); /* a child is not linked */
+    }
+    return jzx__link_spawned(loop, index, parent->id, parent->reserved);
+}
+
 static jzx_err prepare(jzx_loop *loop, uint32_t index, const jzx_spawn_options *options, const jzx__parent *parent,
                        const jzx__birth *birth)
 {
     jzx_err err = make_state(loop, jzx__slot_hot(&loop->slots, index), options);
-    if (err == JZX_OK) {
-        fill_slot(loop, index, options, parent->id);
-        err = birth != NULL ? begin_child(loop, index, birth) : JZX_OK;
-        if (err == JZX_OK && options->link) { /* a child is not linked */
-            JZX_ASSERT(birth == NULL);
-            err = jzx__link_spawned(loop, index, parent->id, parent->reserved);
-        }
-        if (err != JZX_OK) {
-            jzx__free_state(loop, jzx__slot_hot(&loop->slots, index));
-        }
+    if (err != JZX_OK) {
+        return err;
+    }
+    fill_slot(loop, index, options, parent->id);
+    if (birth == NULL && !options->link) {
+        return JZX_OK;
+    }
+    err = tie(loop, index, parent, birth);
+    if (err != JZX_OK) {
+        jzx__free_state(loop, jzx__slot_hot(&loop->slots, index));
     }
     return err;
 }
@@ -152,11 +162,9 @@ static void give_slot(jzx_loop *loop, uint32_t index)
 static void inherit(jzx_loop *loop, uint32_t index)
 {
     jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
-    if ((hot->flags & JZX__SLOT_HEIR) != 0) {
-        hot->flags &= (uint16_t) ~(JZX__SLOT_HEIR | JZX__SLOT_QUEUED);
-        if (hot->mail.first != NULL) {
-            jzx__schedule_hot(loop, index, hot);
-        }
+    hot->flags &= (uint16_t) ~(JZX__SLOT_HEIR | JZX__SLOT_QUEUED);
+    if (hot->mail.first != NULL) {
+        jzx__schedule_hot(loop, index, hot);
     }
 }
 
@@ -176,7 +184,9 @@ static jzx_err spawn(jzx_loop *loop, const jzx_spawn_options *options, const jzx
         give_slot(loop, index);
         return err;
     }
-    inherit(loop, index);
+    if (birth != NULL && birth->heir != 0) {
+        inherit(loop, index);
+    }
     if (loop->config->exit_when_idle) {
         atomic_fetch_add_explicit(&loop->runtime->live, 1, memory_order_relaxed);
     }
@@ -196,7 +206,9 @@ static jzx_err spawn(jzx_loop *loop, const jzx_spawn_options *options, const jzx
         public->state = JZX__RUNNING;
     }
     jzx__count_add(&loop->counters->spawned, 1);
-    jzx__observe_start(loop, own_id, public->name);
+    if (jzx__observed(loop)) {
+        jzx__observe_start(loop, own_id, public->name);
+    }
     if (context.end != 0) {
         const jzx__cause cause = {context.end, context.code, own_id, context.text};
         (void)jzx__life_end(loop, own_id, &cause);

@@ -7,6 +7,9 @@ enum { STEPS_MAX = 64 }; /* children looked at in one go, before others have the
 static void observe(jzx__tree *tree, jzx_supervision_kind kind, const jzx__child *child, const jzx_exit_info *exit,
                     jzx_err err, uint64_t delay_ns)
 {
+    if (!jzx__observed(tree->loop)) {
+        return;
+    }
     const jzx_supervision_event event = {.kind = kind,
                                          .err = (int32_t)err,
                                          .supervisor = tree->base.id,
