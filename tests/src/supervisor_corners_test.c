@@ -257,3 +257,152 @@ Test(supervisor, P10_the_first_root_that_gives_up, .timeout = 60)
     cr_assert_eq(b->exit.kind, (uint32_t)JZX_EXIT_SHUTDOWN);
     tree_close(&t);
 }
+
+/* ---- at every distance ---- */
+
+enum { DISTANCES = 14 };
+
+static void steps(tree *t, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        test_world_step(&t->world);
+    }
+}
+
+static void open_three(tree *t, tree_layout layout, unsigned strategy)
+{
+    tree_open(t, layout);
+    t->spec.strategy = (uint8_t)strategy;
+    t->spec.intensity = 100;
+    tree_add(t, "a");
+    tree_add(t, "b");
+    tree_add(t, "c");
+    tree_start(t);
+}
+
+/* Two children fail, the second so many turns after the first: at the end all run, each once. */
+TREE_TEST(two_failures_at_every_distance)
+{
+    for (uint32_t i = 0; i < 3 * 6 * DISTANCES; i++) {
+        static const uint8_t pairs[6][2] = {{0, 1}, {1, 0}, {0, 2}, {2, 0}, {1, 2}, {2, 1}};
+        tree t;
+        open_three(&t, layout, i % 3);
+        const uint8_t *pair = pairs[i / 3 % 6];
+        tree_kill_quietly(&t, &t.kids[pair[0]], TREE_KILL);
+        steps(&t, i / 18);
+        if (t.kids[pair[1]].alive == 1) {
+            tree_kill_quietly(&t, &t.kids[pair[1]], TREE_KILL);
+        }
+        tree_settle(&t);
+        tree_expect_counts(&t, 3, 3);
+        for (unsigned k = 0; k < 3; k++) {
+            cr_assert_eq(t.kids[k].alive, 1);
+        }
+        cr_assert_leq(t.seen[JZX_SUPERVISION_RESTART], 2);
+        tree_close(&t);
+    }
+}
+
+/* A start that fails, and a failure of another one at any moment of that restart. */
+TREE_TEST(a_failed_restart_and_a_failure_at_every_distance)
+{
+    for (uint32_t i = 0; i < 3 * 3 * DISTANCES; i++) {
+        tree t;
+        open_three(&t, layout, i % 3);
+        t.kids[1].fail_inits = 2;
+        tree_kill_quietly(&t, &t.kids[1], TREE_KILL);
+        steps(&t, i / 9);
+        tree_kid *other = &t.kids[i / 3 % 3];
+        if (other->alive == 1) {
+            tree_kill_quietly(&t, other, TREE_KILL);
+        }
+        tree_settle(&t);
+        tree_expect_counts(&t, 3, 3);
+        tree_close(&t);
+    }
+}
+
+/* A request is made, and so many turns later the supervisor is ended: one answer comes, and nobody is left. */
+TREE_TEST(an_end_at_every_distance_from_a_request)
+{
+    static const tree_ask asks[] = {TREE_ASK_START, TREE_ASK_RESTART, TREE_ASK_TERMINATE, TREE_ASK_LIST};
+    for (uint32_t i = 0; i < 4 * 2 * DISTANCES; i++) {
+        tree t;
+        open_three(&t, layout, i % 3);
+        tree_kid *d = tree_spare(&t, "d");
+        cr_assert_eq(tree_terminate(&t, t.sup, "b").err, JZX_OK);
+        tree_request request = {.ask = asks[i % 4], .sup = t.sup, .spec = d->spec};
+        request.key = jzx_child_named(request.ask == TREE_ASK_TERMINATE ? "a" : "b");
+        uint32_t answers = t.answers;
+        bool killed = i / 4 % 2 == 1;
+        tree_ask_begin(&t, &request);
+        steps(&t, i / 8);
+        tree_end(&t, t.sup, killed ? TREE_KILL : TREE_SHUTDOWN);
+        t.escalates = killed && (layout == TREE_ONE_LOOP || layout == TREE_TWO_LOOPS);
+        test_until(&t.world, tree_end_of(&t, t.sup) != NULL);
+        tree_settle(&t);
+        for (unsigned k = 0; k < 4; k++) {
+            cr_assert_eq(t.kids[k].alive, 0);
+        }
+        cr_assert(t.escalates || t.answers == answers + 1, "%u answers", t.answers - answers);
+        t.request = NULL;
+        tree_close(&t);
+    }
+}
+
+/* A child fails, and so many turns later it, or another one, is terminated and started again by request. */
+TREE_TEST(requests_at_every_distance_from_a_failure)
+{
+    for (uint32_t i = 0; i < 3 * 3 * DISTANCES; i++) {
+        static const char *const names[] = {"a", "b", "c"};
+        tree t;
+        open_three(&t, layout, i % 3);
+        tree_kill_quietly(&t, &t.kids[1], TREE_KILL);
+        steps(&t, i / 9);
+        const char *name = names[i / 3 % 3];
+        cr_assert_eq(tree_terminate(&t, t.sup, name).err, JZX_OK);
+        tree_settle(&t);
+        for (unsigned k = 0; k < 3; k++) {
+            jzx_err err = tree_restart(&t, t.sup, names[k]).err;
+            cr_assert(err == JZX_OK || err == JZX_ERR_RUNNING, "%s", jzx_strerror(err));
+        }
+        tree_expect_counts(&t, 3, 3);
+        tree_close(&t);
+    }
+}
+
+/* The same under a child that is slow to stop, which lets much wait. */
+TREE_TEST(failures_while_a_child_is_slow)
+{
+    for (uint32_t i = 0; i < 3 * 8; i++) {
+        tree t;
+        tree_open(&t, layout);
+        t.spec.strategy = (uint8_t)(i % 3);
+        t.spec.intensity = 100;
+        for (unsigned k = 0; k < 4; k++) {
+            static const char *const names[] = {"a", "b", "c", "d"};
+            tree_add(&t, names[k]);
+        }
+        tree_kid *slow = &t.kids[3];
+        slow->spec->trap_exit = true;
+        slow->obedience = TREE_LATE;
+        slow->late_ns = 3 * TREE_MS_NS;
+        tree_start(&t);
+        tree_request request = {.ask = TREE_ASK_TERMINATE, .sup = t.sup, .key = jzx_child_named("d")};
+        tree_ask_begin(&t, &request);
+        test_until(&t.world, slow->asked == 1);
+        for (unsigned k = 0; k < 3; k++) {
+            if ((i / 3 & 1u << k) != 0) {
+                tree_kill_quietly(&t, &t.kids[k], TREE_KILL);
+            }
+        }
+        cr_assert_eq(tree_ask_end(&t, &request).err, JZX_OK);
+        tree_settle(&t);
+        test_until(&t.world, t.kids[0].alive == 1 && t.kids[1].alive == 1 && t.kids[2].alive == 1);
+        tree_settle(&t);
+        tree_answer counts = tree_count(&t, t.sup);
+        cr_assert_eq(counts.counts.specs, 4);
+        cr_assert_geq(counts.counts.active, 3);
+        tree_close(&t);
+    }
+}
