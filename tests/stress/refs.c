@@ -250,15 +250,20 @@ static void sent(jzx_err err, const jzx_message *message)
     stress_refused(message);
 }
 
+/* A child that lives where it is looked for, so that nothing happens to it meanwhile. */
+static bool at_hand(const sender *me, uint32_t place)
+{
+    return place < PLAYERS && stays_at_home(place) && place % world.count == me->loop;
+}
+
 /* Looks a child up; false if it has no id now. */
 static bool look_up(const sender *me, uint32_t place, jzx_child_ref ref, jzx_actor_id *id)
 {
     jzx_err err = jzx_child_id(world.runtime, ref, id);
     CHECK(err == JZX_OK || err == JZX_ERR_NOT_RUNNING || err == JZX_ERR_NOT_FOUND);
     if (place < PLAYERS && ref != 0 && !atomic_load(&over)) {
-        CHECK(err != JZX_ERR_NOT_FOUND); /* it is never deleted */
-        bool at_hand = stays_at_home(place) && place % world.count == me->loop;
-        CHECK(err == JZX_OK || !keeps_mail(place) || !at_hand); /* and has an heir */
+        CHECK(err != JZX_ERR_NOT_FOUND);                                   /* it is never deleted */
+        CHECK(err == JZX_OK || !keeps_mail(place) || !at_hand(me, place)); /* and has an heir */
     }
     if (err == JZX_OK) {
         witness(*id, ref);
@@ -293,7 +298,9 @@ static void send_one(jzx_context *context, sender *me, uint32_t place, jzx_child
         sent(jzx_child_send(context, ref, &message), &message);
     } else if (look_up(me, place, ref, &id)) {
         message = some_note(me, ref);
-        sent(context != NULL ? jzx_send(context, id, &message) : jzx_post(world.runtime, id, &message), &message);
+        jzx_err err = context != NULL ? jzx_send(context, id, &message) : jzx_post(world.runtime, id, &message);
+        CHECK(err != JZX_ERR_NO_SUCH_ACTOR || !at_hand(me, place));
+        sent(err, &message);
     }
 }
 
