@@ -80,11 +80,11 @@ typedef struct jzx__backend_ops {
 
     /*
      * Is there anything to submit, or any completion to reap or to be brought in by an enter? Cheap: reads shared
-     * memory only.
+     * memory only. A loop that is not idle calls submit() now and then whatever this says: see U6 of uring.c.
      */
     bool (*busy)(jzx__backend *backend);
 
-    /* Submits what is queued and brings in completions, without sleeping. No system call if busy() is false. */
+    /* Submits what is queued and brings in completions, without sleeping. Without a system call if there is neither. */
     jzx_err (*submit)(jzx__backend *backend);
 
     /* Submits what is queued and leaves the rest for submit(). No system call if nothing is queued. */

@@ -15,6 +15,8 @@
  *   U4  The notification descriptor is silent unless the host sleeps, and is closed after the ring.
  *   U5  The ring is registered with the owner's thread until close_begin() has returned false; only that thread can
  *       take it out again.
+ *   U6  The kernel sets IORING_SQ_TASKRUN after it has put work where the owner finds it. If the owner has run it by then,
+ *       the flag stays until other work comes. So busy() soon stops believing it; submit() and wait() look all the same.
  *
  * What depends on the kernel's age is in probe.c; liburing is used as of 2.3, which does not export what enables and
  * restricts a ring.
@@ -37,6 +39,7 @@ enum {
     COMPLETIONS_PER_ENTRY = 4,
     BUFFER_GROUP = 0,
     WAIT_MIN_NS = 1000, /* the kernel takes 23 us over a shorter sleep than it can arm */
+    QUIET_MAX = 4,      /* one enter runs 20 pieces of work, and most of them bring a completion */
 };
 static const uint32_t ENTRIES_MAX = 32768;
 static const uint32_t ENTER_NO_IOWAIT = 1u << 7;
@@ -66,6 +69,7 @@ typedef struct uring {
     bool wake_poll_armed;
     bool timeout_armed;
     bool polls;       /* a poll has been queued */
+    uint32_t quiet;   /* enters in a row that brought nothing, though the kernel said and says that it has more (U6) */
     bool host_asleep; /* written here, read by uring_wake() on any thread */
     jzx_err untold;   /* of an enter whose caller could not be told */
     uint32_t enter_flags;
@@ -154,6 +158,7 @@ static struct io_uring_sqe *sqe_take(uring *u)
 static jzx_err enter(uring *u, uint32_t wait_for, uint32_t flags, void *argument, size_t size)
 {
     struct io_uring_sq *sq = &u->ring.sq;
+    uint32_t before = completed(u);
     io_uring_smp_store_release(sq->ktail, sq->sqe_tail);
     jzx__count_add(u->base.enters, 1);
     int result = io_uring_enter2((unsigned)u->ring.enter_ring_fd, queued(u), wait_for, u->enter_flags | flags, argument,
@@ -163,6 +168,9 @@ static jzx_err enter(uring *u, uint32_t wait_for, uint32_t flags, void *argument
         return JZX_ERR_KERNEL_LOST;
     }
     if (jzx__likely(result >= 0)) {
+        if ((flags & IORING_ENTER_GETEVENTS) != 0) {
+            u->quiet = completed(u) == before && kernel_has_more(u) ? u->quiet + 1 : 0;
+        }
         return JZX_OK;
     }
     switch (-result) {
@@ -192,7 +200,7 @@ static void wake_poll_arm(uring *u)
 static bool uring_busy(jzx__backend *backend)
 {
     const uring *u = uring_of(backend);
-    return queued(u) != 0 || completed(u) != 0 || kernel_has_more(u);
+    return queued(u) != 0 || completed(u) != 0 || (kernel_has_more(u) && u->quiet < QUIET_MAX);
 }
 
 /* An error that came where it could not be told: the kernel says it once. */

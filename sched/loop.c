@@ -676,11 +676,9 @@ static void bring_in(jzx_loop *loop)
     const jzx__backend_ops *ops = loop->backend->ops;
     bool behind = loop->turn_over && !jzx__runs_empty(&loop->runs);
     loop->caught_up = behind && !loop->caught_up;
-    if (ops->busy(loop->backend)) {
-        loop->doorbells = false;
-        jzx__loop_note(loop, loop->caught_up ? ops->send_off(loop->backend) : ops->submit(loop->backend));
-        ops->reap(loop->backend, REAP_PER_TURN, jzx__socket_cqe, loop);
-    }
+    loop->doorbells = false;
+    jzx__loop_note(loop, loop->caught_up ? ops->send_off(loop->backend) : ops->submit(loop->backend));
+    ops->reap(loop->backend, REAP_PER_TURN, jzx__socket_cqe, loop);
 }
 
 bool jzx__loop_turn(jzx_loop *loop)

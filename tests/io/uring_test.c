@@ -317,6 +317,36 @@ Test(uring, idle_submit_makes_no_system_call, .timeout = 10)
     finish(own);
 }
 
+static uint32_t flag_of_work(jzx__backend *own)
+{
+    return *uring_of(own)->ring.sq.kflags & IORING_SQ_TASKRUN;
+}
+
+Test(uring, a_flag_of_work_that_the_kernel_forgot_does_not_keep_it_busy, .timeout = 10)
+{
+    jzx__backend *own = make();
+    seen s = {0};
+    *uring_of(own)->ring.sq.kflags |= IORING_SQ_TASKRUN; /* as it does, now and then */
+    for (int i = 0; i < 100 && own->ops->busy(own); i++) {
+        cr_assert_eq(own->ops->submit(own), JZX_OK);
+        cr_assert_eq(own->ops->reap(own, 10, see, &s), 0);
+    }
+    cr_assert_neq(flag_of_work(own), 0);
+    cr_assert_not(own->ops->busy(own), "it would be asked for ever");
+    uint64_t before = enters;
+    cr_assert_eq(own->ops->submit(own), JZX_OK);
+    cr_assert_eq(enters, before + 1, "but who asks all the same is told what has come");
+    uint64_t deadline = in(own, 5 * SECOND);
+    own->ops->wake(own);
+    cr_assert_eq(own->ops->wait(own, deadline), JZX_OK);
+    cr_assert_lt(own->ops->now_ns(own), deadline, "the wake was lost");
+    cr_assert(own->ops->busy(own));
+    own->ops->reap(own, 10, see, &s);
+    cr_assert_eq(flag_of_work(own), 0);
+    cr_assert_not(own->ops->busy(own));
+    finish(own);
+}
+
 /* ---- the restriction table ---- */
 
 static bool listed(uint8_t opcode)
