@@ -380,6 +380,116 @@ DEFECT_TEST(T18_the_spec_of_an_added_child_is_copied)
     tree_close(&t);
 }
 
+/* ---- memory ---- */
+
+enum { LIVES = 1000 };
+
+static size_t live_bytes(const tree *t)
+{
+    size_t bytes = 0;
+    for (unsigned i = 0; i < JZX_MEMORY_KINDS; i++) {
+        bytes += t->world.memory[i].live;
+    }
+    return bytes;
+}
+
+/* P15: whatever a child asks for, its restarts leave nothing, and all of it fits what the config says. */
+DEFECT_TEST(D14_restarts_with_all_that_a_spec_can_ask_for_leave_nothing)
+{
+    tree t;
+    tree_prepare(&t, layout);
+    tree_open_world(&t);
+    t.spec.intensity = JZX_INTENSITY_UNLIMITED;
+    tree_kid *a = tree_add(&t, "a");
+    tree_give_state(a, 1000);
+    a->spec->keep_mail = true;
+    a->spec->register_name = true;
+    a->spec->trap_exit = true;
+    tree_start(&t);
+    t.quiet = true;
+    size_t before = 0;
+    jzx_context *context = jzx_loop_context(t.world.loops[t.kid_loop]);
+    const jzx_message mail = jzx_message_empty(TREE_MAIL);
+    for (unsigned i = 0; i < LIVES; i++) {
+        tree_kill_quietly(&t, a, i % 2 == 0 ? TREE_FAIL : TREE_NORMAL);
+        cr_assert_eq(jzx_send(context, a->id, &mail), JZX_OK);
+        test_until(&t.world, a->mails == i + 1);
+        before = i == LIVES / 10 ? live_bytes(&t) : before;
+    }
+    cr_assert_eq(a->inits, LIVES + 1);
+    cr_assert_eq(live_bytes(&t), before);
+    jzx_footprint footprint = {.struct_size = sizeof footprint};
+    cr_assert_eq(jzx_config_footprint(&t.world.config, &footprint), JZX_OK);
+    cr_assert_leq(t.world.memory[JZX_MEMORY_METADATA].peak, footprint.metadata);
+    tree_close(&t);
+}
+
+/* P2: what cannot be sent to a child that is down is still the sender's. */
+DEFECT_TEST(D88_a_payload_for_a_child_that_is_down_is_the_senders)
+{
+    tree t;
+    test_ledger ledger = {0};
+    tree_open(&t, layout);
+    tree_kid *a = tree_add(&t, "a");
+    tree_start(&t);
+    cr_assert_eq(tree_terminate(&t, t.sup, "a").err, JZX_OK);
+    jzx_context *context = jzx_loop_context(t.world.loops[0]);
+    jzx_message message = test_payload(&ledger, 5, 64);
+    cr_assert_eq(jzx_child_send(context, a->ref, &message), JZX_ERR_NOT_RUNNING);
+    cr_assert_eq(tree_delete(&t, t.sup, "a").err, JZX_OK);
+    cr_assert_eq(jzx_child_send(context, a->ref, &message), JZX_ERR_NOT_FOUND);
+    cr_assert_eq(ledger.dropped, 0);
+    cr_assert_eq(test_payload_take(&ledger, &message), 0);
+    tree_close(&t);
+    cr_assert_eq(ledger.twice, 0);
+}
+
+/* ---- links with those above ---- */
+
+static jzx_behavior_result hold_on_to_supervisor(jzx_context *context, void *state, const jzx_message *message)
+{
+    uint64_t monitor;
+    if (message->tag == TREE_MAIL) {
+        cr_assert_eq(jzx_link(context, asked_supervisor), JZX_OK);
+        cr_assert_eq(jzx_monitor(context, asked_supervisor, &monitor), JZX_OK);
+        if (and_restart) { /* here: and lets go again */
+            cr_assert_eq(jzx_unlink(context, asked_supervisor), JZX_OK);
+        }
+    }
+    return behavior_of_kid(context, state, message);
+}
+
+/* A child is restarted, once, and stopped in order, whatever else it has with its supervisor. */
+DEFECT_TEST(D29_links_to_the_supervisor_change_nothing)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        tree t;
+        tree_open(&t, layout);
+        tree_kid *a = tree_add(&t, "a");
+        tree_kid *b = tree_add(&t, "b");
+        a->spec->trap_exit = i % 2 == 1;
+        behavior_of_kid = a->spec->behavior;
+        a->spec->behavior = hold_on_to_supervisor;
+        tree_start(&t);
+        asked_supervisor = t.sup;
+        and_restart = i / 2 == 1;
+        for (unsigned life = 0; life < 2; life++) {
+            const jzx_message mail = jzx_message_empty(TREE_MAIL);
+            cr_assert_eq(jzx_send(jzx_loop_context(t.world.loops[t.kid_loop]), a->id, &mail), JZX_OK);
+            test_until(&t.world, a->mails == life + 1);
+            tree_settle(&t);
+            tree_die(&t, a, TREE_FAIL);
+        }
+        cr_assert_eq(t.seen[JZX_SUPERVISION_RESTART], 2);
+        cr_assert_eq(b->inits, 1);
+        tree_expect_counts(&t, 2, 2);
+        tree_forget(&t);
+        tree_stop_sup(&t);
+        tree_expect_log(&t, i % 2 == 1 ? "-b ?a -a" : "-b -a");
+        tree_close(&t);
+    }
+}
+
 /* ---- no room ---- */
 
 /* S96 on one loop: another actor has the slot when the child is to come back. It waits for it, and is not forgotten. */
