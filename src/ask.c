@@ -135,7 +135,8 @@ void jzx__ask_owner(jzx__tree *tree, jzx_err err)
     jzx_supervisor_answer content = {.err = (int32_t)err, .id = err == JZX_OK ? tree->base.id : 0};
     jzx_message message = jzx_message_value(JZX_TAG_SYS_SUPERVISOR, &content, sizeof content);
     size_t size;
-    void *block = err != JZX_OK ? failure_block(tree, tree->failure, &content, &size) : NULL;
+    bool failed = err != JZX_OK && tree->failure->err != JZX_OK; /* else it was told to end */
+    void *block = failed ? failure_block(tree, tree->failure, &content, &size) : NULL;
     if (block != NULL) {
         memcpy(block, &content, sizeof content);
         message = jzx_message_pointer(JZX_TAG_SYS_SUPERVISOR, block, size, drop_block, NULL);

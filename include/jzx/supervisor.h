@@ -228,7 +228,8 @@ typedef struct jzx_supervisor_answer {
     union {
         const jzx_child_info *children;   /* of jzx_child_list() and jzx_child_find() */
         const jzx_child_counts *counts;   /* of jzx_child_count() */
-        const jzx_start_failure *failure; /* with JZX_ERR_START_FAILED; NULL if there was no memory for it */
+        const jzx_start_failure *failure; /* with JZX_ERR_START_FAILED; NULL if there was no memory for it, or the
+                                              supervisor was told to end while it started */
     };
 } jzx_supervisor_answer;
 

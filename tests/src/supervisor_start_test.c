@@ -167,6 +167,24 @@ static void start_to_fail(tree *t, tree_request *request)
     tree_settle(t);
 }
 
+/* Nothing failed, so there is no failure to tell of. */
+Test(supervisor, S02_told_to_end_while_it_starts, .timeout = 120)
+{
+    tree t;
+    tree_request request = {.ask = TREE_ASK_START};
+    tree_open(&t, TREE_OWNED);
+    tree_add(&t, "a");
+    t.request = &request;
+    cr_assert_eq(tree_try_start(&t), JZX_OK);
+    request.ref = t.sup_ref;
+    tree_end(&t, t.sup, TREE_SHUTDOWN);
+    test_until(&t.world, request.done);
+    cr_assert_eq(request.answer.err, JZX_ERR_START_FAILED);
+    cr_assert_not(request.answer.has_failure);
+    t.request = NULL;
+    tree_close(&t);
+}
+
 TREE_TEST(S02_start_fail)
 {
     tree t;

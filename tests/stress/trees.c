@@ -378,7 +378,7 @@ static void act(jzx_context *context, asker *me)
 static void check_answer(const jzx_supervisor_answer *answer)
 {
     if (answer->err == JZX_ERR_START_FAILED && answer->failure != NULL) {
-        CHECK(answer->failure->err != JZX_OK || answer->failure->path.depth == 0);
+        CHECK(answer->failure->err != JZX_OK && answer->failure->path.depth >= 1);
     }
     for (uint32_t i = 0; answer->err == JZX_OK && i < answer->count; i++) {
         const jzx_child_info *child = &answer->children[i];
