@@ -424,6 +424,63 @@ DEFECT_TEST(D14_restarts_with_all_that_a_spec_can_ask_for_leave_nothing)
     tree_close(&t);
 }
 
+/* What all children and links of a loop take, on both of its sides. */
+static jzx_behavior_result link_with_all(jzx_context *context, test_actor *actor, void *argument)
+{
+    const tree *t = actor->data;
+    uint32_t *links = argument;
+    while (*links < t->config.links_max && jzx_link(context, t->list[*links].id) == JZX_OK) {
+        ++*links;
+    }
+    return JZX_BEHAVIOR_OK;
+}
+
+static size_t footprint_of(const jzx_config *config)
+{
+    jzx_footprint footprint = {.struct_size = sizeof footprint};
+    cr_assert_eq(jzx_config_footprint(config, &footprint), JZX_OK);
+    return footprint.metadata;
+}
+
+/* P15: as many children and links as the config allows take no more than it says. */
+Test(supervisor_defects, D14_all_children_and_links_fit_the_footprint, .timeout = 60)
+{
+    enum { FEW = 256, MANY = 4096 };
+    tree t;
+    tree_prepare(&t, TREE_ONE_LOOP);
+    t.config.actors_max = MANY + 2;
+    t.config.children_max = MANY;
+    t.config.links_max = MANY;
+    tree_open_world(&t);
+    tree_kid *kid = tree_add(&t, "template");
+    tree_make_template(kid);
+    kid->spec->restart = JZX_TEMPORARY;
+    tree_start(&t);
+    t.quiet = true;
+    size_t few = 0;
+    for (uint32_t i = 0; i < MANY; i++) {
+        few = i == FEW ? t.world.memory[JZX_MEMORY_METADATA].live : few;
+        cr_assert_eq(tree_child_like(&t, kid).err, JZX_OK, "child %u", i);
+        kid->alive = 0; /* many of one kid live */
+    }
+    tree_answer answer = tree_child_like(&t, kid);
+    cr_assert_eq(answer.err, JZX_ERR_LIMIT, "%s", jzx_strerror(answer.err));
+    cr_assert_eq(tree_list(&t, t.sup).count, MANY);
+    uint32_t links = 0;
+    test_do(&t.world, &t.boss, link_with_all, &links);
+    tree_settle(&t);
+    cr_assert_eq(links, MANY / 2, "each has two sides");
+    jzx_config small = t.world.config;
+    small.actors_max = small.children_max = small.links_max = FEW;
+    size_t more = footprint_of(&t.world.config) - footprint_of(&small);
+    size_t took = t.world.memory[JZX_MEMORY_METADATA].live - few;
+    cr_log_info("%zu bytes of %zu", took, more);
+    cr_assert_leq(took, more);
+    cr_assert_leq(t.world.memory[JZX_MEMORY_METADATA].peak, footprint_of(&t.world.config));
+    kid->alive = MANY;
+    tree_close(&t);
+}
+
 /* P2: what cannot be sent to a child that is down is still the sender's. */
 DEFECT_TEST(D88_a_payload_for_a_child_that_is_down_is_the_senders)
 {
