@@ -601,6 +601,32 @@ TREE_TEST(S86_ended_while_a_restart_is_pending)
     }
 }
 
+/* The wait is over while others are being stopped: it is not started once more. */
+TREE_TEST(S86_due_while_others_stop)
+{
+    for (unsigned strategy = JZX_ONE_FOR_ONE; strategy <= JZX_REST_FOR_ONE; strategy += JZX_REST_FOR_ONE) {
+        tree t;
+        tree_open(&t, layout);
+        t.spec.strategy = (uint8_t)strategy;
+        t.spec.backoff = (jzx_backoff){.kind = JZX_BACKOFF_CONSTANT, .initial_ns = 100 * TREE_MS_NS};
+        tree_kid *slow = tree_add(&t, "slow");
+        tree_kid *a = tree_add(&t, "a");
+        tree_kid *behind = tree_spare(&t, "behind");
+        slow->spec->trap_exit = behind->spec->trap_exit = true;
+        slow->obedience = behind->obedience = TREE_LATE;
+        slow->late_ns = behind->late_ns = 150 * TREE_MS_NS;
+        tree_start(&t);
+        tree_kill_quietly(&t, a, TREE_FAIL);
+        test_until(&t.world, t.seen[JZX_SUPERVISION_RESTART] == 1);
+        uint32_t inits = a->inits;
+        cr_assert_eq(tree_child_start(&t, t.sup, behind->spec).err, JZX_OK);
+        tree_stop_sup(&t);
+        cr_assert_eq(a->inits, inits);
+        cr_assert_eq(behind->inits, 1);
+        tree_close(&t);
+    }
+}
+
 /* ---- cascades ---- */
 
 /* The leaf fails as soon as it runs: each level starts what is below it twice. */

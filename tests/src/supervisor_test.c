@@ -264,6 +264,24 @@ TREE_TEST(S29_rest_for_one_at_the_edges)
     tree_close(&t);
 }
 
+/* Those before it are left as they are, also one that is stopped. */
+TREE_TEST(S28_rest_for_one_and_a_stopped_child_before)
+{
+    tree t;
+    tree_open(&t, layout);
+    t.spec.strategy = JZX_REST_FOR_ONE;
+    tree_add(&t, "a");
+    tree_kid *b = tree_add(&t, "b");
+    tree_add(&t, "c");
+    tree_start(&t);
+    cr_assert_eq(tree_terminate(&t, t.sup, "a").err, JZX_OK);
+    tree_forget(&t);
+    tree_die(&t, b, TREE_FAIL);
+    tree_expect_log(&t, "-b:fail -c +b +c");
+    tree_expect_state(&t, "a", JZX_CHILD_STOPPED);
+    tree_close(&t);
+}
+
 /* A temporary child goes with the others, and does not come back with them. */
 static void bystander(tree_layout layout, jzx_strategy strategy)
 {
