@@ -158,6 +158,34 @@ DEFECT_TEST(D39_siblings_are_not_blamed)
     tree_close(&t);
 }
 
+/* A delay that is over while more of its group is being stopped starts nobody: the group waits anew when all are down. */
+DEFECT_TEST(D35_nobody_starts_while_its_group_is_stopped)
+{
+    tree t;
+    tree_open(&t, layout);
+    t.spec.strategy = JZX_REST_FOR_ONE;
+    t.spec.backoff = (jzx_backoff){.kind = JZX_BACKOFF_CONSTANT, .initial_ns = 200 * TREE_MS_NS};
+    tree_kid *a = tree_add(&t, "a");
+    tree_add(&t, "b");
+    tree_start(&t);
+    tree_kill_quietly(&t, a, TREE_FAIL);
+    test_until(&t.world, t.seen[JZX_SUPERVISION_RESTART] == 1);
+    tree_kid *slow = tree_spare(&t, "slow");
+    tree_kid *last = tree_spare(&t, "last");
+    slow->spec->trap_exit = true;
+    slow->obedience = TREE_LATE;
+    slow->late_ns = 300 * TREE_MS_NS;
+    cr_assert_eq(tree_child_start(&t, t.sup, slow->spec).err, JZX_OK);
+    cr_assert_eq(tree_child_start(&t, t.sup, last->spec).err, JZX_OK);
+    if (a->inits == 1) { /* else the machine stood still for so long: nothing can be said */
+        tree_forget(&t);
+        tree_kill_quietly(&t, last, TREE_FAIL);
+        test_until(&t.world, last->inits == 2);
+        tree_expect_log(&t, "-last:fail ?slow -slow +a +b +slow +last");
+    }
+    tree_close(&t);
+}
+
 /* ---- backoff ---- */
 
 /* A child can do without its supervisor's backoff, and with one of its own. */
