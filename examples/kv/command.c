@@ -415,7 +415,7 @@ static void run_debug_shard(struct call *call)
     reply_number(call, shard_argument(call));
 }
 
-/* DEBUG CRASH connection, DEBUG CRASH listener (of this loop), or else the shard of a key. */
+/* DEBUG CRASH connection, DEBUG CRASH listener (of this loop, and only where that is allowed), or the shard of a key. */
 static void run_debug_crash(struct call *call)
 {
     struct kv_session *session = call->session;
@@ -426,7 +426,7 @@ static void run_debug_crash(struct call *call)
         return;
     }
     jzx_err err = JZX_OK;
-    if (!equals(argument(call, 2), "listener")) {
+    if (!session->loop->server->options.debug_listener || !equals(argument(call, 2), "listener")) {
         err = kv_shard_id(session->loop->server, shard_argument(call), &id);
     }
     if (err == JZX_OK && jzx_fail(session->context, id, KV_CRASH_CODE, "DEBUG CRASH") == JZX_OK) {

@@ -33,6 +33,7 @@ static const char usage[] = "usage: jzx-kv [options]\n"
                             "  --max-value BYTES    largest key or value (1048576)\n"
                             "  --max-clients N      clients at one time (10000)\n"
                             "  --shards-per-loop N  parts of the keys on each loop (1)\n"
+                            "  --debug-listener     DEBUG CRASH listener is allowed: enough of them end the server\n"
                             "  --help               this text\n"
                             "It ends on SIGTERM or SIGINT, once its clients have their replies.\n";
 
@@ -46,6 +47,7 @@ static const struct option option_names[] = {
     {"max-value", required_argument, NULL, 'v'},
     {"max-clients", required_argument, NULL, 'n'},
     {"shards-per-loop", required_argument, NULL, 's'},
+    {"debug-listener", no_argument, NULL, 'd'},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
@@ -130,6 +132,9 @@ static bool set_option(struct kv_options *options, int name, const char *text)
     case 's':
         good = parse_number(name, text, 1, KV_SHARDS_MAX, &value);
         options->shards_per_loop = (uint32_t)value;
+        break;
+    case 'd':
+        options->debug_listener = true;
         break;
     default:
         good = false;
@@ -293,7 +298,7 @@ static void explain(const struct kv_server *server, jzx_err err)
     if (err != JZX_ERR_ESCALATED || jzx_runtime_escalation(server->runtime, &exit, &failure) != JZX_OK) {
         failed(server, "loop 0", err);
     } else if (failure.err == JZX_OK) {
-        fprintf(stderr, "jzx-kv: %s failed too often, the last time with '%s'\n", exit.name, exit.text);
+        fprintf(stderr, "jzx-kv: a part of it failed too often, the last time with '%s'\n", exit.text);
     } else {
         err = (jzx_err)(failure.err == JZX_ERR_INIT ? failure.code : failure.err);
         if (strncmp(failure.name, "listener", strlen("listener")) == 0) {

@@ -64,6 +64,7 @@ struct kv_options {
     uint32_t clients_max;
     uint32_t shards_per_loop;
     size_t value_max;
+    bool debug_listener;
 };
 
 struct kv_server;

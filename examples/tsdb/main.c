@@ -158,7 +158,7 @@ static void explain(jzx_err err)
             fprintf(stderr, "tsdb: cannot start %s: %s\n", failure.name,
                     jzx_strerror(failure.err == JZX_ERR_INIT ? failure.code : failure.err));
         } else {
-            fprintf(stderr, "tsdb: %s failed too often: %s\n", exit.name, exit.text);
+            fprintf(stderr, "tsdb: a part of it failed too often, the last time with '%s'\n", exit.text);
         }
     }
 }

@@ -708,7 +708,7 @@ Test(kv_server, a_listener_that_fails_listens_again_and_its_clients_stay, .timeo
     struct server server;
     char cpu[32];
     snprintf(cpu, sizeof cpu, "%.*s", (int)strcspn(two_cpus(), ","), two_cpus());
-    start(&server, "--cpus", cpu, NULL);
+    start(&server, "--cpus", cpu, "--debug-listener", NULL);
     int fd = connect_to(&server);
     for (int round = 0; round < 3; round++) {
         ask(fd, "DEBUG CRASH listener\r\n", "+OK\r\n");
@@ -728,6 +728,39 @@ Test(kv_server, a_listener_that_fails_listens_again_and_its_clients_stay, .timeo
     stop(&server);
 }
 
+/* That the listener fails too often is for whoever runs the server: it ends, and says why. */
+Test(kv_server, a_listener_that_fails_too_often_ends_the_server, .timeout = 60)
+{
+    struct server server;
+    start(&server, "--debug-listener", NULL);
+    int fd = connect_to(&server);
+    char reply[64];
+    do {
+        (void)!send(fd, "DEBUG CRASH listener\r\n", 22, MSG_NOSIGNAL);
+    } while (hear_some(fd, reply, sizeof reply) != 0);
+    cr_expect_eq(wait_end(&server), 1);
+    cr_expect_not_null(strstr(server.text, "failed too often"), "%s", server.text);
+    close(fd);
+}
+
+/* Where that is not allowed it is a key like any other. */
+Test(kv_server, no_client_can_spend_the_restarts_of_the_listener, .timeout = 60)
+{
+    struct server server;
+    start(&server, NULL);
+    int fd = connect_to(&server);
+    for (int i = 0; i < 100; i++) {
+        char reply[64];
+        say(fd, "DEBUG CRASH listener\r\n");
+        cr_assert_gt(hear_some(fd, reply, sizeof reply), 0);
+    }
+    int later = connect_to(&server);
+    ask(later, "PING\r\n", "+PONG\r\n");
+    close(later);
+    close(fd);
+    stop(&server);
+}
+
 /* Clients that come while it fails are served or let go, and none of their places is lost. */
 Test(kv_server, a_listener_that_fails_forgets_no_client, .timeout = 60)
 {
@@ -737,7 +770,7 @@ Test(kv_server, a_listener_that_fails_forgets_no_client, .timeout = 60)
     char reply[8];
     char cpu[32];
     snprintf(cpu, sizeof cpu, "%.*s", (int)strcspn(two_cpus(), ","), two_cpus());
-    start(&server, "--cpus", cpu, "--max-clients", "40", NULL);
+    start(&server, "--cpus", cpu, "--max-clients", "40", "--debug-listener", NULL);
     int fd = connect_to(&server);
     for (int round = 0; round < 5; round++) {
         say(fd, "DEBUG CRASH listener\r\n"); /* handled between the first and the last of these */
