@@ -294,7 +294,7 @@ static size_t held_by(tree_layout layout, jzx_restart restart)
             kid = tree_spare(&t, "k");
             kid->spec->name = NULL;
             tree_make_template(kid); /* its init reads the first bytes of the argument */
-            memcpy(big, &kid, sizeof kid);
+            memcpy(big, &kid, sizeof(void *));
             kid->spec->argument = big;
             kid->spec->argument_size = sizeof big;
             kid->spec->restart = (uint8_t)restart;
@@ -361,7 +361,7 @@ TREE_TEST(S61_a_temporary_child_leaves_nothing)
     tree_make_template(kid);
     kid->spec->restart = JZX_TEMPORARY;
     tree_start(&t);
-    memcpy(big, &kid, sizeof kid);
+    memcpy(big, &kid, sizeof(void *));
     size_t before = 0;
     for (unsigned i = 0; i < 20; i++) {
         cr_assert_eq(tree_child_start_like(&t, t.sup, big, sizeof big).err, JZX_OK);
@@ -382,7 +382,7 @@ TREE_TEST(S61_a_terminated_child_leaves_nothing)
     tree_kid *kid = tree_add(&t, "template");
     tree_make_template(kid);
     tree_start(&t);
-    memcpy(big, &kid, sizeof kid);
+    memcpy(big, &kid, sizeof(void *));
     size_t before = 0;
     for (unsigned i = 0; i < 20; i++) {
         cr_assert_eq(tree_child_start_like(&t, t.sup, big, sizeof big).err, JZX_OK);

@@ -76,7 +76,7 @@ static jzx_err kid_init(jzx_context *context, void *argument, void **state)
 static jzx_err kid_init_like(jzx_context *context, void *argument, void **state)
 {
     tree_kid *kid;
-    memcpy(&kid, argument, sizeof kid);
+    memcpy(&kid, argument, sizeof(void *));
     return kid_init(context, kid, state);
 }
 
@@ -150,7 +150,7 @@ static jzx_behavior_result kid_behavior(jzx_context *context, void *state, const
 static tree_kid *kid_in(void *state)
 {
     tree_kid *kid;
-    memcpy(&kid, state, sizeof kid);
+    memcpy(&kid, state, sizeof(void *));
     return kid;
 }
 
@@ -350,7 +350,7 @@ tree_answer tree_child_start_like(tree *t, jzx_actor_id sup, const void *argumen
 
 tree_answer tree_child_like(tree *t, tree_kid *kid)
 {
-    return tree_child_start_like(t, t->sup, &kid, sizeof kid);
+    return tree_child_start_like(t, t->sup, &kid, sizeof(void *));
 }
 
 tree_answer tree_terminate(tree *t, jzx_actor_id sup, const char *name)
@@ -467,7 +467,7 @@ void tree_make_supervisor(tree_kid *kid, jzx_supervisor_spec *spec, jzx_child_sp
 
 void tree_give_state(tree_kid *kid, uint32_t size)
 {
-    cr_assert_geq(size, sizeof kid);
+    cr_assert_geq(size, sizeof(void *));
     kid->spec->state_size = size;
     kid->spec->init = kid_init_state;
     kid->spec->behavior = kid_behavior_state;
@@ -481,7 +481,7 @@ void tree_make_template(tree_kid *kid)
     kid->spec->name = NULL;
     kid->spec->init = kid_init_like;
     kid->spec->argument = &kid->tree->template_kid;
-    kid->spec->argument_size = sizeof kid;
+    kid->spec->argument_size = sizeof(void *);
 }
 
 static jzx_behavior_result start_owned(jzx_context *context, test_actor *actor, void *argument)
