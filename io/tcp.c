@@ -1098,6 +1098,10 @@ void jzx__socket_close(jzx__net *net, jzx__socket *socket, bool abort)
         return;
     }
     bool first = !socket->closing;
+    if (socket->kind == JZX__SOCKET_LISTENER && socket->fd >= 0) {
+        (void)shutdown(socket->fd,
+                       SHUT_RDWR); /* its port is free now, for who is restarted, and not when the close is reaped */
+    }
     socket->closing = true;
     socket->graceful = !abort && socket->kind == JZX__SOCKET_CONNECTION && !socket->eof && !socket->dead;
     socket->events = 0;

@@ -119,6 +119,9 @@ jzx_err jzx__life_end(jzx_loop *loop, jzx_actor_id id, const jzx__cause *cause)
     if (index == JZX__SLOT_NONE) {
         return JZX_ERR_NO_SUCH_ACTOR;
     }
+    if ((jzx__slot_hot(&loop->slots, index)->flags & JZX__SLOT_HEIR) != 0) {
+        return JZX_ERR_NOT_RUNNING; /* nobody is there to be ended: its supervisor decides */
+    }
     end_local(loop, index, cause);
     return JZX_OK;
 }

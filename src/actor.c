@@ -3,6 +3,33 @@
 
 #include "src/internal.h"
 
+const char *jzx_exit_kind_text(uint32_t kind)
+{
+    switch ((jzx_exit_kind)kind) {
+    case JZX_EXIT_NORMAL:
+        return "normal";
+    case JZX_EXIT_SHUTDOWN:
+        return "shutdown";
+    case JZX_EXIT_FAIL:
+        return "failed";
+    case JZX_EXIT_KILLED:
+        return "killed";
+    case JZX_EXIT_NO_ACTOR:
+        return "no actor";
+    case JZX_EXIT_LOOP_CLOSED:
+        return "loop closed";
+    case JZX_EXIT_LIMIT:
+        return "limit";
+    case JZX_EXIT_INIT:
+        return "init failed";
+    case JZX_EXIT_ESCALATED:
+        return "escalated";
+    case JZX_EXIT_START_FAILED:
+        return "start failed";
+    }
+    return "unknown";
+}
+
 void jzx_spawn_options_init(jzx_spawn_options *options)
 {
     if (options != NULL) {

@@ -630,13 +630,25 @@ jzx_err jzx_supervisor_start(jzx_context *context, const jzx_supervisor_spec *sp
 
 /* ---- references ---- */
 
-jzx_child_ref jzx_child_self(const jzx_context *context)
+static const jzx__bond *own_bond(const jzx_context *context)
 {
     if (jzx__check_actor(context) != JZX_OK ||
         (jzx__slot_hot(&context->loop->slots, context->slot)->flags & JZX__SLOT_SUPERVISED) == 0) {
-        return 0;
+        return NULL;
     }
-    return jzx__bond_of(jzx__slot_cold(&context->loop->slots, context->slot))->half.by_monitor.key;
+    return jzx__bond_of(jzx__slot_cold(&context->loop->slots, context->slot));
+}
+
+jzx_actor_id jzx_supervisor_of(const jzx_context *context)
+{
+    const jzx__bond *bond = own_bond(context);
+    return bond != NULL ? bond->supervisor : 0;
+}
+
+jzx_child_ref jzx_child_self(const jzx_context *context)
+{
+    const jzx__bond *bond = own_bond(context);
+    return bond != NULL ? bond->half.by_monitor.key : 0;
 }
 
 jzx_err jzx_child_id(const jzx_runtime *runtime, jzx_child_ref child, jzx_actor_id *id)

@@ -245,8 +245,12 @@ jzx_err jzx_loop_join(jzx_loop *loop, jzx_err *result)
     if (!loop->has_thread) {
         return JZX_ERR_NOT_FOUND;
     }
-    if (pthread_equal(loop->thread, pthread_self()) != 0) {
-        return JZX_ERR_WRONG_THREAD;
+    for (uint32_t i = 0; i < loop->runtime->loop_count; i++) {
+        const jzx_loop *here = loop->runtime->loops[i];
+        bool ours = here->has_thread && pthread_equal(here->thread, pthread_self()) != 0;
+        if (ours || (jzx__loop_owned(here) && is_running(here))) {
+            return JZX_ERR_WRONG_THREAD; /* that loop cannot stop while it waits */
+        }
     }
     pthread_join(loop->thread, NULL);
     loop->has_thread = false;

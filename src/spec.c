@@ -437,3 +437,9 @@ const char *jzx_spec_fault_text(jzx_spec_fault fault)
     };
     return (unsigned)fault < JZX_SPEC_FAULTS ? texts[fault] : "unknown fault";
 }
+
+const char *jzx_supervision_kind_text(uint32_t kind)
+{
+    static const char *const texts[] = {"started", "stopped", "restart", "start failed", "shutdown error", "escalated"};
+    return kind < JZX__COUNT(texts) ? texts[kind] : "unknown";
+}

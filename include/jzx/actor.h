@@ -50,14 +50,15 @@ enum {
 typedef struct jzx_exit_info {
     jzx_actor_id id;
     uint64_t uptime_ns;
-    jzx_actor_id origin;           /* who ended it: itself, who called, the supervisor, the linked one; 0: the host */
-    uint32_t kind;                 /* jzx_exit_kind */
-    int32_t code;                  /* from jzx_fail() or jzx_stop_with(), the error of init, or 0 */
-    uint32_t tag;                  /* of the message in the handler when it ended, or 0 */
-    uint32_t incarnation;          /* of a child: its how manieth start this was, from 1; 0: not supervised */
+    jzx_actor_id
+        origin;    /* who ended it: itself (a drain too), who called, the supervisor, the linked one; 0: the host */
+    uint32_t kind; /* jzx_exit_kind */
+    int32_t code;  /* from jzx_fail() or jzx_stop_with(), the error of init, or 0 */
+    uint32_t tag;  /* of the message in the handler when it ended, or 0 */
+    uint32_t incarnation;          /* of a child: the number of this start, from 1; 0: not supervised */
     char text[JZX_EXIT_TEXT_MAX];  /* zero-terminated */
     jzx_actor_id supervisor;       /* 0: not supervised; so the rest */
-    uint32_t child_index;          /* among its siblings */
+    uint32_t child_index;          /* of this child, as its supervisor numbers them */
     uint32_t restarts;             /* decided for this child before it ended */
     char name[JZX_ACTOR_NAME_MAX]; /* display name */
 } jzx_exit_info;
@@ -123,6 +124,9 @@ typedef struct jzx_exit {
     jzx_exit_info exit;
 } jzx_exit;
 
+/** An exit kind as one word: "normal", "killed" and so on. Thread: any. Returns: never NULL. */
+JZX_API const char *jzx_exit_kind_text(uint32_t kind);
+
 /** Fills `options` with zeroes and the struct size. NULL is ignored. Thread: any. */
 JZX_API void jzx_spawn_options_init(jzx_spawn_options *options);
 
@@ -172,7 +176,8 @@ JZX_API jzx_err jzx_spawn_request(jzx_context *context, const jzx_spawn_options 
  *
  * Owns:    `text` is copied.
  * Thread:  the loop's.
- * Returns: JZX_OK, also when it is ending already; JZX_ERR_NO_SUCH_ACTOR (it lived here and has ended, or never was);
+ * Returns: JZX_OK, also when it is ending already; JZX_ERR_NOT_RUNNING (the id of an incarnation to come: stop its
+ *          supervisor, or ask that; from another loop such an id is passed over); JZX_ERR_NO_SUCH_ACTOR (it lived here and has ended, or never was);
  *          JZX_ERR_WOULD_BLOCK (it lives elsewhere and no cell is free here to carry the request);
  *          JZX_ERR_LOOP_CLOSED; JZX_ERR_WRONG_THREAD; JZX_ERR_INVALID_ARG
  */

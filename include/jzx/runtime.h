@@ -208,6 +208,7 @@ JZX_API jzx_err jzx_loop_create(jzx_runtime *runtime, const jzx_loop_config *con
  *          JZX_ERR_NO_SUCH_CPU      pinning failed
  *          JZX_ERR_KERNEL_LOST      the kernel lost a completion; the loop was torn down
  *          JZX_ERR_OS               the ring cannot be enabled, or an enter failed; the loop was torn down
+ *          JZX_ERR_ESCALATED        stopped because a root supervisor gave up: see jzx_runtime_escalation()
  *          JZX_ERR_FORKED           in a child process
  */
 JZX_API jzx_err jzx_loop_run(jzx_loop *loop);
@@ -217,7 +218,8 @@ JZX_API jzx_err jzx_loop_run(jzx_loop *loop);
  *
  * Units:   0 does not sleep; JZX_FOREVER sleeps until something comes.
  * Thread:  as jzx_loop_run().
- * Returns: as jzx_loop_run(); JZX_ERR_LOOP_CLOSED once the loop has stopped and left: do not call it again
+ * Returns: as jzx_loop_run(); JZX_ERR_LOOP_CLOSED or JZX_ERR_ESCALATED once the loop has stopped and left: do not
+ *          call it again
  */
 JZX_API jzx_err jzx_loop_run_once(jzx_loop *loop, uint64_t timeout_ns);
 
@@ -236,7 +238,7 @@ JZX_API jzx_err jzx_loop_start(jzx_loop *loop);
  *
  * Thread:  one that runs no loop of this runtime, one at a time.
  * Returns: JZX_OK with *result (which may be NULL); JZX_ERR_NOT_FOUND if the loop has no such thread; JZX_ERR_WRONG_THREAD
- *          on that thread; JZX_ERR_INVALID_ARG
+ *          on a thread that runs a loop of the runtime; JZX_ERR_INVALID_ARG
  */
 JZX_API jzx_err jzx_loop_join(jzx_loop *loop, jzx_err *result);
 

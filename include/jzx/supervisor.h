@@ -8,7 +8,8 @@
  *
  * A supervisor started by the host is a root: when it ends in another way than NORMAL, SHUTDOWN or LOOP_CLOSED, because it
  * gave up, was killed or could not start its children, the runtime stops and each run returns JZX_ERR_ESCALATED. One
- * started by an actor is linked to it (jzx_link()): if the actor ends, so does the tree.
+ * started by an actor is linked to it (jzx_link()): if the actor ends, as NORMAL too, so does the tree. Unlinked it is
+ * nobody's, and ends with the runtime.
  *
  * What OTP does not say, or says otherwise:
  *   - A supervisor never blocks. While it starts or stops children one after the other, or does what a request asks of a
@@ -99,9 +100,11 @@ typedef struct jzx_child_spec {
     uint8_t placement;      /* jzx_placement; HERE is the supervisor's loop. LEAST_LOADED is asked anew at each start */
     uint8_t mailbox_policy; /* jzx_mailbox_policy */
     bool significant;       /* see jzx_auto_shutdown; not for a permanent child */
-    bool keep_mail;     /* what waits in the mailbox, and comes while it is down, is for the next incarnation: as far
-                                as its mailbox holds it, while it is restarted on the same loop */
-    bool register_name; /* it has its name in the registry (jzx/name.h) while it runs */
+    bool
+        keep_mail; /* what waits in the mailbox, requests too, and what is sent to its new id while it is down, is for the
+                           next incarnation: as far as its mailbox holds it, and while it is restarted on the same loop. What
+                           other loops and threads had sent to the ended one and is still on its way is a dead letter */
+    bool register_name; /* it has its name in the registry (jzx/name.h) while it runs, not between two incarnations */
     bool trap_exit;     /* a worker is asked to stop by JZX_TAG_SYS_EXIT and ends when it returns STOP */
     jzx_init_fn init;   /* worker: required; makes a fresh state for each incarnation */
     jzx_behavior_fn behavior; /* worker: required */
@@ -115,7 +118,8 @@ typedef struct jzx_child_spec {
     uint32_t place_loop;
     jzx_actor_id place_with;
     uint16_t messages_per_turn;
-    uint64_t shutdown_ns; /* from the request to stop to the kill: JZX_SHUTDOWN_*, 0, a time, or JZX_FOREVER */
+    uint64_t shutdown_ns; /* from the request to stop to the kill: 0 and more, JZX_FOREVER, or JZX_SHUTDOWN_BRUTAL to
+                             kill without asking; default JZX_SHUTDOWN_DEFAULT */
     jzx_backoff backoff;
     const jzx_supervisor_spec *supervisor; /* of a child of type JZX_SUPERVISOR; else NULL */
 } jzx_child_spec;
@@ -166,7 +170,7 @@ typedef enum jzx_spec_fault {
     JZX_SPEC_BACKOFF_MAX,     /* below initial_ns, or over a hundred years */
     JZX_SPEC_BACKOFF_FACTOR,  /* not from 1 to 1,000 */
     JZX_SPEC_SUPERVISOR,      /* a supervisor without a spec, or a worker with one */
-    JZX_SPEC_WORKER_FIELD,    /* a supervisor with a field that only workers have */
+    JZX_SPEC_WORKER_FIELD,    /* a supervisor with init, behavior, fini, argument, state_size, keep_mail or trap_exit */
     JZX_SPEC_DEPTH,           /* deeper than JZX_TREE_DEPTH_MAX */
     JZX_SPEC_FAULTS
 } jzx_spec_fault;
@@ -268,15 +272,16 @@ JZX_API void jzx_supervisor_spec_init(jzx_supervisor_spec *spec);
 /**
  * Checks a spec and all those in it, in order. jzx_supervisor_start() and jzx_child_start() check the same.
  *
- * Thread:  the loop's; the limits are those of its runtime.
+ * Thread:  any; the limits are those of the runtime of `context`.
  * Returns: JZX_SPEC_OK, or what is wrong first, with the way to it in *path (which may be NULL)
  */
 JZX_API jzx_spec_fault jzx_supervisor_check(jzx_context *context, const jzx_supervisor_spec *spec,
                                             jzx_child_path *path);
 JZX_API jzx_spec_fault jzx_child_check(jzx_context *context, const jzx_child_spec *spec, jzx_child_path *path);
 
-/** One line of English for a fault. Thread: any. Returns: never NULL. */
+/** One line of English for a fault, and what happened as one word. Thread: any. Returns: never NULL. */
 JZX_API const char *jzx_spec_fault_text(jzx_spec_fault fault);
+JZX_API const char *jzx_supervision_kind_text(uint32_t kind);
 
 /**
  * Starts a supervisor on this loop: its children are started in order from the loop's next turn on. All are started or
@@ -308,7 +313,7 @@ JZX_API jzx_err jzx_supervisor_start(jzx_context *context, const jzx_supervisor_
  *   JZX_ERR_NOT_A_SUPERVISOR  it is an actor of another kind
  *   JZX_ERR_STOPPING          it is ending
  *
- * and JZX_TAG_SYS_NO_ANSWER comes instead, as for jzx_request(), when it has ended.
+ * and JZX_TAG_SYS_NO_ANSWER comes instead, as for jzx_request(), when it has ended or is about to.
  *
  * Thread:  the loop's, in a handler.
  * Returns: as jzx_request() without a deadline; JZX_ERR_INVALID_ARG, JZX_ERR_DUPLICATE and JZX_ERR_TOO_DEEP for a spec as
@@ -321,7 +326,7 @@ JZX_API jzx_err jzx_supervisor_start(jzx_context *context, const jzx_supervisor_
  *                      JZX_ERR_UNSUPPORTED: it is a JZX_DYNAMIC one
  * jzx_child_start_like the same from the template of a JZX_DYNAMIC supervisor, with `argument` (`size` bytes, copied) in
  *                      place of the template's if `size` is not 0; JZX_ERR_UNSUPPORTED for another strategy, or a template
- *                      of type JZX_SUPERVISOR with an argument
+ *                      of type JZX_SUPERVISOR with an argument. All have the template's name: use the index
  * jzx_child_terminate  stops a child as its spec says and keeps it stopped, also one that waits for its restart. One that
  *                      is stopped already is JZX_OK. A temporary child, and any of a JZX_DYNAMIC one, is then forgotten
  * jzx_child_restart    starts a stopped child: JZX_ERR_RUNNING, JZX_ERR_RESTARTING, JZX_ERR_START_FAILED (it stays stopped),
@@ -347,6 +352,12 @@ JZX_API jzx_err jzx_child_count(jzx_context *context, jzx_actor_id supervisor, u
 /** A key for those. A name that is NULL or too long finds no child. Thread: any. */
 JZX_API jzx_child_key jzx_child_at(uint32_t index);
 JZX_API jzx_child_key jzx_child_named(const char *name);
+
+/**
+ * The supervisor of the actor whose behavior, init or fini runs now; 0 if it has none. A JZX_TAG_SYS_EXIT from it asks to stop;
+ * one from another id tells of a link. Thread: the loop's.
+ */
+JZX_API jzx_actor_id jzx_supervisor_of(const jzx_context *context);
 
 /** The reference to the child whose behavior, init or fini runs now; 0 if it has no supervisor. Thread: the loop's. */
 JZX_API jzx_child_ref jzx_child_self(const jzx_context *context);
