@@ -222,6 +222,16 @@ static void arm(jzx__tree *tree, jzx__child *child, uint64_t delay_ns)
     }
 }
 
+/* At once if it need not wait: when a failure was looked at, its restart has begun, as in OTP. */
+static void restart_alone(jzx__tree *tree, jzx__child *child, uint64_t delay_ns)
+{
+    if (delay_ns == 0 && tree->base.asked_kind == 0) { /* W5 */
+        jzx__tree_start_child(tree, child);
+    } else {
+        arm(tree, child, delay_ns);
+    }
+}
+
 /* It will be restarted, alone or with its group. */
 static void plan_restart(jzx__tree *tree, jzx__child *child, const jzx_exit_info *exit, uint64_t delay_ns)
 {
@@ -230,7 +240,7 @@ static void plan_restart(jzx__tree *tree, jzx__child *child, const jzx_exit_info
     observe(tree, JZX_SUPERVISION_RESTART, child, exit, JZX_OK, delay_ns);
     jzx__tree_set_state(tree, child, JZX_CHILD_RESTARTING);
     if (!restarts_groups(tree)) {
-        arm(tree, child, delay_ns);
+        restart_alone(tree, child, delay_ns);
         return;
     }
     if (tree->group != NULL) {
