@@ -383,10 +383,9 @@ static void watch_decisions(void *user, jzx_context *context, const jzx_supervis
 {
     (void)user;
     (void)context;
-    uint32_t place;
-    oracle *book = sscanf(event->name, "leaf%u", &place) == 1  ? &low_book[place / WIDE]
-                   : sscanf(event->name, "low%u", &place) == 1 ? &middle_book[place / WIDE]
-                                                               : NULL;
+    oracle *book = strncmp(event->name, "leaf", 4) == 0  ? &low_book[strtoul(event->name + 4, NULL, 10) / WIDE]
+                   : strncmp(event->name, "low", 3) == 0 ? &middle_book[strtoul(event->name + 3, NULL, 10) / WIDE]
+                                                         : NULL;
     if (book == NULL || (event->kind != JZX_SUPERVISION_RESTART && event->kind != JZX_SUPERVISION_ESCALATED)) {
         return;
     }
@@ -436,9 +435,10 @@ static void three(tree_layout layout)
     for (uint32_t i = 0; i < t.world.loop_count; i++) {
         cr_assert_eq(jzx_observer_add(t.world.loops[i], &functions, l), JZX_OK);
     }
+    uint32_t loops = layout == TREE_ONE_LOOP ? 1 : 2;
     uint32_t name = 0;
     for (uint32_t i = 0; i < WIDE * WIDE * WIDE; i++) {
-        l->leaves[i] = crowd_spec(&l->crowd, i % t.world.loop_count);
+        l->leaves[i] = crowd_spec(&l->crowd, i % loops);
         (void)snprintf(l->names[name], sizeof l->names[name], "leaf%u", i);
         l->leaves[i].name = l->names[name++];
     }
@@ -448,7 +448,7 @@ static void three(tree_layout layout)
         (void)snprintf(l->names[name], sizeof l->names[name], "low%u", i);
         l->lows[i].name = l->names[name++];
         l->lows[i].placement = JZX_PLACE_LOOP;
-        l->lows[i].place_loop = i % t.world.loop_count;
+        l->lows[i].place_loop = i % loops;
     }
     t.spec.children = l->middles;
     t.spec.child_count = WIDE;
