@@ -166,7 +166,7 @@ struct jzx_loop {
     _Atomic(uint32_t) closed;                           /* takes no mail */
     _Atomic(uint32_t) stop_alone;                       /* jzx_loop_request_stop() */
     _Atomic(uint32_t) phase_reached;
-    _Atomic(uint32_t) holds; /* held_spawns is not empty: a loop that begins to run wakes this one */
+    _Atomic(uint32_t) holds;      /* held_spawns is not empty: a loop that begins to run wakes this one */
     _Atomic(uint64_t) drain_sent; /* totals for the drain, of round drain_round */
     _Atomic(uint64_t) drain_received;
     _Atomic(uint32_t) drain_round;

@@ -157,6 +157,7 @@ static inline void jzx__suffered_list(jzx__suffered *suffered, jzx__cold *target
 
 static inline void jzx__suffered_unlist(jzx__suffered *suffered)
 {
+    JZX_ASSERT(suffered->link != NULL);
     *suffered->link = suffered->next;
     if (suffered->next != NULL) {
         suffered->next->link = suffered->link;

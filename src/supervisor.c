@@ -86,6 +86,12 @@ void jzx__tree_start_child(jzx__tree *tree, jzx__child *child)
     }
 }
 
+/* From the clock, not from the turn's start: no pause and no time to stop is too short by what the turn has taken. */
+static uint64_t from_now(const jzx__tree *tree, uint64_t delay_ns)
+{
+    return jzx__add_saturating(tree->loop->backend->ops->now_ns(tree->loop->backend), delay_ns);
+}
+
 /* Tells an incarnation to stop, and until when. */
 static void tell_to_stop(jzx__tree *tree, jzx__child *child)
 {
@@ -100,7 +106,7 @@ static void tell_to_stop(jzx__tree *tree, jzx__child *child)
     }
     jzx__child_end(tree->loop, child, JZX_EXIT_SHUTDOWN);
     if (child->shutdown_ns != JZX_FOREVER) {
-        jzx__child_after(tree->loop, child, jzx__add_saturating(tree->loop->now_ns, child->shutdown_ns));
+        jzx__child_after(tree->loop, child, from_now(tree, child->shutdown_ns));
     }
 }
 
@@ -218,7 +224,7 @@ static void arm(jzx__tree *tree, jzx__child *child, uint64_t delay_ns)
     if (delay_ns == 0) {
         jzx__child_go(tree->loop, child);
     } else {
-        jzx__child_after(tree->loop, child, jzx__add_saturating(tree->loop->now_ns, delay_ns));
+        jzx__child_after(tree->loop, child, from_now(tree, delay_ns));
     }
 }
 
