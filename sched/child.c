@@ -1,3 +1,4 @@
+/* child: both sides of the relation between a supervisor and a child. What always holds stands in child.h. */
 #include "sched/mailbox.h"
 
 static uint32_t loop_of(uint64_t number)

@@ -1,3 +1,4 @@
+/* supervisor: when children start, stop and start again. What always holds stands in supervisor.h. */
 #include "src/supervisor.h"
 
 enum { STEPS_MAX = 64 }; /* children looked at in one go, before others have their turn */
