@@ -96,4 +96,22 @@ static inline uint64_t jzx__add_saturating(uint64_t a, uint64_t b)
     return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
 }
 
+/* The finalizer of splitmix64 (Steele, Lea, Flood, 2014): each bit of the value changes half of the result's. */
+static inline uint64_t jzx__mix(uint64_t value)
+{
+    value = (value ^ value >> 30) * 0xBF58476D1CE4E5B9ull;
+    value = (value ^ value >> 27) * 0x94D049BB133111EBull;
+    return value ^ value >> 31;
+}
+
+/* FNV-1a (Fowler, Noll, Vo). */
+static inline uint64_t jzx__text_hash(const char *text)
+{
+    uint64_t hash = 0xCBF29CE484222325ull;
+    for (; *text != '\0'; text++) {
+        hash = (hash ^ (uint8_t)*text) * 0x100000001B3ull;
+    }
+    return hash;
+}
+
 #endif

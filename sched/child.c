@@ -1,11 +1,6 @@
 /* child: both sides of the relation between a supervisor and a child. What always holds stands in child.h. */
 #include "sched/mailbox.h"
 
-static uint32_t loop_of(uint64_t number)
-{
-    return (uint32_t)(number >> 56);
-}
-
 /* ---- the supervisor's side: records ---- */
 
 jzx_err jzx__child_take(jzx_loop *loop, uint32_t supervisor, jzx__child **out)
@@ -140,11 +135,19 @@ void jzx__child_due(jzx_loop *loop, jzx__deadline *node)
     tell(loop, jzx__container_of(node, jzx__child, deadline), JZX__NEWS_DUE);
 }
 
+/* A child that its supervisor still knows; NULL if that went with its loop (jzx__child_let_go). */
+static jzx__child *find(jzx_loop *loop, uint64_t number)
+{
+    jzx__child *child = jzx__table_find(&loop->children, number);
+    bool known = child != NULL && child->resource.number == number && child->resource.link != NULL;
+    return known ? child : NULL;
+}
+
 void jzx__child_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *second)
 {
-    jzx__child *child = jzx__table_find(&loop->children, cell->words[0]);
-    if (child == NULL || child->resource.number != cell->words[0] || child->resource.link == NULL) {
-        return; /* its supervisor went with its loop (jzx__child_let_go) */
+    jzx__child *child = find(loop, cell->words[0]);
+    if (child == NULL) {
+        return;
     }
     switch ((jzx__cell_kind)cell->kind) {
     case JZX__CELL_CHILD_STARTED:
@@ -362,7 +365,7 @@ static void send_bond(jzx_loop *loop, jzx__bond *bond)
         record = jzx__slot_hot(&loop->slots, bond->half.target);
     }
     bond->telling = true;
-    jzx__route_signal(loop, loop_of(bond->half.by_monitor.key), cell, record);
+    jzx__route_signal(loop, jzx__number_loop(bond->half.by_monitor.key), cell, record);
 }
 
 static void bond_tell(jzx_loop *loop, jzx__bond *bond, uint32_t news)
@@ -434,11 +437,11 @@ void jzx__bond_let_go(jzx_loop *loop, jzx__bond *bond)
 void jzx__bond_exit(jzx_loop *loop, jzx__bond *bond, const jzx_exit_info *exit)
 {
     uint64_t number = bond->half.by_monitor.key;
-    if (loop_of(number) == loop->index) {
+    if (jzx__number_loop(number) == loop->index) {
         jzx_actor_id bond_heir = bond->heir;
         jzx__table_give(&loop->bonds, bond->half.number);
-        jzx__child *child = jzx__table_find(&loop->children, number);
-        if (child != NULL && child->resource.number == number && child->resource.link != NULL) {
+        jzx__child *child = find(loop, number);
+        if (child != NULL) {
             exited(loop, child, exit, bond_heir);
         }
         return;
@@ -451,12 +454,12 @@ void jzx__bond_ready(jzx_loop *loop, uint32_t slot)
 {
     jzx__bond *bond = jzx__bond_of(jzx__slot_cold(&loop->slots, slot));
     uint64_t number = bond->half.by_monitor.key;
-    if (loop_of(number) != loop->index) {
+    if (jzx__number_loop(number) != loop->index) {
         bond_tell(loop, bond, JZX__NEWS_READY);
         return;
     }
-    jzx__child *child = jzx__table_find(&loop->children, number);
-    if (child != NULL && child->resource.number == number) {
+    jzx__child *child = find(loop, number);
+    if (child != NULL) {
         tell(loop, child, JZX__NEWS_READY);
     }
 }
@@ -523,7 +526,7 @@ static void refuse_spawn(jzx_loop *loop, uint64_t number, jzx_err err)
     cell->target = 0;
     cell->sender = 0;
     cell->words[0] = number;
-    jzx__route_signal(loop, loop_of(number), cell, NULL);
+    jzx__route_signal(loop, jzx__number_loop(number), cell, NULL);
 }
 
 void jzx__bond_spawn_arrived(jzx_loop *loop, const jzx__cell *cell)

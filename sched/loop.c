@@ -19,10 +19,8 @@ enum {
 /* xoshiro256** by Blackman and Vigna (2018), seeded through splitmix64. */
 static uint64_t splitmix(uint64_t *state)
 {
-    uint64_t z = (*state += 0x9E3779B97F4A7C15ull);
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9ull;
-    z = (z ^ z >> 27) * 0x94D049BB133111EBull;
-    return z ^ z >> 31;
+    *state += 0x9E3779B97F4A7C15ull;
+    return jzx__mix(*state);
 }
 
 static uint64_t rotate(uint64_t value, int bits)

@@ -58,15 +58,11 @@ bool jzx__name_key_of(const char *name, jzx__name_key *key)
     return true;
 }
 
-/* Each word through the finalizer of splitmix64 (Steele, Lea, Flood, 2014). */
 uint32_t jzx__name_home(const jzx__names *names, const jzx__name_key *key)
 {
     uint64_t z = names->seed;
     for (unsigned i = 0; i < JZX__NAME_WORDS; i++) {
-        z ^= key->words[i];
-        z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9ull;
-        z = (z ^ z >> 27) * 0x94D049BB133111EBull;
-        z ^= z >> 31;
+        z = jzx__mix(z ^ key->words[i]);
     }
     return (uint32_t)z & names->mask;
 }

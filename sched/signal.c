@@ -270,11 +270,6 @@ void jzx__down_arrived(jzx_loop *loop, uint64_t number, const jzx_exit_info *exi
 
 /* ---- monitors: the target's side ---- */
 
-static uint32_t loop_of(uint64_t number)
-{
-    return (uint32_t)(number >> 56);
-}
-
 /*
  * A DOWN for a target that is not here, or cannot take the monitor. Its node is the half that the target would have had: of
  * the pool many could take the cells that mail must find (C2). A cell only if there are no more halves.
@@ -291,7 +286,7 @@ static void refuse_monitor(jzx_loop *loop, const jzx__cell *request, jzx_exit_ki
     first->target = request->target;
     first->sender = 0;
     first->words[0] = request->words[0];
-    jzx__route_signal(loop, loop_of(request->words[0]), first, NULL);
+    jzx__route_signal(loop, jzx__number_loop(request->words[0]), first, NULL);
 }
 
 void jzx__monitor_arrived(jzx_loop *loop, const jzx__cell *cell)
@@ -324,7 +319,7 @@ void jzx__down_none_arrived(jzx_loop *loop, const jzx__cell *cell)
 static void send_down(jzx_loop *loop, jzx__suffered *suffered, const jzx_exit_info *exit)
 {
     uint64_t number = suffered->by_monitor.key;
-    if (loop_of(number) == loop->index) {
+    if (jzx__number_loop(number) == loop->index) {
         jzx__table_give(&loop->suffered, suffered->number);
         jzx__down_arrived(loop, number, exit);
         return;
@@ -335,7 +330,7 @@ static void send_down(jzx_loop *loop, jzx__suffered *suffered, const jzx_exit_in
     jzx__exit_pack(cell, exit);
     cell->words[0] = number;
     jzx__slot_cold(&loop->slots, suffered->target)->held_count++; /* the slot stays until this has left */
-    jzx__route_signal(loop, loop_of(number), cell, jzx__exit_record(exit));
+    jzx__route_signal(loop, jzx__number_loop(number), cell, jzx__exit_record(exit));
 }
 
 void jzx__down_send_all(jzx_loop *loop, uint32_t index, const jzx_exit_info *exit)
@@ -472,14 +467,14 @@ void jzx__resume_wake_list(jzx_loop *loop, jzx__list *waiters)
 static void answer_resume(jzx_loop *loop, jzx__resume_wait *wait)
 {
     uint64_t number = wait->cell.words[0];
-    if (loop_of(number) == loop->index) {
+    if (jzx__number_loop(number) == loop->index) {
         jzx__table_give(&loop->resume_waits, wait->number);
         jzx__resume_arrived(loop, number);
         return;
     }
     wait->cell.kind = JZX__CELL_RESUME;
     wait->cell.flags = JZX__FLAG_EMBEDDED;
-    jzx__route_signal(loop, loop_of(number), &wait->cell, NULL);
+    jzx__route_signal(loop, jzx__number_loop(number), &wait->cell, NULL);
 }
 
 /* The list that an asker for `target` must wait in, or NULL when it need not wait. */
@@ -499,7 +494,7 @@ static jzx__cell **wait_list(jzx_loop *loop, jzx_actor_id target, bool remote)
 void jzx__resume_ask_arrived(jzx_loop *loop, const jzx__cell *cell)
 {
     uint64_t number = cell->words[0];
-    bool remote = loop_of(number) != loop->index;
+    bool remote = jzx__number_loop(number) != loop->index;
     jzx__cell **list = wait_list(loop, cell->target, remote);
     if (list == NULL && !remote) {
         jzx__resume_arrived(loop, number);
@@ -517,7 +512,7 @@ void jzx__resume_ask_arrived(jzx_loop *loop, const jzx__cell *cell)
         early->kind = JZX__CELL_RESUME;
         early->flags = 0;
         early->words[0] = number;
-        jzx__route_signal(loop, loop_of(number), early, NULL);
+        jzx__route_signal(loop, jzx__number_loop(number), early, NULL);
         return;
     }
     jzx__resume_wait *wait = record;

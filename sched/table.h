@@ -43,6 +43,12 @@ size_t jzx__table_size(size_t record_size, uint32_t records_max); /* bytes it ca
 jzx_err jzx__table_take(jzx__table *table, void **record, uint64_t *number);
 void jzx__table_give(jzx__table *table, uint64_t number);
 
+/* The loop of a number of which the user's byte is the loop's index. */
+static inline uint32_t jzx__number_loop(uint64_t number)
+{
+    return (uint32_t)(number >> 56);
+}
+
 static inline uint32_t jzx__number_index(uint64_t number)
 {
     return (uint32_t)(number >> 32) & 0xFFFFFFu;

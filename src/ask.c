@@ -80,14 +80,6 @@ static void drop_ask(void *context, void *data, size_t size)
 
 /* ---- answers ---- */
 
-static void answer_message(jzx__tree *tree, const jzx__ask *ask, jzx_message *message)
-{
-    jzx_context context;
-    jzx__context_init(&context, tree->loop, tree->base.resource.owner);
-    jzx_err err = jzx__request_answer(&context, ask->ref, message);
-    JZX_ASSERT(err == JZX_OK); /* it was kept for this */
-}
-
 /* With `size` bytes behind the answer, which `block` begins with; NULL: the answer alone. */
 static void answer_with(jzx__tree *tree, const jzx__ask *ask, const jzx_supervisor_answer *answer, void *block,
                         size_t size)
@@ -100,7 +92,10 @@ static void answer_with(jzx__tree *tree, const jzx__ask *ask, const jzx_supervis
         message = jzx_message_pointer(JZX_TAG_SYS_SUPERVISOR, block, size, drop_block, NULL);
         message.flags |= JZX_MESSAGE_LENT;
     }
-    answer_message(tree, ask, &message);
+    jzx_context context;
+    jzx__context_init(&context, tree->loop, tree->base.resource.owner);
+    jzx_err err = jzx__request_answer(&context, ask->ref, &message);
+    JZX_ASSERT(err == JZX_OK); /* it was kept for this */
 }
 _Static_assert(sizeof(jzx_supervisor_answer) <= JZX_INLINE_MAX, "an answer needs no memory");
 
@@ -114,7 +109,14 @@ static void answer(jzx__tree *tree, const jzx__ask *ask, jzx_err err, const jzx_
     answer_with(tree, ask, &content, NULL, 0);
 }
 
-/* The same with what a start met, as far as there is memory for it. */
+/* The last word on a request. */
+static void conclude(jzx__tree *tree, jzx__ask *ask, jzx_err err, const jzx__child *child)
+{
+    answer(tree, ask, err, child);
+    free_ask(ask);
+}
+
+/* An answer with what a start met, as far as there is memory for it. */
 static jzx_supervisor_answer *failure_block(jzx__tree *tree, const jzx_start_failure *failure,
                                             jzx_supervisor_answer *content, size_t *size)
 {
@@ -233,8 +235,7 @@ static void ask_start(jzx__tree *tree, jzx__ask *ask)
         err = jzx__plan_join(ask->plan, tree->plan);
     }
     if (err != JZX_OK) {
-        answer(tree, ask, err, same);
-        free_ask(ask);
+        conclude(tree, ask, err, same);
         return;
     }
     start_added(tree, ask, &(jzx__child_source){.plan = plan, .own_plan = ask->plan});
@@ -244,8 +245,7 @@ static void ask_start_like(jzx__tree *tree, jzx__ask *ask)
 {
     const jzx__plan_child *template = &tree->plan->children[0];
     if (tree->plan->strategy != JZX_DYNAMIC || (template->type == JZX_SUPERVISOR && ask->argument_size != 0)) {
-        answer(tree, ask, JZX_ERR_UNSUPPORTED, NULL);
-        free_ask(ask);
+        conclude(tree, ask, JZX_ERR_UNSUPPORTED, NULL);
         return;
     }
     jzx__child_source source = {.plan = template};
@@ -277,32 +277,38 @@ static void ask_terminate(jzx__tree *tree, jzx__ask *ask, jzx__child *child)
     }
 }
 
+/* Why a child that must be stopped for it cannot be restarted or deleted, or JZX_OK. */
+static jzx_err check_stopped(const jzx__tree *tree, const jzx__child *child)
+{
+    if (tree->plan->strategy == JZX_DYNAMIC) {
+        return JZX_ERR_UNSUPPORTED;
+    }
+    if (child->state == JZX_CHILD_STOPPED) {
+        return JZX_OK;
+    }
+    return child->id != 0 ? JZX_ERR_RUNNING : JZX_ERR_RESTARTING;
+}
+
 static void ask_restart(jzx__tree *tree, jzx__ask *ask, jzx__child *child)
 {
-    jzx_err err = tree->plan->strategy == JZX_DYNAMIC ? JZX_ERR_UNSUPPORTED
-                  : child->state == JZX_CHILD_STOPPED ? JZX_OK
-                  : child->id != 0                    ? JZX_ERR_RUNNING
-                                                      : JZX_ERR_RESTARTING;
-    if (err == JZX_OK) {
-        wait_for(tree, ask, child);
-        jzx__tree_start_child(tree, child);
+    jzx_err err = check_stopped(tree, child);
+    if (err != JZX_OK) {
+        conclude(tree, ask, err, child);
         return;
     }
-    answer(tree, ask, err, child);
-    free_ask(ask);
+    wait_for(tree, ask, child);
+    jzx__tree_start_child(tree, child);
 }
 
 static void ask_delete(jzx__tree *tree, jzx__ask *ask, jzx__child *child)
 {
-    jzx_err err = tree->plan->strategy == JZX_DYNAMIC ? JZX_ERR_UNSUPPORTED
-                  : child->state == JZX_CHILD_STOPPED ? JZX_OK
-                  : child->id != 0                    ? JZX_ERR_RUNNING
-                                                      : JZX_ERR_RESTARTING;
-    answer(tree, ask, err, err == JZX_OK ? NULL : child);
-    free_ask(ask);
-    if (err == JZX_OK) {
-        jzx__children_forget(tree, child);
+    jzx_err err = check_stopped(tree, child);
+    if (err != JZX_OK) {
+        conclude(tree, ask, err, child);
+        return;
     }
+    conclude(tree, ask, JZX_OK, NULL);
+    jzx__children_forget(tree, child);
 }
 
 /* ---- requests that only look ---- */
@@ -358,8 +364,7 @@ static void run(jzx__tree *tree, jzx__ask *ask)
     bool keyed = ask->kind >= ASK_TERMINATE && ask->kind <= ASK_FIND;
     jzx__child *child = keyed ? jzx__children_find(tree, &ask->key) : NULL;
     if (keyed && child == NULL) {
-        answer(tree, ask, JZX_ERR_NOT_FOUND, NULL);
-        free_ask(ask);
+        conclude(tree, ask, JZX_ERR_NOT_FOUND, NULL);
         return;
     }
     switch ((ask_kind)ask->kind) {
@@ -395,8 +400,7 @@ void jzx__ask_take(jzx__tree *tree, const jzx_message *message)
     jzx__ask *ask = message->pointer.data;
     ask->ref = message->ref;
     if (tree->mode == JZX__TREE_ENDING) {
-        answer(tree, ask, JZX_ERR_STOPPING, NULL);
-        free_ask(ask);
+        conclude(tree, ask, JZX_ERR_STOPPING, NULL);
         return;
     }
     jzx__list_append(&tree->asks, &ask->node);
@@ -428,8 +432,7 @@ void jzx__ask_refuse_all(jzx__tree *tree)
         finish(tree);
     }
     for (jzx__ask *ask = take_first(tree); ask != NULL; ask = take_first(tree)) {
-        answer(tree, ask, JZX_ERR_STOPPING, NULL);
-        free_ask(ask);
+        conclude(tree, ask, JZX_ERR_STOPPING, NULL);
     }
 }
 
@@ -656,7 +659,7 @@ jzx_err jzx_child_id(const jzx_runtime *runtime, jzx_child_ref child, jzx_actor_
     if (runtime == NULL || id == NULL) {
         return JZX_ERR_INVALID_ARG;
     }
-    uint32_t loop = (uint32_t)(child >> 56);
+    uint32_t loop = jzx__number_loop(child);
     return loop < runtime->loop_count ? jzx__child_now(runtime->loops[loop], child, id) : JZX_ERR_NOT_FOUND;
 }
 

@@ -1,26 +1,15 @@
 /* children: the records of a supervisor's children: in order, by index and by name. */
 #include "src/supervisor.h"
 
-static uint64_t mix(uint64_t value)
-{
-    value = (value ^ value >> 30) * 0xBF58476D1CE4E5B9ull; /* splitmix64 */
-    value = (value ^ value >> 27) * 0x94D049BB133111EBull;
-    return value ^ value >> 31;
-}
-
 /* Siblings in a row are near one another, for they are mostly looked at one after the other. */
 static uint64_t index_key(const jzx__tree *tree, uint32_t index)
 {
-    return mix(tree->base.id) + index;
+    return jzx__mix(tree->base.id) + index;
 }
 
 static uint64_t name_key(const jzx__tree *tree, const char *name)
 {
-    uint64_t hash = 0xCBF29CE484222325ull; /* FNV-1a */
-    for (; *name != 0; name++) {
-        hash = (hash ^ (uint8_t)*name) * 0x100000001B3ull;
-    }
-    return mix(tree->base.id + mix(hash));
+    return jzx__mix(tree->base.id + jzx__mix(jzx__text_hash(name)));
 }
 
 static jzx__child *find_index(const jzx__tree *tree, uint32_t index)

@@ -64,10 +64,7 @@ typedef struct name_set {
 
 static size_t name_hash(const char *name)
 {
-    uint64_t hash = 0xCBF29CE484222325;
-    for (; *name != '\0'; name++) {
-        hash = (hash ^ (uint8_t)*name) * 0x100000001B3;
-    }
+    uint64_t hash = jzx__text_hash(name);
     return (size_t)(hash ^ hash >> 32);
 }
 
