@@ -1,0 +1,150 @@
+/* trace: see trace.h. */
+#include "sim/trace.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LINE_MAX_BYTES = 512, ROOM_FIRST = 4096 };
+
+void jzx__sim_trace_init(jzx__sim_trace *trace, const jzx_sim_config *config)
+{
+    *trace = (struct jzx__sim_trace){.text_max = (size_t)config->trace_max};
+}
+
+void jzx__sim_trace_deinit(jzx__sim_trace *trace)
+{
+    free(trace->text);
+    *trace = (struct jzx__sim_trace){.hash = trace->hash};
+}
+
+/* ---- the hash ---- */
+
+static void fold(jzx__sim_trace *trace, uint64_t value)
+{
+    trace->hash = jzx__mix(trace->hash * 0x9E3779B97F4A7C15ull + value);
+}
+
+static void fold_text(jzx__sim_trace *trace, const char *text)
+{
+    fold(trace, jzx__text_hash(text));
+}
+
+/* ---- the text. It grows to twice what is kept; then the newer half moves to the front. ---- */
+
+/* Forgets the oldest lines, so that at most `most` bytes are left. */
+static void forget(jzx__sim_trace *trace, size_t most)
+{
+    if (trace->end - trace->begin <= most) {
+        return;
+    }
+    const char *from = trace->text + trace->end - most;
+    if (from[-1] != '\n') {
+        const char *line_end = memchr(from, '\n', most);
+        from = line_end == NULL ? trace->text + trace->end : line_end + 1;
+    }
+    trace->begin = (size_t)(from - trace->text);
+}
+
+/* Room for `size` bytes behind the end. */
+static void make_room(jzx__sim_trace *trace, size_t size)
+{
+    if (trace->room - trace->end >= size) {
+        return;
+    }
+    forget(trace, trace->text_max);
+    size_t kept = trace->end - trace->begin;
+    if (kept + size > trace->room / 2) {
+        trace->room = (kept + size) * 2 > ROOM_FIRST ? (kept + size) * 2 : ROOM_FIRST;
+        trace->text = realloc(trace->text, trace->room);
+        if (trace->text == NULL) {
+            abort();
+        }
+    }
+    memmove(trace->text, trace->text + trace->begin, kept);
+    trace->begin = 0;
+    trace->end = kept;
+}
+
+/* `line` is of length + 1 bytes and ends with '\n', but for what did not fit. */
+static void add_line(jzx__sim_trace *trace, char *line, int length)
+{
+    size_t size = length < 0 ? 0 : (size_t)length;
+    size = size < LINE_MAX_BYTES ? size : LINE_MAX_BYTES - 1;
+    if (size == 0) {
+        return;
+    }
+    line[size - 1] = '\n';
+    make_room(trace, size + 1);
+    memcpy(trace->text + trace->end, line, size);
+    trace->end += size;
+    trace->text[trace->end] = '\0'; /* make_room() left one byte for it */
+}
+
+/* ---- events ---- */
+
+void jzx__sim_event(jzx_sim *sim, const char *what, uint64_t a, uint64_t b, uint64_t c)
+{
+    jzx__sim_trace *trace = jzx__sim_trace_of(sim);
+    uint64_t now_ns = jzx__sim_clock(sim);
+    fold(trace, now_ns);
+    fold_text(trace, what);
+    fold(trace, a);
+    fold(trace, b);
+    fold(trace, c);
+    if (trace->text_max == 0) {
+        return;
+    }
+    char line[LINE_MAX_BYTES];
+    int length = snprintf(line, sizeof line, "%14llu %s %llu %llu %llu\n", (unsigned long long)now_ns, what,
+                          (unsigned long long)a, (unsigned long long)b, (unsigned long long)c);
+    add_line(trace, line, length);
+}
+
+void jzx_sim_note(jzx_sim *sim, const char *format, ...)
+{
+    if (sim == NULL || format == NULL) {
+        return;
+    }
+    jzx__sim_trace *trace = jzx__sim_trace_of(sim);
+    uint64_t now_ns = jzx__sim_clock(sim);
+    char line[LINE_MAX_BYTES];
+    int head = snprintf(line, sizeof line, "%14llu # ", (unsigned long long)now_ns);
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(line + head, sizeof line - (size_t)head - 1, format, arguments);
+    va_end(arguments);
+    if (length < 0) {
+        return;
+    }
+    /* What is a line of its own is one line of the trace, whatever it holds. */
+    for (char *at = line + head; *at != '\0'; at++) {
+        *at = *at == '\n' ? ' ' : *at;
+    }
+    fold(trace, now_ns);
+    fold_text(trace, line + head);
+    if (trace->text_max > 0) {
+        size_t used = strlen(line);
+        line[used] = '\n';
+        add_line(trace, line, (int)used + 1);
+    }
+}
+
+uint64_t jzx_sim_trace_hash(const jzx_sim *sim)
+{
+    return sim == NULL ? 0 : jzx__sim_trace_of((jzx_sim *)(uintptr_t)sim)->hash;
+}
+
+const char *jzx_sim_trace_text(jzx_sim *sim)
+{
+    if (sim == NULL) {
+        return "";
+    }
+    jzx__sim_trace *trace = jzx__sim_trace_of(sim);
+    if (trace->text == NULL) {
+        return "";
+    }
+    forget(trace, trace->text_max);
+    return trace->text + trace->begin;
+}
