@@ -28,17 +28,48 @@ _Noreturn void jzx__assert_failed(const char *what, const char *file, int line);
 #define JZX__CACHE_LINE 64
 
 /*
- * A point at which the simulator may let another loop run. Compiled in only in the simulation build of the library
- * (JZX__SIM), where a test links the hook; nothing in a production build.
+ * What only the simulation build of the library has (JZX__SIM; sim/): nothing in a production build.
+ *
+ *   JZX__SIM_POINT(where)                another thread may run here
+ *   JZX__SIM_FAULT(FAULT)                true when the simulator wants JZX_SIM_FAULT to happen
+ *   JZX__SIM_EVENT(loop, WHAT, a, b, c)  JZX__SIM_WHAT has happened: for the trace, and for the simulator's own books
+ *   JZX__SIM_TURN(loop)                  a turn begins
+ *   JZX__SIM_GONE(runtime)               its memory is about to be freed
  */
 #ifdef JZX__SIM
+#include <jzx/sim.h>
+
+typedef enum jzx__sim_what {
+    JZX__SIM_SPAWN,  /* actor, parent, 0: it has its id, and its init comes */
+    JZX__SIM_HANDLE, /* actor, sender, tag */
+    JZX__SIM_END,    /* actor, kind, code: its fini has run */
+    JZX__SIM_ARM,    /* timer, due, actor */
+    JZX__SIM_FIRE,   /* timer, due, now */
+    JZX__SIM_DISARM, /* timer, 0, 0 */
+    JZX__SIM_QUEUE,  /* actor, 0, 0: it waits for its turn */
+    JZX__SIM_RUN,    /* actor, 0, 0: it has it */
+    JZX__SIM_WHATS
+} jzx__sim_what;
+
 void jzx__sim_point(const char *where);
-uintptr_t jzx__sim_thread(void); /* 0 when no simulation runs: then the real thread and clock count */
-uint64_t jzx__sim_now_ns(void);
-void jzx__sim_wait(_Atomic(uint32_t) *word, uint32_t value, uint64_t deadline_ns); /* as a futex wait */
+void jzx__sim_assertion(const char *what, const char *file, int line); /* returns where no simulation is to fail */
+bool jzx__sim_fault_here(jzx_sim_fault fault);
+void jzx__sim_event_here(const jzx_loop *loop, jzx__sim_what what, uint64_t a, uint64_t b, uint64_t c);
+void jzx__sim_turn(jzx_loop *loop);
+void jzx__sim_gone(const jzx_runtime *runtime);
+void jzx__sim_pause(void);       /* one that only looks again and again lets others run, and time pass */
+uintptr_t jzx__sim_thread(void); /* 0 outside of the simulation's threads: then the real one counts */
 #define JZX__SIM_POINT(where) jzx__sim_point(where)
+#define JZX__SIM_FAULT(fault) jzx__sim_fault_here(JZX_SIM_##fault)
+#define JZX__SIM_EVENT(loop, what, a, b, c) jzx__sim_event_here(loop, JZX__SIM_##what, a, b, c)
+#define JZX__SIM_TURN(loop) jzx__sim_turn(loop)
+#define JZX__SIM_GONE(runtime) jzx__sim_gone(runtime)
 #else
 #define JZX__SIM_POINT(where) ((void)0)
+#define JZX__SIM_FAULT(fault) false
+#define JZX__SIM_EVENT(loop, what, a, b, c) ((void)0)
+#define JZX__SIM_TURN(loop) ((void)0)
+#define JZX__SIM_GONE(runtime) ((void)0)
 #endif
 
 /* A word that names the calling thread, without a system call. In a simulation each loop is its own thread. */
@@ -63,7 +94,9 @@ static inline uintptr_t jzx__thread_self(void)
 /* Tells the processor that this is a loop that waits. */
 static inline void jzx__cpu_pause(void)
 {
-#if defined(__x86_64__) || defined(__i386__)
+#if defined(JZX__SIM)
+    jzx__sim_pause();
+#elif defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
 #elif defined(__aarch64__)
     __asm__ volatile("yield");

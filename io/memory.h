@@ -2,9 +2,7 @@
 #ifndef JZX__MEMORY_H
 #define JZX__MEMORY_H
 
-#include <stdlib.h>
-
-#include "io/base.h"
+#include "io/sys.h"
 #include <jzx/runtime.h>
 
 #define JZX__PAGE 4096u
@@ -19,8 +17,7 @@ static inline void *jzx__memory_take(const jzx_allocator *allocator, size_t size
     if (allocator->alloc != NULL) {
         return allocator->alloc(allocator->context, size, align);
     }
-    void *memory;
-    return posix_memalign(&memory, align, size) == 0 ? memory : NULL;
+    return jzx__sys_alloc(size, align);
 }
 
 static inline void jzx__memory_give(const jzx_allocator *allocator, void *memory, size_t size, size_t align)
@@ -31,7 +28,7 @@ static inline void jzx__memory_give(const jzx_allocator *allocator, void *memory
     if (allocator->free != NULL) {
         allocator->free(allocator->context, memory, size, align);
     } else {
-        free(memory);
+        jzx__sys_free(memory);
     }
 }
 

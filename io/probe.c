@@ -1,5 +1,6 @@
 /* probe: see probe.h. */
 #include "io/probe.h"
+#include "io/sys.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,10 +26,9 @@ int jzx__probe_send_message(int ring_fd, uint64_t user_data)
     sqe.fd = ring_fd;
     sqe.off = user_data;
     int saved = errno; /* a signal handler may be running */
-    long result = syscall(__NR_io_uring_register, -1, REGISTER_SEND_MSG_RING, &sqe, 1);
-    int error = result < 0 ? -errno : 0;
+    int result = jzx__sys_uring_register(-1, REGISTER_SEND_MSG_RING, &sqe, 1);
     errno = saved;
-    return error;
+    return result < 0 ? result : 0;
 }
 
 void jzx__probe_features(int ring_fd, uint32_t ring_features, bool oldest_kernel, jzx__features *features)

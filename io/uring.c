@@ -35,6 +35,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "io/sys.h"
+
 enum {
     COMPLETIONS_PER_ENTRY = 4,
     BUFFER_GROUP = 0,
@@ -145,7 +147,7 @@ static bool kernel_has_more(const uring *u)
 static struct io_uring_sqe *sqe_take(uring *u)
 {
     struct io_uring_sq *sq = &u->ring.sq;
-    if (jzx__unlikely(queued(u) >= sq->ring_entries)) {
+    if (jzx__unlikely(queued(u) >= sq->ring_entries || JZX__SIM_FAULT(SQ_FULL))) {
         return NULL;
     }
     struct io_uring_sqe *sqe = &sq->sqes[sq->sqe_tail & sq->ring_mask];
@@ -640,7 +642,7 @@ static jzx_err restrict_ring(const struct io_uring *ring, int *os_error)
     table[count].opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
     table[count].sqe_flags = SQE_FLAGS;
     count++;
-    int result = io_uring_register((unsigned)ring->ring_fd, IORING_REGISTER_RESTRICTIONS, table, count);
+    int result = jzx__sys_uring_register(ring->ring_fd, IORING_REGISTER_RESTRICTIONS, table, count);
     if (result < 0) {
         *os_error = -result;
         return jzx__probe_refusal(-result);
@@ -652,7 +654,7 @@ static jzx_err uring_enable(jzx__backend *backend, int *os_error)
 {
     uring *u = uring_of(backend);
     JZX_ASSERT(!u->enabled);
-    int result = io_uring_register((unsigned)u->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+    int result = jzx__sys_uring_register(u->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
     if (result < 0) {
         *os_error = -result;
         return JZX_ERR_OS;

@@ -171,6 +171,9 @@ static inline jzx__cell *jzx__pool_take_inbound(jzx__pool *pool)
 /* For what this loop makes: NULL when only the cells kept for arrivals are left. */
 static inline jzx__cell *jzx__pool_take(jzx__pool *pool, uint32_t wanted)
 {
+    if (JZX__SIM_FAULT(CELLS)) {
+        return NULL;
+    }
     if (jzx__unlikely(pool->free_count <= pool->inbound_max + wanted)) {
         jzx__pool_set_low(pool, true);
         return NULL;

@@ -3,6 +3,8 @@
 #include <sched.h>
 #include <string.h>
 
+#include "io/sys.h"
+
 CK_RING_PROTOTYPE(post, jzx__cell)
 
 jzx_err jzx__inbox_init(jzx__inbox *inbox, uint32_t size, bool shared, const jzx_allocator *allocator)
@@ -50,6 +52,9 @@ static void wait_for_turn(const jzx__inbox *inbox, unsigned int ticket)
 
 jzx__cell *jzx__inbox_reserve(jzx__inbox *inbox, unsigned int *ticket)
 {
+    if (JZX__SIM_FAULT(INBOX_FULL)) {
+        return NULL;
+    }
     return inbox->shared ? ck_ring_enqueue_reserve_mpsc_post(&inbox->ring, inbox->entries, ticket)
                          : ck_ring_enqueue_reserve_spsc_post(&inbox->ring, inbox->entries);
 }

@@ -279,6 +279,9 @@ void jzx__life_exit(jzx_loop *loop, uint32_t index, const jzx__cause *cause, uin
     JZX_ASSERT(public->mailbox_length == 0 && cold->held == NULL && cold->owned == NULL && cold->waiters == NULL);
 
     bool heir = (hot->flags & JZX__SLOT_HEIR) != 0;
+    if (!heir) {
+        JZX__SIM_EVENT(loop, END, info.id, info.kind, (uint32_t)info.code);
+    }
     public->state = JZX__DYING;
     jzx__count_set(&public->id, 0); /* A4: stale from here on */
     if (cold->suffered == NULL) {

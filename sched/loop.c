@@ -5,6 +5,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "io/sys.h"
+
 enum {
     CHECK_MOST = 32,       /* messages between two looks at the clock */
     CHECK_NS = 1000,       /* and the time, while that leaves one message: a look costs a fortieth of it */
@@ -684,6 +686,7 @@ bool jzx__loop_turn(jzx_loop *loop)
     JZX_ASSERT(jzx__loop_owned(loop));
     JZX_ASSERT(!loop->in_turn);
     loop->in_turn = true;
+    JZX__SIM_TURN(loop);
     begin_turn(loop);
     bring_in(loop);
     drain(loop);

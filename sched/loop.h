@@ -289,6 +289,7 @@ static inline void jzx__schedule_hot(jzx_loop *loop, uint32_t index, jzx__hot *h
         return; /* A3 */
     }
     hot->flags |= JZX__SLOT_QUEUED;
+    JZX__SIM_EVENT(loop, QUEUE, jzx__public(loop, index)->id, 0, 0);
     jzx__runs_push(&loop->runs, index);
 }
 

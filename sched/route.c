@@ -206,7 +206,7 @@ jzx_err jzx__send_remote(jzx_context *context, jzx_actor_id to, const jzx_messag
         return JZX_ERR_NO_SUCH_ACTOR;
     }
     jzx__lane *lane = loop->lanes_out[to_loop];
-    jzx__cell *cell = jzx__lane_blocked(lane) ? NULL : write_lane(loop, lane, 1); /* L6 */
+    jzx__cell *cell = jzx__lane_blocked(lane) || JZX__SIM_FAULT(LANE_FULL) ? NULL : write_lane(loop, lane, 1); /* L6 */
     /* The bytes are read after room was taken: whoever gave the room back had written them before. */
     jzx_err err = refusal(loop->runtime, to);
     if (jzx__unlikely(cell == NULL || err != JZX_OK)) {

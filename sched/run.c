@@ -67,10 +67,10 @@ static __attribute__((noinline)) jzx_behavior_result call_measured(jzx_context *
 static inline jzx_behavior_result call(jzx_context *context, const jzx__hot *hot, const jzx_message *message)
 {
     context->tag = message->tag;
-    if (jzx__likely(!context->loop->measure)) {
-        return hot->behavior(context, hot->state, message);
-    }
-    return call_measured(context, hot, message);
+    JZX__SIM_EVENT(context->loop, HANDLE, context->self, message->sender, message->tag);
+    jzx_behavior_result result = jzx__likely(!context->loop->measure) ? hot->behavior(context, hot->state, message)
+                                                                      : call_measured(context, hot, message);
+    return result == JZX_BEHAVIOR_OK && JZX__SIM_FAULT(ACTOR_FAILS) ? JZX_BEHAVIOR_FAIL : result;
 }
 
 static jzx_behavior_result call_signal(jzx_context *context, const jzx_message *message)
@@ -442,6 +442,7 @@ static inline void run_actor(jzx_loop *loop)
     uint32_t index = jzx__runs_pop(&loop->runs);
     jzx__hot *hot = jzx__once(jzx__slot_hot(&loop->slots, index));
     jzx_segment_slot *public = jzx__once(jzx__public(loop, index));
+    JZX__SIM_EVENT(loop, RUN, public->id, 0, 0);
     if (jzx__unlikely(public->state == JZX__STOPPING)) {
         /* Still QUEUED: a cell it frees may bring it a notice, which must not schedule it. */
         jzx__life_finish(loop, index);

@@ -70,7 +70,7 @@ static jzx_err run_init(jzx_loop *loop, uint32_t index, const jzx_spawn_options 
     jzx__hot *hot = jzx__once(jzx__slot_hot(&loop->slots, index));
     void *state = hot->state;
     loop->inits++;
-    jzx_err err = options->init(context, options->argument, &state);
+    jzx_err err = JZX__SIM_FAULT(INIT_FAILS) ? JZX_ERR_INIT : options->init(context, options->argument, &state);
     loop->inits--;
     if (err == JZX_OK && (hot->flags & JZX__SLOT_OWN_STATE) == 0) {
         hot->state = state;
@@ -191,6 +191,7 @@ static jzx_err spawn(jzx_loop *loop, const jzx_spawn_options *options, const jzx
         atomic_fetch_add_explicit(&loop->runtime->live, 1, memory_order_relaxed);
     }
     jzx_actor_id own_id = jzx__public(loop, index)->id;
+    JZX__SIM_EVENT(loop, SPAWN, own_id, parent->id, 0);
     jzx_context context;
     err = run_init(loop, index, options, parent->depth, &context);
     if (err != JZX_OK) {

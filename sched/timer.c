@@ -33,6 +33,7 @@ jzx_err jzx__timer_start(jzx_context *context, uint64_t due_ns, uint64_t period_
     timer->due_ns = due_ns;
     timer->period_ns = period_ns;
     jzx__deadlines_add(&loop->deadlines, &timer->deadline, due_ns);
+    JZX__SIM_EVENT(loop, ARM, timer->resource.number, due_ns, context->self);
     if (id != NULL) {
         *id = timer->resource.number;
     }
@@ -56,10 +57,12 @@ void jzx__timer_due(jzx_loop *loop, jzx__deadline *node, uint64_t due_ns)
     jzx__timer *timer = jzx__container_of(node, jzx__timer, deadline);
     JZX_ASSERT(due_ns == timer->due_ns && due_ns <= loop->now_ns); /* never early */
     jzx__count_add(&loop->counters->timers_fired, 1);
+    JZX__SIM_EVENT(loop, FIRE, timer->resource.number, due_ns, loop->now_ns);
     if (timer->period_ns != 0) {
         uint32_t ticks = next_tick(timer, loop->now_ns);
         timer->ticks = timer->deadline.missed == JZX_TICKS_BURST ? timer->ticks + ticks : 1;
         jzx__deadlines_add(&loop->deadlines, node, timer->due_ns);
+        JZX__SIM_EVENT(loop, ARM, timer->resource.number, timer->due_ns, timer->resource.cell.sender);
     }
     jzx__resource_notify(loop, &timer->resource);
 }
@@ -91,6 +94,7 @@ static void end_timer(jzx_loop *loop, jzx__timer *timer)
 {
     if (jzx__deadline_set(&timer->deadline)) {
         jzx__deadlines_remove(&loop->deadlines, &timer->deadline);
+        JZX__SIM_EVENT(loop, DISARM, timer->resource.number, 0, 0);
     }
     jzx__resource_disown(&timer->resource);
     jzx__resource_free(loop, &timer->resource);

@@ -74,11 +74,19 @@ typedef enum jzx__sim_fd_kind {
     JZX__SIM_FD_NOTHING, /* /dev/null */
 } jzx__sim_fd_kind;
 
+typedef struct jzx__sim_fds jzx__sim_fds;
+
+jzx__sim_fds *jzx__sim_fds_create(void);
+void jzx__sim_fds_destroy(jzx__sim_fds *fds); /* and what is still open */
+jzx__sim_fds *jzx__sim_fds_of(const jzx_sim *sim); /* sim.c */
 int jzx__sim_fd_open(jzx_sim *sim, jzx__sim_fd_kind kind, void *object);
 void *jzx__sim_fd_find(const jzx_sim *sim, int fd, jzx__sim_fd_kind kind); /* NULL: not open, or of another kind */
 jzx__sim_fd_kind jzx__sim_fd_kind_of(const jzx_sim *sim, int fd);          /* FREE also for a real descriptor */
 void jzx__sim_fd_drop(jzx_sim *sim, int fd); /* its number is free; the object is the caller's */
 uint32_t jzx__sim_fd_count(const jzx_sim *sim);
+
+const jzx_sim_config *jzx__sim_config_of(const jzx_sim *sim); /* sim.c */
+void jzx__sim_fd_touched(jzx_sim *sim, int fd); /* uring.c: what waits for the descriptor has to look again */
 
 /* ---- sockets: net.c. All return -errno on failure, and never block: -EAGAIN. ---- */
 
@@ -98,6 +106,7 @@ int jzx__sim_socket_connect(jzx_sim *sim, int fd, const struct sockaddr *address
 ssize_t jzx__sim_socket_receive(jzx_sim *sim, int fd, void *to, size_t room); /* to NULL: throws away; 0: the end */
 ssize_t jzx__sim_socket_send(jzx_sim *sim, int fd, const struct iovec *parts, uint32_t count);
 short jzx__sim_socket_poll(jzx_sim *sim, int fd, short events); /* POLL* bits */
+int jzx__sim_socket_option(jzx_sim *sim, int fd, int level, int name, const void *value, socklen_t size);
 int jzx__sim_socket_shutdown(jzx_sim *sim, int fd, int how);
 int jzx__sim_socket_close(jzx_sim *sim, int fd); /* the number too */
 

@@ -1,16 +1,12 @@
 /* config: defaults, ranges and what a configuration can take at most. Pure: touches no runtime. */
-#include <stdlib.h>
-
 #include "src/internal.h"
+
+#include "io/sys.h"
 
 static void *default_alloc(void *context, size_t size, size_t align)
 {
     (void)context;
-    if (align <= _Alignof(max_align_t)) {
-        return malloc(size == 0 ? 1 : size);
-    }
-    void *memory = NULL;
-    return posix_memalign(&memory, align, size) == 0 ? memory : NULL;
+    return jzx__sys_alloc(size, align);
 }
 
 static void default_free(void *context, void *memory, size_t size, size_t align)
@@ -18,7 +14,7 @@ static void default_free(void *context, void *memory, size_t size, size_t align)
     (void)context;
     (void)size;
     (void)align;
-    free(memory);
+    jzx__sys_free(memory);
 }
 
 void jzx__config_allocators(const jzx_config *config, jzx_allocator allocators[JZX_MEMORY_KINDS])

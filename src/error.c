@@ -99,6 +99,8 @@ const char *jzx_strerror(jzx_err err)
         return "a child could not be started";
     case JZX_ERR_TOO_DEEP:
         return "the tree is too deep";
+    case JZX_ERR_SIM_FAILED:
+        return "what is simulated has failed";
     }
     return "unknown error code";
 }

@@ -1,7 +1,6 @@
 /* runtime: the set of loops, from creation to the end. */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/futex.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
@@ -9,6 +8,8 @@
 #include <unistd.h>
 
 #include "src/internal.h"
+
+#include "io/sys.h"
 
 /* ---- the shared segment ---- */
 
@@ -310,6 +311,7 @@ jzx_err jzx_runtime_destroy(jzx_runtime *runtime)
     for (uint32_t i = runtime->loop_count; i > 0; i--) {
         jzx__loop_free(runtime->loops[i - 1]);
     }
+    JZX__SIM_GONE(runtime);
     free_runtime(runtime);
     return JZX_OK;
 }
@@ -360,11 +362,6 @@ jzx_err jzx_runtime_escalation(const jzx_runtime *runtime, jzx_exit_info *exit, 
 
 static uint64_t clock_ns(void)
 {
-#ifdef JZX__SIM
-    if (jzx__sim_thread() != 0) {
-        return jzx__sim_now_ns();
-    }
-#endif
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
@@ -395,20 +392,6 @@ static void wake_all(jzx_runtime *runtime)
     }
 }
 
-/* Sleeps until a loop leaves (jzx__stop_left()) or the deadline. */
-static void wait_left(jzx_runtime *runtime, uint32_t left, uint64_t deadline_ns)
-{
-#ifdef JZX__SIM
-    if (jzx__sim_thread() != 0) {
-        jzx__sim_wait(&runtime->left, left, deadline_ns);
-        return;
-    }
-#endif
-    struct timespec until = {(time_t)(deadline_ns / 1000000000u), (long)(deadline_ns % 1000000000u)};
-    syscall(SYS_futex, &runtime->left, FUTEX_WAIT_BITSET_PRIVATE, left, deadline_ns == JZX_FOREVER ? NULL : &until,
-            NULL, FUTEX_BITSET_MATCH_ANY);
-}
-
 jzx_err jzx_runtime_shutdown(jzx_runtime *runtime, uint64_t timeout_ns, uint32_t *stuck_loop)
 {
     if (runtime == NULL) {
@@ -436,7 +419,7 @@ jzx_err jzx_runtime_shutdown(jzx_runtime *runtime, uint64_t timeout_ns, uint32_t
         if (clock_ns() >= deadline_ns) {
             break;
         }
-        wait_left(runtime, left, deadline_ns);
+        jzx__sys_wait(&runtime->left, left, deadline_ns); /* jzx__stop_left() wakes it */
     }
     if (stuck_loop != NULL) {
         *stuck_loop = which;

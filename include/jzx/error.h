@@ -61,6 +61,7 @@ typedef enum jzx_err {
     JZX_ERR_DUPLICATE = -45,        /* a sibling has the name */
     JZX_ERR_START_FAILED = -46,     /* a child could not be started */
     JZX_ERR_TOO_DEEP = -47,         /* more supervisors above one another than JZX_TREE_DEPTH_MAX */
+    JZX_ERR_SIM_FAILED = -48,       /* what is simulated has failed: jzx_sim_failure() says how */
 } jzx_err;
 
 /**
