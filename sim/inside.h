@@ -77,7 +77,7 @@ typedef enum jzx__sim_fd_kind {
 typedef struct jzx__sim_fds jzx__sim_fds;
 
 jzx__sim_fds *jzx__sim_fds_create(void);
-void jzx__sim_fds_destroy(jzx__sim_fds *fds); /* and what is still open */
+void jzx__sim_fds_destroy(jzx__sim_fds *fds);      /* and what is still open */
 jzx__sim_fds *jzx__sim_fds_of(const jzx_sim *sim); /* sim.c */
 int jzx__sim_fd_open(jzx_sim *sim, jzx__sim_fd_kind kind, void *object);
 void *jzx__sim_fd_find(const jzx_sim *sim, int fd, jzx__sim_fd_kind kind); /* NULL: not open, or of another kind */

@@ -98,7 +98,8 @@ void jzx__sim_memory_give(jzx_sim *sim, void *bytes)
     }
     const char *use = jzx__sim_rings_use(sim, bytes, given->size);
     if (use != NULL) {
-        jzx_sim_fail(sim, "memory of %zu bytes is freed while an operation is in flight that names it: %s", given->size, use);
+        jzx_sim_fail(sim, "memory of %zu bytes is freed while an operation is in flight that names it: %s", given->size,
+                     use);
         return;
     }
     given->magic = 0;

@@ -81,7 +81,9 @@ static bool try_connect(jzx__sim_ring *ring, uint32_t place)
 
 static uint32_t buffers_free(const jzx__sim_ring *ring)
 {
-    return ring->buffers == NULL ? 0 : (uint16_t)(__atomic_load_n(&ring->buffers->tail, __ATOMIC_ACQUIRE) - ring->buffer_head);
+    return ring->buffers == NULL
+               ? 0
+               : (uint16_t)(__atomic_load_n(&ring->buffers->tail, __ATOMIC_ACQUIRE) - ring->buffer_head);
 }
 
 /* The next provided buffer. It stays in the kernel's hands until something was received into it. */

@@ -283,8 +283,8 @@ jzx_err jzx_sim_host_wait(jzx_sim *sim, int fd, uint64_t timeout_ns)
 /* The threads of loops have names that live as long as the program. */
 const char *jzx__sim_loop_name(const void *loop)
 {
-    static const char *const names[] = {"loop 0",  "loop 1",  "loop 2",  "loop 3",  "loop 4",  "loop 5",
-                                        "loop 6",  "loop 7",  "loop 8",  "loop 9",  "loop 10", "loop 11",
+    static const char *const names[] = {"loop 0",  "loop 1",  "loop 2",  "loop 3", "loop 4",  "loop 5",
+                                        "loop 6",  "loop 7",  "loop 8",  "loop 9", "loop 10", "loop 11",
                                         "loop 12", "loop 13", "loop 14", "loop 15"};
     uint32_t index = ((const jzx_loop *)loop)->index;
     return index < JZX__COUNT(names) ? names[index] : "loop";
@@ -380,6 +380,18 @@ static void give(void *sim, void *memory, size_t size, size_t align)
 jzx_allocator jzx_sim_allocator(jzx_sim *sim)
 {
     return (jzx_allocator){take, give, sim};
+}
+
+/* ---- choices ---- */
+
+uint64_t jzx_sim_random(jzx_sim *sim)
+{
+    return jzx__sim_draw(sim, JZX__SIM_STREAM_USER);
+}
+
+uint64_t jzx_sim_between(jzx_sim *sim, uint64_t least, uint64_t most)
+{
+    return jzx__sim_between(sim, JZX__SIM_STREAM_USER, least, most);
 }
 
 /* ---- checks ---- */

@@ -85,7 +85,8 @@ static void bring_in(jzx__sim_ring *ring)
     }
     flag(ring, IORING_SQ_CQ_OVERFLOW, ring->overflow.count > 0);
     /* Work that was run before its flag was set leaves the flag behind: seen on real kernels (U6 of io/uring.c). */
-    bool stale = ring->work.count == 0 && (ring->sq_flags & IORING_SQ_TASKRUN) != 0 && jzx__sim_fault(ring->sim, JZX_SIM_LATE);
+    bool stale = ring->work.count == 0 && (ring->sq_flags & IORING_SQ_TASKRUN) != 0 &&
+                 jzx__sim_fault(ring->sim, JZX_SIM_LATE);
     flag(ring, IORING_SQ_TASKRUN, ring->work.count > 0 || stale);
 }
 
@@ -93,7 +94,7 @@ static void bring_in(jzx__sim_ring *ring)
 
 static int message(jzx__sim_ring *target, uint64_t user_data)
 {
-    static const int errors[] = {ENOMEM, EOVERFLOW};
+    static const int errors[] = {ENOMEM}; /* all that a ring of this kind gives */
     int error;
     if (target == NULL) {
         return -EBADF;

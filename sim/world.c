@@ -41,8 +41,8 @@ struct jzx__sim_thread_record {
     const void *asan_stack;
     size_t asan_size;
     thread_state state;
-    uint32_t polls;  /* in a row, without passing a point: it only looks again and again */
-    uint32_t frozen; /* switches to miss */
+    uint32_t polls;      /* in a row, without passing a point: it only looks again and again */
+    uint32_t frozen;     /* switches to miss */
     uint64_t stalled_ns; /* until then it does not run */
     bool (*ready)(void *context);
     void *ready_context;

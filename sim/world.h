@@ -41,7 +41,7 @@ typedef struct jzx__sim_world {
     uint64_t steps;
     uint64_t hash; /* of who ran when */
 
-    uint32_t freezes;  /* of 1,024 switches, how many make the thread that ran miss some */
+    uint32_t freezes; /* of 1,024 switches, how many make the thread that ran miss some */
     uint32_t freeze_max;
 
     /* the run that goes on */
@@ -51,7 +51,7 @@ typedef struct jzx__sim_world {
     void *ready_context;
     jzx__sim_end end;
 
-    bool checking; /* a check runs: points do nothing */
+    bool checking;   /* a check runs: points do nothing */
     jmp_buf *escape; /* where a failure leads instead of back to outside; NULL: back */
 } jzx__sim_world;
 
@@ -77,8 +77,8 @@ void jzx__sim_thread_stall(jzx__sim_thread_record *thread, uint64_t until_ns);
 bool jzx__sim_inside(const jzx_sim *sim); /* does a thread of the world run? */
 /* Waits for `ready`; false: the deadline came first. From outside it runs the world meanwhile. */
 bool jzx__sim_wait(jzx_sim *sim, bool (*ready)(void *context), void *context, uint64_t deadline_ns);
-void jzx__sim_pass(jzx_sim *sim); /* lets others run, if they can */
-void jzx__sim_poll(jzx_sim *sim); /* for one that has nothing to do but look again: time moves if all do so */
+void jzx__sim_pass(jzx_sim *sim);           /* lets others run, if they can */
+void jzx__sim_poll(jzx_sim *sim);           /* for one that has nothing to do but look again: time moves if all do so */
 uint64_t jzx__sim_clock_read(jzx_sim *sim); /* with the tick */
 void jzx__sim_clock_add(jzx_sim *sim, uint64_t ns);
 

@@ -58,7 +58,7 @@ typedef enum jzx_sim_fault {
     JZX_SIM_CQ_OVERFLOW,   /* a completion finds no room in the ring, and comes with a later enter */
     JZX_SIM_LATE,          /* an enter leaves completions for the next */
     JZX_SIM_MULTISHOT_END, /* a multishot operation ends with a result that others of its kind follow */
-    JZX_SIM_DOORBELL,      /* a message to another ring fails with ENOMEM or EOVERFLOW */
+    JZX_SIM_DOORBELL,      /* a message to another ring fails with ENOMEM */
     JZX_SIM_OP_FAILS,      /* an operation ends with EIO, ENOMEM, EINTR or ECANCELED */
     /* time and threads */
     JZX_SIM_WOKEN_EARLY, /* a sleep ends for nothing */

@@ -11,15 +11,15 @@ static void dropped(void *context, void *data, size_t size)
     sim_play *play = context;
     (void)size;
     uint32_t number = (uint32_t)(uintptr_t)data - 1;
-    world_check(play->world, number < play->mail_count);
+    JZX_SIM_REQUIRE(play->sim, number < play->mail_count);
     sim_mail *mail = &play->mails[number];
     bool by_timer = mail->alarm && mail->fate == FATE_OUT;
     bool left_over = play->destroying && mail->fate == FATE_OUT; /* posted when its loop had left already */
     bool refused = mail->refused && mail->fate == FATE_HANDLED;
     bool due = mail->fate == FATE_DEAD || by_timer || left_over || refused;
     if (!due) {
-        world_fail(play->world, "mail %u from %u to %u: its destructor ran with fate %u", number, mail->from, mail->to,
-                   mail->fate);
+        jzx_sim_fail(play->sim, "mail %u from %u to %u: its destructor ran with fate %u", number, mail->from, mail->to,
+                     mail->fate);
     }
     if (mail->fate == FATE_OUT) {
         play->mail_open--;
@@ -46,7 +46,7 @@ uint32_t books_offer(sim_play *play, uint32_t from, uint32_t to, uint32_t tag, b
     play->pair_open[from][to]++;
     if (pointer) {
         void *data = (void *)(uintptr_t)(number + 1); /* nobody looks behind it */
-        *message = jzx_message_pointer(tag, data, world_between(play->world, 1, 16), dropped, play);
+        *message = jzx_message_pointer(tag, data, sim_between(play->sim, 1, 16), dropped, play);
     } else {
         uint64_t words[2] = {number, ~(uint64_t)number};
         *message = jzx_message_value(tag, words, sizeof words);
@@ -57,7 +57,7 @@ uint32_t books_offer(sim_play *play, uint32_t from, uint32_t to, uint32_t tag, b
 void books_refused(sim_play *play, uint32_t number)
 {
     sim_mail *mail = &play->mails[number];
-    world_check(play->world, mail->fate == FATE_OUT);
+    JZX_SIM_REQUIRE(play->sim, mail->fate == FATE_OUT);
     mail->fate = FATE_NONE;
     play->mail_open--;
     play->pair_open[mail->from][mail->to]--;
@@ -75,13 +75,13 @@ uint32_t books_number(const jzx_message *message)
 static sim_mail *open_mail(sim_play *play, const jzx_message *message)
 {
     uint32_t number = books_number(message);
-    world_check(play->world, number < play->mail_count);
+    JZX_SIM_REQUIRE(play->sim, number < play->mail_count);
     bool whole = (message->flags & JZX_MESSAGE_POINTER) != 0 || message->words[1] == ~(uint64_t)number;
-    world_check(play->world, whole);
+    JZX_SIM_REQUIRE(play->sim, whole);
     sim_mail *mail = &play->mails[number];
     if (mail->fate != FATE_OUT) {
-        world_fail(play->world, "mail %u from %u to %u comes a second time, fate %u", number, mail->from, mail->to,
-                   mail->fate);
+        jzx_sim_fail(play->sim, "mail %u from %u to %u comes a second time, fate %u", number, mail->from, mail->to,
+                     mail->fate);
     }
     return mail;
 }
@@ -89,17 +89,17 @@ static sim_mail *open_mail(sim_play *play, const jzx_message *message)
 void books_handled(sim_play *play, sim_player *receiver, const jzx_message *message)
 {
     sim_mail *mail = open_mail(play, message);
-    world_check(play->world, mail->to == receiver->index);
+    JZX_SIM_REQUIRE(play->sim, mail->to == receiver->index);
     if (mail->from < PLAYERS) {
-        world_check(play->world, message->sender == play->players[mail->from].id || mail->alarm);
+        JZX_SIM_REQUIRE(play->sim, message->sender == play->players[mail->from].id || mail->alarm);
     } else {
-        world_check(play->world, message->sender == 0);
+        JZX_SIM_REQUIRE(play->sim, message->sender == 0);
     }
     if (!mail->alarm) {
         uint32_t *next = &play->next_in[mail->from][mail->to];
         if (mail->sequence < *next) {
-            world_fail(play->world, "mail %u from %u to %u out of order: %u after %u", books_number(message),
-                       mail->from, mail->to, mail->sequence, *next - 1);
+            jzx_sim_fail(play->sim, "mail %u from %u to %u out of order: %u after %u", books_number(message),
+                         mail->from, mail->to, mail->sequence, *next - 1);
         }
         *next = mail->sequence + 1;
     }
@@ -168,14 +168,14 @@ void books_ended(sim_player *player, const jzx_exit_info *info)
 {
     sim_play *play = player->play;
     if (info != NULL) {
-        world_check(play->world, player->life == LIFE_ALIVE); /* one fini for each init */
-        world_check(play->world, info->id == player->id);
+        JZX_SIM_REQUIRE(play->sim, player->life == LIFE_ALIVE); /* one fini for each init */
+        JZX_SIM_REQUIRE(play->sim, info->id == player->id);
         if (player->fixed != 0 && player->fixed != info->kind) {
-            world_fail(play->world, "player %u ended with kind %u, but %u came first", player->index, info->kind,
-                       player->fixed);
+            jzx_sim_fail(play->sim, "player %u ended with kind %u, but %u came first", player->index, info->kind,
+                         player->fixed);
         }
         if (!reason_given(player, info)) {
-            world_fail(play->world, "player %u ended for a reason nobody gave: %u", player->index, info->kind);
+            jzx_sim_fail(play->sim, "player %u ended for a reason nobody gave: %u", player->index, info->kind);
         }
         player->exit = *info;
     }
@@ -205,7 +205,7 @@ void books_nameless(const sim_player *player)
     for (uint32_t i = 0; i < NAMES; i++) {
         jzx_actor_id id = 0;
         jzx_err err = jzx_whereis(play->runtime, books_name(i), &id);
-        world_check(play->world, err == JZX_ERR_NOT_FOUND || (err == JZX_OK && id != player->id));
+        JZX_SIM_REQUIRE(play->sim, err == JZX_ERR_NOT_FOUND || (err == JZX_OK && id != player->id));
     }
 }
 
@@ -246,18 +246,18 @@ void books_down(sim_player *watcher, const jzx_down *down)
         }
     }
     if (found == NULL || down->monitor == 0) {
-        world_fail(play->world, "player %u got a DOWN of a monitor it has not", watcher->index);
+        jzx_sim_fail(play->sim, "player %u got a DOWN of a monitor it has not", watcher->index);
         return;
     }
     const sim_player *target = &play->players[found->target];
-    world_check(play->world, down->exit.id == target->id);
+    JZX_SIM_REQUIRE(play->sim, down->exit.id == target->id);
     if (!exit_true(target, &down->exit)) {
-        world_fail(play->world, "DOWN of player %u says kind %u, its fini saw %u", target->index, down->exit.kind,
-                   target->exit.kind);
+        jzx_sim_fail(play->sim, "DOWN of player %u says kind %u, its fini saw %u", target->index, down->exit.kind,
+                     target->exit.kind);
     }
     if (down->exit.kind != JZX_EXIT_LIMIT && play->pair_open[target->index][watcher->index] != 0) {
-        world_fail(play->world, "DOWN (kind %u) of player %u came to %u before %u messages that it had sent",
-                   down->exit.kind, target->index, watcher->index, play->pair_open[target->index][watcher->index]);
+        jzx_sim_fail(play->sim, "DOWN (kind %u) of player %u came to %u before %u messages that it had sent",
+                     down->exit.kind, target->index, watcher->index, play->pair_open[target->index][watcher->index]);
     }
     if (down->exit.kind != JZX_EXIT_LIMIT) {
         books_nameless(target);
@@ -280,23 +280,23 @@ void books_exit(sim_player *player, const jzx_exit *exit)
         from = play->players[i].id == exit->from ? &play->players[i] : from;
     }
     if (from == NULL || (player->exits[from->index] == 0 && !from->has_linked[player->index])) {
-        world_fail(play->world, "player %u got an EXIT of one it is not linked to", player->index);
+        jzx_sim_fail(play->sim, "player %u got an EXIT of one it is not linked to", player->index);
         return;
     }
-    world_check(play->world, player->traps && exit->exit.id == from->id);
+    JZX_SIM_REQUIRE(play->sim, player->traps && exit->exit.id == from->id);
     if (!exit_true(from, &exit->exit)) {
-        world_fail(play->world, "EXIT of player %u says kind %u, its fini saw %u", from->index, exit->exit.kind,
-                   from->exit.kind);
+        jzx_sim_fail(play->sim, "EXIT of player %u says kind %u, its fini saw %u", from->index, exit->exit.kind,
+                     from->exit.kind);
     }
     bool end = exit->exit.uptime_ns != 0; /* or that there is none */
     if (end && player->told[from->index]) {
-        world_fail(play->world, "player %u is told a second time of the end of %u", player->index, from->index);
+        jzx_sim_fail(play->sim, "player %u is told a second time of the end of %u", player->index, from->index);
     }
     player->told[from->index] |= end;
     bool refused = exit->exit.kind == JZX_EXIT_LIMIT && !end;
     if (!refused && play->pair_open[from->index][player->index] != 0) {
-        world_fail(play->world, "EXIT of player %u came to %u before %u messages that it had sent", from->index,
-                   player->index, play->pair_open[from->index][player->index]);
+        jzx_sim_fail(play->sim, "EXIT of player %u came to %u before %u messages that it had sent", from->index,
+                     player->index, play->pair_open[from->index][player->index]);
     }
     if (!refused) {
         books_nameless(from);
@@ -388,7 +388,7 @@ const char *books_open(sim_play *play)
 
 static bool sleeps(const sim_play *play, const sim_driven *driven)
 {
-    return fake_ring_asleep(play->kernel, driven->index) || fake_host_asleep(play->kernel, driven->index);
+    return sim_ring_asleep(play->sim, driven->index) || driven->host_asleep;
 }
 
 /* A host that calls run_once when it likes: a stop waits for it. */
@@ -396,18 +396,20 @@ static bool host_is_away(const sim_play *play)
 {
     for (uint32_t i = 0; i < play->loop_count; i++) {
         const sim_driven *driven = &play->loops[i];
-        if (driven->drive == DRIVE_ONCE && !driven->ended && !fake_ring_asleep(play->kernel, i)) {
+        if (driven->drive == DRIVE_ONCE && !driven->ended && !sim_ring_asleep(play->sim, i)) {
             return true;
         }
     }
     return false;
 }
 
+static const uint64_t LATE_NS = 10000000;
+
 /* A loop that sleeps with something to do has lost its wake-up. */
 static const char *slept_on(const sim_play *play, const sim_driven *driven)
 {
     const jzx_loop *loop = driven->loop;
-    if (!fake_ring_quiet(play->kernel, driven->index)) {
+    if (!sim_ring_quiet(play->sim, driven->index)) {
         return "its ring holds something";
     }
     if (jzx__loop_incoming_mail(loop)) {
@@ -431,7 +433,9 @@ static const char *slept_on(const sim_play *play, const sim_driven *driven)
             return "cells are not published";
         }
     }
-    return jzx__deadlines_next_ns(&loop->deadlines) < world_now_ns(play->world) ? "a deadline has passed" : NULL;
+    /* The ring's timeout counts from its enter, and time passes between that and the reading of the clock. */
+    bool late = jzx__add_saturating(jzx__deadlines_next_ns(&loop->deadlines), LATE_NS) < jzx_sim_now_ns(play->sim);
+    return late ? "a deadline has passed" : NULL;
 }
 
 void books_idle(void *context)
@@ -447,8 +451,8 @@ void books_idle(void *context)
         const sim_driven *driven = &play->loops[i];
         const char *what = sleeps(play, driven) ? slept_on(play, driven) : NULL;
         if (what != NULL) {
-            world_fail(play->world, "loop %u sleeps and %s, at %llu ns", i, what,
-                       (unsigned long long)world_now_ns(play->world));
+            jzx_sim_fail(play->sim, "loop %u sleeps and %s, at %llu ns", i, what,
+                         (unsigned long long)jzx_sim_now_ns(play->sim));
             return;
         }
     }
@@ -459,9 +463,9 @@ void books_idle(void *context)
 static void check_lane(sim_play *play, const jzx__lane *lane)
 {
     uint32_t home = lane->free_count + (lane->open != NULL) + ck_ring_size(&lane->back);
-    world_check(play->world, lane->open_count == 0 && lane->overflow.first == NULL);
-    world_check(play->world, lane->cells_published == lane->cells_taken);
-    world_check(play->world, home == lane->block_count); /* L2 */
+    JZX_SIM_REQUIRE(play->sim, lane->open_count == 0 && lane->overflow.first == NULL);
+    JZX_SIM_REQUIRE(play->sim, lane->cells_published == lane->cells_taken);
+    JZX_SIM_REQUIRE(play->sim, home == lane->block_count); /* L2 */
 }
 
 static bool has_link(const jzx_loop *loop, jzx_actor_id owner, jzx_actor_id partner)
@@ -485,10 +489,10 @@ static void check_links(sim_play *play, const jzx_loop *loop)
         const sim_player *other = &play->players[i % play->player_count];
         if (one->life == LIFE_ALIVE && one->loop == loop->index && has_link(loop, one->id, other->id)) {
             links++;
-            world_check(play->world, has_link(play->loops[other->loop].loop, other->id, one->id));
+            JZX_SIM_REQUIRE(play->sim, has_link(play->loops[other->loop].loop, other->id, one->id));
         }
     }
-    world_check(play->world, loop->links.used == links);
+    JZX_SIM_REQUIRE(play->sim, loop->links.used == links);
 }
 
 static void check_loop(sim_play *play, const jzx_loop *loop)
@@ -512,16 +516,16 @@ static void check_loop(sim_play *play, const jzx_loop *loop)
             }
         }
     }
-    world_check(play->world, loop->slots.live == live);
-    world_check(play->world, loop->monitors.used == monitors);
-    world_check(play->world, loop->names.used == names);
-    world_check(play->world, loop->suffered.used == suffered);
-    world_check(play->world, loop->resumes.used == 0 && loop->resume_waits.used == 0);
-    world_check(play->world, loop->timers.used == 0 && loop->requests_timed == 0);
-    world_check(play->world, loop->pool.free_count == loop->pool.count);
-    world_check(play->world, atomic_load(&loop->pool.low) == 0);
+    JZX_SIM_REQUIRE(play->sim, loop->slots.live == live);
+    JZX_SIM_REQUIRE(play->sim, loop->monitors.used == monitors);
+    JZX_SIM_REQUIRE(play->sim, loop->names.used == names);
+    JZX_SIM_REQUIRE(play->sim, loop->suffered.used == suffered);
+    JZX_SIM_REQUIRE(play->sim, loop->resumes.used == 0 && loop->resume_waits.used == 0);
+    JZX_SIM_REQUIRE(play->sim, loop->timers.used == 0 && loop->requests_timed == 0);
+    JZX_SIM_REQUIRE(play->sim, loop->pool.free_count == loop->pool.count);
+    JZX_SIM_REQUIRE(play->sim, atomic_load(&loop->pool.low) == 0);
     for (uint32_t i = 0; i < loop->slots.fresh; i++) {
-        world_check(play->world, atomic_load(&loop->slots.full[i]) == 0); /* every mailbox is empty */
+        JZX_SIM_REQUIRE(play->sim, atomic_load(&loop->slots.full[i]) == 0); /* every mailbox is empty */
     }
 }
 
@@ -550,7 +554,7 @@ void books_close(sim_play *play)
     for (uint32_t i = 0; i < play->player_count; i++) {
         const sim_player *player = &play->players[i];
         if (player->life == LIFE_ALIVE) {
-            world_fail(play->world, "player %u never had its fini", i);
+            jzx_sim_fail(play->sim, "player %u never had its fini", i);
         }
     }
     for (uint32_t i = 0; i < play->mail_count; i++) {
@@ -559,15 +563,15 @@ void books_close(sim_play *play)
             continue; /* left in a lane, and there is nothing to destroy */
         }
         if (mail->fate == FATE_OUT || mail->fate == FATE_DEAD) {
-            world_fail(play->world, "mail %u from %u to %u met no fate: %u", i, mail->from, mail->to, mail->fate);
+            jzx_sim_fail(play->sim, "mail %u from %u to %u met no fate: %u", i, mail->from, mail->to, mail->fate);
         }
     }
     if (play->starts != play->stops) {
-        world_fail(play->world, "observers saw %llu starts and %llu stops", (unsigned long long)play->starts,
-                   (unsigned long long)play->stops);
+        jzx_sim_fail(play->sim, "observers saw %llu starts and %llu stops", (unsigned long long)play->starts,
+                     (unsigned long long)play->stops);
     }
     if (play->memory_live != 0 || play->memory_blocks != 0) {
-        world_fail(play->world, "%llu bytes in %llu blocks were not given back", (unsigned long long)play->memory_live,
-                   (unsigned long long)play->memory_blocks);
+        jzx_sim_fail(play->sim, "%llu bytes in %llu blocks were not given back", (unsigned long long)play->memory_live,
+                     (unsigned long long)play->memory_blocks);
     }
 }

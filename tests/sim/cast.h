@@ -17,8 +17,7 @@
 #define TESTS_CAST_H
 
 #include "src/internal.h"
-#include "tests/support/fake.h"
-#include "tests/support/world.h"
+#include "tests/sim/lot.h"
 
 enum {
     LOOPS = 4,

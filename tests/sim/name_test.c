@@ -6,7 +6,7 @@
 
 #include "sched/name.h"
 #include "tests/sim/seeds.h"
-#include "tests/support/world.h"
+#include "tests/sim/lot.h"
 
 #include <jzx/jzx.h>
 #include <stdio.h>
@@ -26,7 +26,7 @@ typedef struct life {
 } life;
 
 typedef struct play {
-    sim_world *world;
+    jzx_sim *sim;
     jzx__names names;
     jzx__name_key keys[NAMES];
     uint32_t name_count; /* in use in this run */
@@ -82,11 +82,11 @@ static void search(play *p, uint32_t name)
     uint32_t from = moment(p);
     jzx_actor_id id = jzx__names_find(&p->names, &p->keys[name], NULL);
     if (id == 0) {
-        world_check(p->world, !some_throughout(p, name, from));
+        JZX_SIM_REQUIRE(p->sim, !some_throughout(p, name, from));
         return;
     }
-    world_check(p->world, id <= p->life_count);
-    world_check(p->world, p->lives[id].name == name && there_ever(&p->lives[id], from));
+    JZX_SIM_REQUIRE(p->sim, id <= p->life_count);
+    JZX_SIM_REQUIRE(p->sim, p->lives[id].name == name && there_ever(&p->lives[id], from));
 }
 
 static void enter(party *w, uint32_t name)
@@ -99,17 +99,17 @@ static void enter(party *w, uint32_t name)
     jzx_err err = jzx__names_add(&p->names, &p->keys[name], number, number, &l->place);
     switch (err) {
     case JZX_OK:
-        world_check(p->world, !some_throughout(p, name, from));
+        JZX_SIM_REQUIRE(p->sim, !some_throughout(p, name, from));
         l->added = moment(p);
         w->held[name] = number;
         break;
     case JZX_ERR_NAME_TAKEN:
-        world_check(p->world, others_ever(p, number, from, name) > 0);
+        JZX_SIM_REQUIRE(p->sim, others_ever(p, number, from, name) > 0);
         l->begun = 0;
         break;
     default:
-        world_check(p->world, err == JZX_ERR_LIMIT);
-        world_check(p->world, others_ever(p, number, from, NAMES) >= p->names.names_max);
+        JZX_SIM_REQUIRE(p->sim, err == JZX_ERR_LIMIT);
+        JZX_SIM_REQUIRE(p->sim, others_ever(p, number, from, NAMES) >= p->names.names_max);
         l->begun = 0;
         break;
     }
@@ -130,13 +130,13 @@ static void write_main(void *argument)
     party *w = argument;
     play *p = w->play;
     for (uint32_t i = 0; i < ACTIONS; i++) {
-        uint32_t name = world_below(p->world, p->name_count);
+        uint32_t name = sim_below(p->sim, p->name_count);
         if (w->held[name] != 0) {
             leave(w, name);
         } else {
             enter(w, name);
         }
-        world_point("test: between two");
+        jzx__sim_point("test: between two");
     }
     p->active--;
 }
@@ -146,8 +146,8 @@ static void read_main(void *argument)
     const party *r = argument;
     play *p = r->play;
     while (p->active > 0) {
-        search(p, world_below(p->world, p->name_count));
-        world_point("test: between two");
+        search(p, sim_below(p->sim, p->name_count));
+        jzx__sim_point("test: between two");
     }
 }
 
@@ -179,7 +179,8 @@ static void start(play *p, party *parties)
 {
     for (uint32_t i = 0; i < WRITERS + READERS; i++) {
         parties[i] = (party){.play = p};
-        world_start(p->world, i < WRITERS ? "writer" : "reader", i < WRITERS ? write_main : read_main, &parties[i]);
+        (void)jzx_sim_thread(p->sim, i < WRITERS ? "writer" : "reader", i < WRITERS ? write_main : read_main,
+                             &parties[i]);
     }
     p->active = WRITERS;
 }
@@ -192,17 +193,17 @@ static const char *crowd(uint64_t seed)
     play *p = &whole;
     party parties[WRITERS + READERS];
     memset(p, 0, sizeof *p);
-    p->world = world_create(seed);
-    p->name_count = world_between(p->world, 1, NAMES);
+    p->sim = sim_open(seed);
+    p->name_count = sim_between(p->sim, 1, NAMES);
     make_keys(p);
-    cr_assert_eq(jzx__names_init(&p->names, world_between(p->world, 1, 4), seed, &allocator), JZX_OK);
+    cr_assert_eq(jzx__names_init(&p->names, sim_between(p->sim, 1, 4), seed, &allocator), JZX_OK);
     start(p, parties);
-    bool fine = world_run(p->world);
+    bool fine = jzx_sim_run(p->sim) == JZX_OK;
     if (!fine) {
-        (void)snprintf(failure, sizeof failure, "%s", world_failure(p->world));
+        (void)snprintf(failure, sizeof failure, "%s", jzx_sim_failure(p->sim));
     }
     jzx__names_deinit(&p->names);
-    world_destroy(p->world);
+    (void)jzx_sim_destroy(p->sim);
     return fine ? NULL : failure;
 }
 

@@ -39,7 +39,7 @@ typedef struct net_end {
 } net_end;
 
 struct net_play {
-    sim_world *world;
+    jzx_sim *sim;
     fake_kernel *kernel;
     jzx_runtime *runtime;
     jzx_loop *loops[2];
@@ -66,7 +66,7 @@ static void give_back(void *context, void *data, size_t size)
 static void close_end(jzx_context *context, net_end *end)
 {
     if (end->socket != 0) {
-        world_check(end->play->world, jzx_tcp_close(context, end->socket) == JZX_OK);
+        JZX_SIM_REQUIRE(end->play->sim, jzx_tcp_close(context, end->socket) == JZX_OK);
         end->socket = 0;
         end->over = true;
     }
@@ -75,7 +75,7 @@ static void close_end(jzx_context *context, net_end *end)
 static jzx_err send_piece(jzx_context *context, net_end *end, const uint8_t *bytes, uint32_t size)
 {
     net_play *play = end->play;
-    if (world_chance(play->world, 512)) {
+    if (sim_chance(play->sim, 512)) {
         return jzx_tcp_send(context, end->socket, bytes, size);
     }
     uint8_t *copy = malloc(size);
@@ -98,17 +98,17 @@ static void check_sent(net_end *end, jzx_err err)
     bool known = err == JZX_OK || err == JZX_ERR_WOULD_BLOCK;
     bool dead = err == JZX_ERR_NO_SUCH_SOCKET && end->play->hostile; /* CLOSED is on its way */
     if (!known && !dead) {
-        world_fail(end->play->world, "a send says %s", jzx_strerror(err));
+        jzx_sim_fail(end->play->sim, "a send says %s", jzx_strerror(err));
     }
 }
 
 static void send_more(jzx_context *context, net_end *end)
 {
-    uint32_t pieces = world_between(end->play->world, 1, 8);
+    uint32_t pieces = sim_between(end->play->sim, 1, 8);
     while (end->socket != 0 && !end->refused && end->sent < end->size && pieces-- > 0) {
         uint8_t bytes[PIECE_MAX];
         uint32_t left = end->size - end->sent;
-        uint32_t size = world_between(end->play->world, 1, left < PIECE_MAX ? left : PIECE_MAX);
+        uint32_t size = sim_between(end->play->sim, 1, left < PIECE_MAX ? left : PIECE_MAX);
         for (uint32_t i = 0; i < size; i++) {
             bytes[i] = byte_at(end->sent + i);
         }
@@ -137,7 +137,7 @@ static void send_back(jzx_context *context, net_end *end)
 
 static void echo_data(jzx_context *context, net_end *end, const jzx_tcp_event *event)
 {
-    world_check(end->play->world, event->size <= sizeof end->held - end->held_size);
+    JZX_SIM_REQUIRE(end->play->sim, event->size <= sizeof end->held - end->held_size);
     memcpy(end->held + end->held_size, event->data, event->size);
     end->held_size += (uint32_t)event->size;
     send_back(context, end);
@@ -150,7 +150,7 @@ static void compare_data(jzx_context *context, net_end *end, const jzx_tcp_event
 {
     for (size_t i = 0; i < event->size; i++) {
         if (end->got + i >= end->sent || event->data[i] != byte_at(end->got + (uint32_t)i)) {
-            world_fail(end->play->world, "byte %zu of a stream came back wrong", end->got + i);
+            jzx_sim_fail(end->play->sim, "byte %zu of a stream came back wrong", end->got + i);
         }
     }
     end->got += (uint32_t)event->size;
@@ -161,7 +161,7 @@ static void compare_data(jzx_context *context, net_end *end, const jzx_tcp_event
 
 static void stream_event(jzx_context *context, net_end *end, const jzx_tcp_event *event)
 {
-    world_check(end->play->world, event->socket == end->socket && !end->over); /* nothing after the last */
+    JZX_SIM_REQUIRE(end->play->sim, event->socket == end->socket && !end->over); /* nothing after the last */
     switch ((jzx_tcp_event_kind)event->kind) {
     case JZX_TCP_DATA:
         if (end->echo) {
@@ -177,30 +177,30 @@ static void stream_event(jzx_context *context, net_end *end, const jzx_tcp_event
         }
         break;
     case JZX_TCP_EOF:
-        world_check(end->play->world, end->echo || end->play->hostile);
+        JZX_SIM_REQUIRE(end->play->sim, end->echo || end->play->hostile);
         close_end(context, end);
         break;
     case JZX_TCP_CLOSED:
-        world_check(end->play->world, end->play->hostile);
+        JZX_SIM_REQUIRE(end->play->sim, end->play->hostile);
         end->over = true;
         end->socket = 0;
         break;
     default:
-        world_fail(end->play->world, "an event nobody asked for: %u", event->kind);
+        jzx_sim_fail(end->play->sim, "an event nobody asked for: %u", event->kind);
     }
 }
 
 static void again(jzx_context *context, net_end *end)
 {
     jzx_message go = jzx_message_empty(TAG_GO);
-    uint64_t pause_ns = world_below(end->play->world, 30000);
-    world_check(end->play->world, jzx_timer_after(context, pause_ns, &go, NULL) == JZX_OK);
+    uint64_t pause_ns = sim_below(end->play->sim, 30000);
+    JZX_SIM_REQUIRE(end->play->sim, jzx_timer_after(context, pause_ns, &go, NULL) == JZX_OK);
 }
 
 static jzx_behavior_result behavior(jzx_context *context, void *state, const jzx_message *message)
 {
     net_end *end = state;
-    world_point("stream: handles");
+    jzx__sim_point("stream: handles");
     if (message->tag == JZX_TAG_SYS_TCP) {
         stream_event(context, end, jzx_message_data(message));
         return JZX_BEHAVIOR_OK;
@@ -209,11 +209,11 @@ static jzx_behavior_result behavior(jzx_context *context, void *state, const jzx
         return JZX_BEHAVIOR_OK;
     }
     send_more(context, end);
-    if (end->paused || world_chance(end->play->world, 200)) { /* reads with interruptions */
+    if (end->paused || sim_chance(end->play->sim, 200)) { /* reads with interruptions */
         jzx_err err = end->paused ? jzx_tcp_read(context, end->socket) : jzx_tcp_pause(context, end->socket);
         end->paused = !end->paused && err == JZX_OK;
     }
-    if (end->play->hostile && world_chance(end->play->world, 20)) {
+    if (end->play->hostile && sim_chance(end->play->sim, 20)) {
         return JZX_BEHAVIOR_STOP;
     }
     again(context, end);
@@ -227,10 +227,10 @@ static jzx_err init(jzx_context *context, void *argument, void **state)
     *state = end;
     jzx_tcp_options_init(&options);
     options.no_delay = false;
-    options.send_max = world_between(end->play->world, 1000, 6000);
+    options.send_max = sim_between(end->play->sim, 1000, 6000);
     options.idle_ns = JZX_FOREVER;
-    options.linger_ns = world_below(end->play->world, 100000);
-    world_check(end->play->world, jzx_tcp_adopt(context, end->fd, &options, &end->socket) == JZX_OK);
+    options.linger_ns = sim_below(end->play->sim, 100000);
+    JZX_SIM_REQUIRE(end->play->sim, jzx_tcp_adopt(context, end->fd, &options, &end->socket) == JZX_OK);
     if (!end->echo) {
         again(context, end);
     }
@@ -241,14 +241,14 @@ static void make_end(net_play *play, int fd, bool echo)
 {
     net_end *end = &play->ends[play->end_count++];
     *end = (net_end){.play = play, .echo = echo, .fd = fd};
-    end->size = echo ? 0 : world_between(play->world, 1, 20000);
+    end->size = echo ? 0 : sim_between(play->sim, 1, 20000);
     jzx_spawn_options options;
     jzx_spawn_options_init(&options);
     options.behavior = behavior;
     options.init = init;
     options.argument = end;
-    jzx_context *context = jzx_loop_context(play->loops[world_below(play->world, 2)]);
-    world_check(play->world, jzx_spawn(context, &options, &end->id) == JZX_OK);
+    jzx_context *context = jzx_loop_context(play->loops[sim_below(play->sim, 2)]);
+    JZX_SIM_REQUIRE(play->sim, jzx_spawn(context, &options, &end->id) == JZX_OK);
 }
 
 static void run_loop(void *argument)
@@ -273,14 +273,14 @@ static void judge(void *argument)
 {
     net_play *play = argument;
     if (play->hostile) {
-        world_sleep(play->world, world_below(play->world, 2000000));
+        (void)jzx_sim_sleep(play->sim, sim_below(play->sim, 2000000));
     } else {
-        uint64_t deadline_ns = world_now_ns(play->world) + 10000000000ull;
-        if (!world_wait(play->world, all_came_back, play, deadline_ns)) {
-            world_fail(play->world, "a stream stands still");
+        uint64_t deadline_ns = jzx_sim_now_ns(play->sim) + 10000000000ull;
+        if (!jzx__sim_wait(play->sim, all_came_back, play, deadline_ns)) {
+            jzx_sim_fail(play->sim, "a stream stands still");
         }
     }
-    world_check(play->world, jzx_runtime_request_stop(play->runtime) == JZX_OK);
+    JZX_SIM_REQUIRE(play->sim, jzx_runtime_request_stop(play->runtime) == JZX_OK);
 }
 
 static void set_up(net_play *play)
@@ -293,16 +293,16 @@ static void set_up(net_play *play)
     config.mailbox_cap = 32;
     config.actors_max = 16;
     config.sockets_max = 8;
-    config.recv_buffers = 2u << world_below(play->world, 3);
+    config.recv_buffers = 2u << sim_below(play->sim, 3);
     config.recv_buffer_size = 512;
-    config.send_chunks = world_between(play->world, 2, 16);
+    config.send_chunks = sim_between(play->sim, 2, 16);
     config.send_chunk_size = 512;
-    world_check(play->world, fake_runtime_create(play->kernel, &config, &play->runtime) == JZX_OK);
+    JZX_SIM_REQUIRE(play->sim, fake_runtime_create(play->kernel, &config, &play->runtime) == JZX_OK);
     for (int i = 0; i < 2; i++) {
-        world_check(play->world, jzx_loop_create(play->runtime, NULL, &play->loops[i]) == JZX_OK);
+        JZX_SIM_REQUIRE(play->sim, jzx_loop_create(play->runtime, NULL, &play->loops[i]) == JZX_OK);
     }
-    fake_faults_of(play->kernel)->io_fails = play->hostile ? world_below(play->world, 20) : 0;
-    uint32_t pairs = world_between(play->world, 1, PAIRS);
+    fake_faults_of(play->kernel)->io_fails = play->hostile ? sim_below(play->sim, 20) : 0;
+    uint32_t pairs = sim_between(play->sim, 1, PAIRS);
     for (uint32_t i = 0; i < pairs; i++) {
         int fds[2];
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) != 0) {
@@ -311,19 +311,19 @@ static void set_up(net_play *play)
         make_end(play, fds[0], false);
         make_end(play, fds[1], true);
     }
-    world_start(play->world, "loop 0", run_loop, play->loops[0]);
-    world_start(play->world, "loop 1", run_loop, play->loops[1]);
-    world_start(play->world, "judge", judge, play);
+    (void)jzx_sim_thread(play->sim, "loop 0", run_loop, play->loops[0]);
+    (void)jzx_sim_thread(play->sim, "loop 1", run_loop, play->loops[1]);
+    (void)jzx_sim_thread(play->sim, "judge", judge, play);
 }
 
 static void look_back(net_play *play)
 {
-    world_check(play->world, jzx_runtime_destroy(play->runtime) == JZX_OK);
-    world_check(play->world, play->owned == play->dropped);
+    JZX_SIM_REQUIRE(play->sim, jzx_runtime_destroy(play->runtime) == JZX_OK);
+    JZX_SIM_REQUIRE(play->sim, play->owned == play->dropped);
     for (uint32_t i = 0; i < play->end_count; i++) {
         const net_end *end = &play->ends[i];
-        world_check(play->world, fcntl(end->fd, F_GETFD) == -1 && errno == EBADF);
-        world_check(play->world, play->hostile || end->echo || end->got == end->size);
+        JZX_SIM_REQUIRE(play->sim, fcntl(end->fd, F_GETFD) == -1 && errno == EBADF);
+        JZX_SIM_REQUIRE(play->sim, play->hostile || end->echo || end->got == end->size);
     }
 }
 
@@ -334,19 +334,19 @@ static const char *streams(uint64_t seed)
     if (play == NULL) {
         abort();
     }
-    play->world = world_create(seed);
-    play->kernel = fake_create(play->world, NULL, NULL);
+    play->sim = world_create(seed);
+    play->kernel = fake_create(play->sim, NULL, NULL);
     play->hostile = seed % 2 == 0;
     set_up(play);
-    if (world_run(play->world)) {
+    if (jzx_sim_run(play->sim)) {
         look_back(play);
     }
-    if (world_failure(play->world) != NULL) {
-        (void)snprintf(failure, sizeof failure, "%s", world_failure(play->world));
+    if (jzx_sim_failure(play->sim) != NULL) {
+        (void)snprintf(failure, sizeof failure, "%s", jzx_sim_failure(play->sim));
         return failure;
     }
     fake_destroy(play->kernel);
-    world_destroy(play->world);
+    (void)jzx_sim_destroy(play->sim);
     free(play);
     return NULL;
 }

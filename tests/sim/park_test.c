@@ -91,13 +91,13 @@ static jzx_behavior_result never_rests(jzx_context *context, void *state, const 
     busy_case *busy = state;
     jzx_message next = jzx_message_empty(1);
     (void)message;
-    world_point("never rests");
+    jzx__sim_point("never rests");
     if (!busy->told) {
         busy->told = true;
-        world_check(busy->two.world, jzx_send(context, busy->sleeper, &next) == JZX_OK);
+        JZX_SIM_REQUIRE(busy->two.sim, jzx_send(context, busy->sleeper, &next) == JZX_OK);
     }
     if (!busy->enough) {
-        world_check(busy->two.world, jzx_send(context, jzx_self(context), &next) == JZX_OK);
+        JZX_SIM_REQUIRE(busy->two.sim, jzx_send(context, jzx_self(context), &next) == JZX_OK);
     }
     return JZX_BEHAVIOR_OK;
 }
@@ -118,12 +118,13 @@ static bool has_heard(void *context)
 static void heals(void *argument)
 {
     busy_case *busy = argument;
-    world_sleep(busy->two.world, 200000);
-    world_check(busy->two.world, busy->told && !busy->heard); /* each doorbell failed so far */
-    fake_faults_of(busy->two.kernel)->doorbell_fails = 0;
-    world_check(busy->two.world, world_wait(busy->two.world, has_heard, busy, world_now_ns(busy->two.world) + 200000));
+    (void)jzx_sim_sleep(busy->two.sim, 200000);
+    JZX_SIM_REQUIRE(busy->two.sim, busy->told && !busy->heard); /* each doorbell failed so far */
+    busy->two.sim->faults.rates[JZX_SIM_DOORBELL] = 0;
+    JZX_SIM_REQUIRE(busy->two.sim,
+                    jzx__sim_wait(busy->two.sim, has_heard, busy, jzx_sim_now_ns(busy->two.sim) + 200000));
     busy->enough = true;
-    world_check(busy->two.world, jzx_runtime_request_stop(busy->two.runtime) == JZX_OK);
+    JZX_SIM_REQUIRE(busy->two.sim, jzx_runtime_request_stop(busy->two.runtime) == JZX_OK);
 }
 
 Test(park, a_doorbell_that_failed_is_repeated_by_a_loop_that_never_sleeps, .timeout = 60)
@@ -131,14 +132,14 @@ Test(park, a_doorbell_that_failed_is_repeated_by_a_loop_that_never_sleeps, .time
     for (uint64_t seed = 1; seed <= 20; seed++) {
         busy_case busy = {.told = false};
         two_open(&busy.two, seed);
-        fake_faults_of(busy.two.kernel)->doorbell_fails = 1024;
+        busy.two.sim->faults.rates[JZX_SIM_DOORBELL] = 65536;
         jzx_actor_id busy_id = two_spawn(&busy.two, 0, never_rests, &busy);
         busy.sleeper = two_spawn(&busy.two, 1, hears, &busy);
         jzx_message first = jzx_message_empty(1);
         cr_assert_eq(jzx_send(jzx_loop_context(busy.two.loops[0]), busy_id, &first), JZX_OK);
         two_run(&busy.two, 0);
         two_run(&busy.two, 1);
-        world_start(busy.two.world, "healer", heals, &busy);
+        (void)jzx_sim_thread(busy.two.sim, "healer", heals, &busy);
         two_close(&busy.two);
     }
 }

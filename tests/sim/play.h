@@ -88,6 +88,7 @@ typedef struct sim_driven {
     uint8_t drive;
     bool never;       /* nobody runs it */
     bool turned;      /* it did run */
+    bool host_asleep; /* in the poll of its host */
     uint64_t late_ns; /* when it begins to run */
     jzx_loop *loop;
     jzx_err result;
@@ -95,8 +96,7 @@ typedef struct sim_driven {
 } sim_driven;
 
 struct sim_play {
-    sim_world *world;
-    fake_kernel *kernel;
+    jzx_sim *sim;
     const cast_knobs *knobs;
     jzx_config config;
     jzx_runtime *runtime;
@@ -124,7 +124,6 @@ struct sim_play {
     uint64_t stops;
     bool stopping;     /* the stop was asked for */
     bool alone[LOOPS]; /* a stop of this loop was */
-    uint32_t lost;     /* the loop whose kernel loses a completion, or LOOPS */
     bool silent;       /* hosts say nothing more */
     bool destroying;
     uint64_t memory_live;

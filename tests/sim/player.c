@@ -8,7 +8,7 @@
 /* Any that ever was; ended ones too, for stale ids. NULL when there is none. */
 static sim_player *somebody(sim_play *play)
 {
-    sim_player *player = &play->players[world_below(play->world, play->player_count)];
+    sim_player *player = &play->players[sim_below(play->sim, play->player_count)];
     return player->id == 0 ? NULL : player;
 }
 
@@ -22,10 +22,10 @@ static void check_refusal(sim_play *play, const sim_player *target, jzx_err err)
 {
     switch (err) {
     case JZX_ERR_NO_SUCH_ACTOR:
-        world_check(play->world, over(target));
+        JZX_SIM_REQUIRE(play->sim, over(target));
         break;
     case JZX_ERR_LOOP_CLOSED:
-        world_check(play->world, play->stopping || play->alone[target->loop]);
+        JZX_SIM_REQUIRE(play->sim, play->stopping || play->alone[target->loop]);
         break;
     case JZX_ERR_MAILBOX_FULL:
     case JZX_ERR_WOULD_BLOCK:
@@ -33,7 +33,7 @@ static void check_refusal(sim_play *play, const sim_player *target, jzx_err err)
     case JZX_ERR_LIMIT:
         break;
     default:
-        world_fail(play->world, "unexpected: %s", jzx_strerror(err));
+        jzx_sim_fail(play->sim, "unexpected: %s", jzx_strerror(err));
     }
 }
 
@@ -58,21 +58,21 @@ static void say(sim_player *self, jzx_context *context, bool ask)
         return;
     }
     if (self->waiting[target->index]) {
-        bool again = self->life == LIFE_ALIVE && world_chance(play->world, 200);
-        world_check(play->world, !again || jzx_resume(context, target->id) == JZX_OK); /* changes nothing */
+        bool again = self->life == LIFE_ALIVE && sim_chance(play->sim, 200);
+        JZX_SIM_REQUIRE(play->sim, !again || jzx_resume(context, target->id) == JZX_OK); /* changes nothing */
         return;
     }
     jzx_message message;
-    bool pointer = world_chance(play->world, 400);
+    bool pointer = sim_chance(play->sim, 400);
     uint32_t number = books_offer(play, self->index, target->index, ask ? TAG_ASK : TAG_SAY, pointer, &message);
     jzx_err err;
     if (ask) {
-        uint64_t timeout_ns = world_chance(play->world, 300) ? world_below(play->world, 100000) : JZX_FOREVER;
+        uint64_t timeout_ns = sim_chance(play->sim, 300) ? sim_below(play->sim, 100000) : JZX_FOREVER;
         uint64_t ref = 0;
         err = jzx_request(context, target->id, &message, timeout_ns, &ref);
         *request = (open_request){err == JZX_OK ? ref : 0, PLAYERS};
     } else {
-        err = jzx_send_with(context, target->id, &message, world_chance(play->world, 100) ? JZX_SEND_REPORT : 0);
+        err = jzx_send_with(context, target->id, &message, sim_chance(play->sim, 100) ? JZX_SEND_REPORT : 0);
     }
     if (err == JZX_OK) {
         return;
@@ -82,7 +82,7 @@ static void say(sim_player *self, jzx_context *context, bool ask)
     if ((err == JZX_ERR_MAILBOX_FULL || err == JZX_ERR_WOULD_BLOCK) && self->life == LIFE_ALIVE) {
         jzx_err asked = jzx_resume(context, target->id);
         self->waiting[target->index] = asked == JZX_OK;
-        world_check(play->world, asked == JZX_OK || (asked == JZX_ERR_LIMIT && play->knobs->resumes_max != 0));
+        JZX_SIM_REQUIRE(play->sim, asked == JZX_OK || (asked == JZX_ERR_LIMIT && play->knobs->resumes_max != 0));
     }
 }
 
@@ -90,9 +90,9 @@ static void answer(sim_player *self, jzx_context *context, uint64_t ref, sim_pla
 {
     sim_play *play = self->play;
     jzx_message message;
-    (void)books_offer(play, self->index, asker->index, TAG_REPLY, world_chance(play->world, 400), &message);
+    (void)books_offer(play, self->index, asker->index, TAG_REPLY, sim_chance(play->sim, 400), &message);
     jzx_err err = jzx_answer(context, ref, &message);
-    world_check(play->world, err == JZX_OK); /* never refused */
+    JZX_SIM_REQUIRE(play->sim, err == JZX_OK); /* never refused */
 }
 
 static void answer_kept(sim_player *self, jzx_context *context)
@@ -119,7 +119,7 @@ static void monitor(sim_player *self, jzx_context *context)
             if (err == JZX_OK) {
                 self->monitors[i] = (open_monitor){number, target->index};
             } else {
-                world_check(play->world, err == JZX_ERR_LIMIT && play->knobs->monitors_max != 0);
+                JZX_SIM_REQUIRE(play->sim, err == JZX_ERR_LIMIT && play->knobs->monitors_max != 0);
             }
             return;
         }
@@ -128,13 +128,13 @@ static void monitor(sim_player *self, jzx_context *context)
 
 static void demonitor(sim_player *self, jzx_context *context)
 {
-    open_monitor *monitor = &self->monitors[world_below(self->play->world, OPEN_MAX)];
+    open_monitor *monitor = &self->monitors[sim_below(self->play->sim, OPEN_MAX)];
     if (monitor->number == 0) {
-        world_check(self->play->world, jzx_demonitor(context, 0) == JZX_ERR_NO_SUCH_MONITOR);
+        JZX_SIM_REQUIRE(self->play->sim, jzx_demonitor(context, 0) == JZX_ERR_NO_SUCH_MONITOR);
         return;
     }
-    world_check(self->play->world, jzx_demonitor(context, monitor->number) == JZX_OK);
-    world_check(self->play->world, jzx_demonitor(context, monitor->number) == JZX_ERR_NO_SUCH_MONITOR);
+    JZX_SIM_REQUIRE(self->play->sim, jzx_demonitor(context, monitor->number) == JZX_OK);
+    JZX_SIM_REQUIRE(self->play->sim, jzx_demonitor(context, monitor->number) == JZX_ERR_NO_SUCH_MONITOR);
     monitor->number = 0;
 }
 
@@ -159,7 +159,7 @@ static void end_other(sim_player *self, jzx_context *context)
     jzx_err err;
     uint32_t before = target->asked; /* it may end before the call returns */
     bool first = target != self && can_still_end(context, target);
-    uint32_t lot = world_below(play->world, 4);
+    uint32_t lot = sim_below(play->sim, 4);
     static const uint32_t kinds[] = {JZX_EXIT_SHUTDOWN, 0, JZX_EXIT_KILLED, JZX_EXIT_FAIL};
     switch (lot) {
     case 0:
@@ -197,22 +197,22 @@ static void spawn(sim_player *self, jzx_context *context)
     }
     jzx_spawn_options options;
     player_options(child, &options);
-    child->fails = world_chance(play->world, 150);
-    child->loop = world_below(play->world, play->loop_count);
-    if (play->knobs->link != 0 && world_chance(play->world, 400)) {
+    child->fails = sim_chance(play->sim, 150);
+    child->loop = sim_below(play->sim, play->loop_count);
+    if (play->knobs->link != 0 && sim_chance(play->sim, 400)) {
         options.link = true;
         child->born_linked = true;
         child->asker = self->index;
         books_link(self, child);
     }
-    if (child->loop == context->loop->index && world_chance(play->world, 512)) {
+    if (child->loop == context->loop->index && sim_chance(play->sim, 512)) {
         jzx_actor_id id = 0;
         jzx_err err = jzx_spawn(context, &options, &id);
         if (err == JZX_OK) {
-            world_check(play->world, id == child->id);
+            JZX_SIM_REQUIRE(play->sim, id == child->id);
         } else if (err != JZX_ERR_INIT) {
             child->life = LIFE_STILLBORN;
-            world_check(play->world, err == JZX_ERR_LOOP_CLOSED || err == JZX_ERR_LIMIT || err == JZX_ERR_STOPPING);
+            JZX_SIM_REQUIRE(play->sim, err == JZX_ERR_LOOP_CLOSED || err == JZX_ERR_LIMIT || err == JZX_ERR_STOPPING);
         }
         self->linked[child->index] &= err == JZX_OK;
         child->asker = PLAYERS;
@@ -238,12 +238,12 @@ static void alarm_set(sim_player *self, jzx_context *context)
     jzx_message message;
     if (self->alarm != 0) {
         jzx_err err = jzx_timer_cancel(context, self->alarm, &message);
-        world_check(play->world, err == JZX_OK); /* handled ones clear `alarm` */
-        world_check(play->world, books_number(&message) == self->alarm_mail);
+        JZX_SIM_REQUIRE(play->sim, err == JZX_OK); /* handled ones clear `alarm` */
+        JZX_SIM_REQUIRE(play->sim, books_number(&message) == self->alarm_mail);
         books_refused(play, self->alarm_mail);
         self->alarm = 0;
     }
-    uint64_t delay_ns = world_below(play->world, 200000);
+    uint64_t delay_ns = sim_below(play->sim, 200000);
     uint32_t number = books_offer(play, self->index, self->index, TAG_ALARM, true, &message);
     self->alarm_due_ns = jzx_clock_ns(context) + delay_ns;
     self->alarm_mail = number;
@@ -257,21 +257,21 @@ static void alarm_set(sim_player *self, jzx_context *context)
 static void name(sim_player *self, jzx_context *context)
 {
     sim_play *play = self->play;
-    uint32_t which = world_below(play->world, NAMES);
+    uint32_t which = sim_below(play->sim, NAMES);
     const char *text = books_name(which);
     if (play->holders[which] == self) {
         play->holders[which] = NULL;
-        world_check(play->world, jzx_unregister(context, text) == JZX_OK);
+        JZX_SIM_REQUIRE(play->sim, jzx_unregister(context, text) == JZX_OK);
         return;
     }
     jzx_err err = jzx_register(context, text, self->id);
     if (err == JZX_OK) {
         jzx_actor_id id = 0;
-        world_check(play->world, play->holders[which] == NULL);
+        JZX_SIM_REQUIRE(play->sim, play->holders[which] == NULL);
         play->holders[which] = self;
-        world_check(play->world, jzx_whereis(play->runtime, text, &id) == JZX_OK && id == self->id);
+        JZX_SIM_REQUIRE(play->sim, jzx_whereis(play->runtime, text, &id) == JZX_OK && id == self->id);
     } else {
-        world_check(play->world, err == JZX_ERR_NAME_TAKEN || err == JZX_ERR_LIMIT || err == JZX_ERR_STOPPING);
+        JZX_SIM_REQUIRE(play->sim, err == JZX_ERR_NAME_TAKEN || err == JZX_ERR_LIMIT || err == JZX_ERR_STOPPING);
     }
 }
 
@@ -283,11 +283,11 @@ static void link_or_not(sim_player *self, jzx_context *context)
     if (target == NULL || target == self) {
         return;
     }
-    if (world_chance(play->world, 400)) {
+    if (sim_chance(play->sim, 400)) {
         self->linked[target->index] = false;
         self->has_unlinked[target->index] = true;
         self->exits[target->index] = 0;
-        world_check(play->world, jzx_unlink(context, target->id) == JZX_OK);
+        JZX_SIM_REQUIRE(play->sim, jzx_unlink(context, target->id) == JZX_OK);
         return;
     }
     bool before = self->linked[target->index];
@@ -295,14 +295,14 @@ static void link_or_not(sim_player *self, jzx_context *context)
     jzx_err err = jzx_link(context, target->id);
     if (err != JZX_OK) {
         self->linked[target->index] = before;
-        world_check(play->world, err == JZX_ERR_LIMIT && play->knobs->links_max != 0);
+        JZX_SIM_REQUIRE(play->sim, err == JZX_ERR_LIMIT && play->knobs->links_max != 0);
     }
 }
 
 /* Its own end: a result to return, or a call that takes effect when the handler returns. */
 static jzx_behavior_result end_self(sim_player *self, jzx_context *context)
 {
-    switch (world_below(self->play->world, 6)) {
+    switch (sim_below(self->play->sim, 6)) {
     case 0:
         self->asked |= 1u << JZX_EXIT_NORMAL;
         return JZX_BEHAVIOR_STOP;
@@ -314,15 +314,15 @@ static jzx_behavior_result end_self(sim_player *self, jzx_context *context)
         return (jzx_behavior_result)77;
     case 3:
         self->asked |= 1u << JZX_EXIT_SHUTDOWN;
-        world_check(self->play->world, jzx_stop(context, self->id) == JZX_OK);
+        JZX_SIM_REQUIRE(self->play->sim, jzx_stop(context, self->id) == JZX_OK);
         return JZX_BEHAVIOR_OK;
     case 4:
         self->asked |= 1u << JZX_EXIT_SHUTDOWN;
-        world_check(self->play->world, jzx_drain(context, self->id) == JZX_OK);
+        JZX_SIM_REQUIRE(self->play->sim, jzx_drain(context, self->id) == JZX_OK);
         return JZX_BEHAVIOR_OK;
     default:
         self->asked |= 1u << JZX_EXIT_KILLED;
-        world_check(self->play->world, jzx_kill(context, self->id) == JZX_OK);
+        JZX_SIM_REQUIRE(self->play->sim, jzx_kill(context, self->id) == JZX_OK);
         return JZX_BEHAVIOR_OK;
     }
 }
@@ -337,7 +337,7 @@ static jzx_behavior_result act(sim_player *self, jzx_context *context)
     for (uint32_t i = 0; i < JZX__COUNT(weights); i++) {
         sum += weights[i];
     }
-    uint32_t lot = world_below(play->world, sum);
+    uint32_t lot = sim_below(play->sim, sum);
     uint32_t what = 0;
     while (lot >= weights[what]) {
         lot -= weights[what++];
@@ -381,7 +381,7 @@ static void next_tick(sim_player *self, jzx_context *context)
     if (self->ticks == 0) {
         return;
     }
-    uint64_t pause_ns = world_random(self->play->world) % (self->play->knobs->pause_max_ns + 1);
+    uint64_t pause_ns = jzx_sim_random(self->play->sim) % (self->play->knobs->pause_max_ns + 1);
     jzx_message message = jzx_message_empty(TAG_TICK);
     if (jzx_timer_after(context, pause_ns, &message, NULL) != JZX_OK) {
         self->ticks = 0;
@@ -390,10 +390,10 @@ static void next_tick(sim_player *self, jzx_context *context)
 
 static jzx_behavior_result tick(sim_player *self, jzx_context *context)
 {
-    world_check(self->play->world, self->ticks > 0);
+    JZX_SIM_REQUIRE(self->play->sim, self->ticks > 0);
     self->ticks--;
     answer_kept(self, context);
-    uint32_t actions = 1 + world_below(self->play->world, self->play->knobs->actions_most);
+    uint32_t actions = 1 + sim_below(self->play->sim, self->play->knobs->actions_most);
     jzx_behavior_result result = JZX_BEHAVIOR_OK;
     while (actions-- > 0 && result == JZX_BEHAVIOR_OK) {
         result = act(self, context);
@@ -413,25 +413,25 @@ static void close_request(sim_player *self, uint64_t ref, const jzx_spawned *spa
         }
         bool spawn = self->requests[i].about < PLAYERS;
         self->requests[i].ref = 0;
-        world_check(play->world, spawn == (spawned != NULL));
+        JZX_SIM_REQUIRE(play->sim, spawn == (spawned != NULL));
         if (spawned == NULL) {
             return;
         }
         sim_player *child = &play->players[self->requests[i].about];
         self->linked[child->index] &= spawned->err == JZX_OK;
         if (spawned->err == JZX_OK) {
-            world_check(play->world, spawned->id == child->id && child->id != 0);
+            JZX_SIM_REQUIRE(play->sim, spawned->id == child->id && child->id != 0);
         } else if (spawned->err == JZX_ERR_INIT) {
-            world_check(play->world, child->life == LIFE_STILLBORN && spawned->code == JZX_ERR_UNKNOWN);
+            JZX_SIM_REQUIRE(play->sim, child->life == LIFE_STILLBORN && spawned->code == JZX_ERR_UNKNOWN);
             books_nameless(child);
         } else {
-            world_check(play->world, child->life == LIFE_ASKED);
+            JZX_SIM_REQUIRE(play->sim, child->life == LIFE_ASKED);
             child->life = LIFE_STILLBORN;
             check_refusal(play, child, (jzx_err)spawned->err);
         }
         return;
     }
-    world_fail(play->world, "player %u got an answer to nothing it asks", self->index);
+    jzx_sim_fail(play->sim, "player %u got an answer to nothing it asks", self->index);
 }
 
 static jzx_behavior_result asked(sim_player *self, jzx_context *context, const jzx_message *message)
@@ -439,7 +439,7 @@ static jzx_behavior_result asked(sim_player *self, jzx_context *context, const j
     sim_play *play = self->play;
     sim_player *asker = &play->players[play->mails[books_number(message)].from];
     for (uint32_t i = 0; i < KEPT && self->ticks > 0; i++) {
-        if (self->kept[i] == 0 && world_chance(play->world, 512) && message->ref >> 56 == 0) {
+        if (self->kept[i] == 0 && sim_chance(play->sim, 512) && message->ref >> 56 == 0) {
             self->kept[i] = message->ref | (uint64_t)asker->index << 56;
             return JZX_BEHAVIOR_OK;
         }
@@ -452,15 +452,15 @@ static jzx_behavior_result mail_came(sim_player *self, jzx_context *context, con
 {
     sim_play *play = self->play;
     sim_mail *mail = &play->mails[books_number(message)];
-    if (!mail->yielded && world_chance(play->world, 30)) {
+    if (!mail->yielded && sim_chance(play->sim, 30)) {
         mail->yielded = true;
         return JZX_BEHAVIOR_YIELD;
     }
     books_handled(play, self, message);
-    if (message->tag == TAG_SAY && play->knobs->end_self != 0 && world_chance(play->world, 3)) {
+    if (message->tag == TAG_SAY && play->knobs->end_self != 0 && sim_chance(play->sim, 3)) {
         mail->refused = mail->pointer; /* it puts back what it will not live to see */
         self->asked |= 1u << JZX_EXIT_SHUTDOWN;
-        world_check(play->world, jzx_stop(context, self->id) == JZX_OK);
+        JZX_SIM_REQUIRE(play->sim, jzx_stop(context, self->id) == JZX_OK);
         return JZX_BEHAVIOR_YIELD;
     }
     if (message->tag == TAG_ASK) {
@@ -469,7 +469,7 @@ static jzx_behavior_result mail_came(sim_player *self, jzx_context *context, con
     if (message->tag == TAG_REPLY) {
         close_request(self, message->ref, NULL);
     }
-    if (world_chance(play->world, 20)) {
+    if (sim_chance(play->sim, 20)) {
         mail->refused = mail->pointer;
         return JZX_BEHAVIOR_UNHANDLED;
     }
@@ -480,12 +480,12 @@ static void resumed(sim_player *self, const jzx_resumed *what)
 {
     for (uint32_t i = 0; i < self->play->player_count; i++) {
         if (self->play->players[i].id == what->target) {
-            world_check(self->play->world, self->waiting[i]); /* one notice for each asked for */
+            JZX_SIM_REQUIRE(self->play->sim, self->waiting[i]); /* one notice for each asked for */
             self->waiting[i] = false;
             return;
         }
     }
-    world_fail(self->play->world, "a resume notice about nobody");
+    jzx_sim_fail(self->play->sim, "a resume notice about nobody");
 }
 
 static void readable(sim_player *self)
@@ -501,17 +501,17 @@ static jzx_behavior_result behavior(jzx_context *context, void *state, const jzx
 {
     sim_player *self = state;
     sim_play *play = self->play;
-    world_point("player: handles");
-    world_check(play->world, self->life == LIFE_ALIVE);
-    world_check(play->world, jzx_self(context) == self->id);
+    jzx__sim_point("player: handles");
+    JZX_SIM_REQUIRE(play->sim, self->life == LIFE_ALIVE);
+    JZX_SIM_REQUIRE(play->sim, jzx_self(context) == self->id);
     switch (message->tag) {
     case TAG_TICK:
         play->signals++;
         return tick(self, context);
     case TAG_ALARM:
         play->signals++;
-        world_check(play->world, jzx_now_ns(context) >= self->alarm_due_ns); /* never early */
-        world_check(play->world, message->ref == self->alarm && books_number(message) == self->alarm_mail);
+        JZX_SIM_REQUIRE(play->sim, jzx_now_ns(context) >= self->alarm_due_ns); /* never early */
+        JZX_SIM_REQUIRE(play->sim, message->ref == self->alarm && books_number(message) == self->alarm_mail);
         books_handled(play, self, message);
         self->alarm = 0;
         return JZX_BEHAVIOR_OK;
@@ -526,7 +526,7 @@ static jzx_behavior_result behavior(jzx_context *context, void *state, const jzx
     case JZX_TAG_SYS_RESUME:
         play->signals++;
         resumed(self, jzx_message_data(message));
-        return world_chance(play->world, 700) ? act(self, context) : JZX_BEHAVIOR_OK;
+        return sim_chance(play->sim, 700) ? act(self, context) : JZX_BEHAVIOR_OK;
     case JZX_TAG_SYS_SPAWNED:
         close_request(self, message->ref, jzx_message_data(message));
         return JZX_BEHAVIOR_OK;
@@ -553,7 +553,7 @@ static void watch_begin(sim_player *self, jzx_context *context)
     if (self->index >= WATCHES || play->descriptors[self->index] < 0) {
         return;
     }
-    world_check(play->world, jzx_watch(context, play->descriptors[self->index], JZX_IO_READ, &id) == JZX_OK);
+    JZX_SIM_REQUIRE(play->sim, jzx_watch(context, play->descriptors[self->index], JZX_IO_READ, &id) == JZX_OK);
     self->watch = self->index;
 }
 
@@ -561,7 +561,7 @@ static jzx_err init(jzx_context *context, void *argument, void **state)
 {
     sim_player *self = argument;
     sim_play *play = self->play;
-    world_check(play->world, self->life == LIFE_ASKED);
+    JZX_SIM_REQUIRE(play->sim, self->life == LIFE_ASKED);
     *state = self;
     self->id = jzx_self(context);
     self->loop = jzx_actor_loop(self->id);
@@ -569,25 +569,25 @@ static jzx_err init(jzx_context *context, void *argument, void **state)
     if (self->born_linked) {
         books_link(self, &play->players[self->asker]);
     }
-    world_point("player: init");
+    jzx__sim_point("player: init");
     next_tick(self, context);
     watch_begin(self, context);
-    if (world_chance(play->world, 200)) {
-        say(self, context, world_chance(play->world, 300));
+    if (sim_chance(play->sim, 200)) {
+        say(self, context, sim_chance(play->sim, 300));
     }
-    if (world_chance(play->world, 200)) {
+    if (sim_chance(play->sim, 200)) {
         monitor(self, context);
     }
-    if (play->knobs->name != 0 && world_chance(play->world, 500)) {
+    if (play->knobs->name != 0 && sim_chance(play->sim, 500)) {
         name(self, context);
     }
-    if (play->knobs->end_other != 0 && world_chance(play->world, 60)) {
+    if (play->knobs->end_other != 0 && sim_chance(play->sim, 60)) {
         end_other(self, context); /* it may be the one in whose handler this init runs */
     }
-    if (play->knobs->end_self != 0 && world_chance(play->world, 20)) {
+    if (play->knobs->end_self != 0 && sim_chance(play->sim, 20)) {
         self->asked |= 1u << JZX_EXIT_SHUTDOWN;
-        jzx_err err = world_chance(play->world, 512) ? jzx_stop(context, self->id) : jzx_drain(context, self->id);
-        world_check(play->world, err == JZX_OK);
+        jzx_err err = sim_chance(play->sim, 512) ? jzx_stop(context, self->id) : jzx_drain(context, self->id);
+        JZX_SIM_REQUIRE(play->sim, err == JZX_OK);
     }
     if (self->fails) {
         books_ended(self, NULL);
@@ -599,12 +599,12 @@ static jzx_err init(jzx_context *context, void *argument, void **state)
 static void fini(jzx_context *context, void *state, const jzx_exit_info *info)
 {
     sim_player *self = state;
-    world_point("player: fini");
+    jzx__sim_point("player: fini");
     books_ended(self, info);
-    if (world_chance(self->play->world, 300)) {
+    if (sim_chance(self->play->sim, 300)) {
         say(self, context, false); /* a last word */
     }
-    if (world_chance(self->play->world, 300)) {
+    if (sim_chance(self->play->sim, 300)) {
         answer_kept(self, context);
     }
 }
@@ -617,25 +617,25 @@ sim_player *player_new(sim_play *play)
     sim_player *player = &play->players[play->player_count];
     *player = (struct sim_player){.play = play, .index = (uint16_t)play->player_count, .life = LIFE_ASKED, .watch = -1};
     player->asker = PLAYERS;
-    player->ticks = world_below(play->world, play->knobs->ticks_most + 1);
+    player->ticks = sim_below(play->sim, play->knobs->ticks_most + 1);
     play->player_count++;
     return player;
 }
 
 void player_options(sim_player *player, jzx_spawn_options *options)
 {
-    sim_world *world = player->play->world;
+    jzx_sim *sim = player->play->sim;
     jzx_spawn_options_init(options);
     options->behavior = behavior;
     options->init = init;
     options->fini = fini;
     options->argument = player;
-    options->mailbox_cap = world_between(world, player->play->knobs->cap_least | 1, player->play->knobs->cap_most);
-    options->mailbox_bytes = 16 + world_below(world, 200);
-    options->messages_per_turn = (uint16_t)(1 + world_below(world, 8));
-    options->mailbox_policy = (uint8_t)(world_chance(world, 200) ? world_below(world, 3) : JZX_MAILBOX_REFUSE);
+    options->mailbox_cap = sim_between(sim, player->play->knobs->cap_least | 1, player->play->knobs->cap_most);
+    options->mailbox_bytes = 16 + sim_below(sim, 200);
+    options->messages_per_turn = (uint16_t)(1 + sim_below(sim, 8));
+    options->mailbox_policy = (uint8_t)(sim_chance(sim, 200) ? sim_below(sim, 3) : JZX_MAILBOX_REFUSE);
     options->name = "player";
-    options->trap_exit = player->traps = player->play->knobs->link != 0 && world_chance(world, 512);
+    options->trap_exit = player->traps = player->play->knobs->link != 0 && sim_chance(sim, 512);
 }
 
 void player_cast(sim_play *play, jzx_context *context, uint32_t loop)
@@ -649,7 +649,7 @@ void player_cast(sim_play *play, jzx_context *context, uint32_t loop)
     player->loop = loop;
     jzx_actor_id id = 0;
     jzx_err err = jzx_spawn(context, &options, &id);
-    world_check(play->world, err == JZX_OK && id == player->id);
+    JZX_SIM_REQUIRE(play->sim, err == JZX_OK && id == player->id);
 }
 
 /* ---- hosts and strangers ---- */
@@ -658,12 +658,12 @@ void host_says(sim_driven *driven)
 {
     sim_play *play = driven->play;
     sim_player *target = somebody(play);
-    if (target == NULL || play->silent || !world_chance(play->world, 200)) {
+    if (target == NULL || play->silent || !sim_chance(play->sim, 200)) {
         return;
     }
     jzx_message message;
     uint32_t number = books_offer(play, PLAYERS + STRANGERS + driven->index, target->index, TAG_SAY,
-                                  world_chance(play->world, 400), &message);
+                                  sim_chance(play->sim, 400), &message);
     jzx_err err = jzx_send(jzx_loop_context(driven->loop), target->id, &message);
     if (err != JZX_OK) {
         books_refused(play, number);
@@ -688,23 +688,23 @@ static void post_one(sim_stranger *self, jzx_poster *poster)
     jzx_err err = post(play, poster, target, &message);
     if (err != JZX_OK) {
         books_refused(play, number);
-        world_check(play->world,
-                    err == JZX_ERR_WOULD_BLOCK || err == JZX_ERR_MAILBOX_FULL || err == JZX_ERR_LOOP_CLOSED);
+        JZX_SIM_REQUIRE(play->sim,
+                        err == JZX_ERR_WOULD_BLOCK || err == JZX_ERR_MAILBOX_FULL || err == JZX_ERR_LOOP_CLOSED);
     }
 }
 
 static void write_one(sim_play *play)
 {
-    uint32_t which = world_below(play->world, WATCHES);
+    uint32_t which = sim_below(play->sim, WATCHES);
     uint64_t one = 1;
     if (play->descriptors[which] < 0) {
         return;
     }
     play->written[which]++;
     if (write(play->descriptors[which], &one, sizeof one) != (ssize_t)sizeof one) {
-        world_fail(play->world, "an eventfd is full");
+        jzx_sim_fail(play->sim, "an eventfd is full");
     }
-    fake_touch(play->kernel, play->descriptors[which]);
+    jzx__sim_fd_touched(play->sim, play->descriptors[which]);
 }
 
 void stranger_main(void *argument)
@@ -713,14 +713,14 @@ void stranger_main(void *argument)
     sim_play *play = self->play;
     jzx_poster *poster = NULL;
     while (self->posts-- > 0) {
-        if (world_chance(play->world, 700)) {
-            world_sleep(play->world, world_random(play->world) % (play->knobs->pause_max_ns + 1));
+        if (sim_chance(play->sim, 700)) {
+            (void)jzx_sim_sleep(play->sim, jzx_sim_random(play->sim) % (play->knobs->pause_max_ns + 1));
         }
-        if (poster == NULL && world_chance(play->world, 100)) {
-            jzx_err err = jzx_poster_create(play->runtime, 4u << world_below(play->world, 4), &poster);
-            world_check(play->world, err == JZX_OK || err == JZX_ERR_LOOP_CLOSED);
+        if (poster == NULL && sim_chance(play->sim, 100)) {
+            jzx_err err = jzx_poster_create(play->runtime, 4u << sim_below(play->sim, 4), &poster);
+            JZX_SIM_REQUIRE(play->sim, err == JZX_OK || err == JZX_ERR_LOOP_CLOSED);
         }
-        if (world_chance(play->world, 250)) {
+        if (sim_chance(play->sim, 250)) {
             write_one(play);
         } else {
             post_one(self, poster);

@@ -104,22 +104,22 @@ static bool can_fail(void *context)
 static void driver(void *argument)
 {
     act *a = argument;
-    sim_world *world = a->two.world;
-    (void)world_wait(world, is_up, a, JZX_FOREVER);
+    jzx_sim *sim = a->two.sim;
+    (void)jzx__sim_wait(sim, is_up, a, JZX_FOREVER);
     for (uint32_t i = 0; i < a->fails && !a->ended; i++) {
         uint64_t due_ns = a->base_ns + a->fail_at[i];
-        (void)world_wait(world, can_fail, a, JZX_FOREVER);
-        world_check(world, world_now_ns(world) <= due_ns);
-        world_sleep(world, due_ns - world_now_ns(world));
+        (void)jzx__sim_wait(sim, can_fail, a, JZX_FOREVER);
+        JZX_SIM_REQUIRE(sim, jzx_sim_now_ns(sim) <= due_ns);
+        (void)jzx_sim_sleep(sim, due_ns - jzx_sim_now_ns(sim));
         jzx_actor_id id = 0;
         if (jzx_child_id(a->two.runtime, a->refs[0], &id) == JZX_OK) {
             const jzx_message fail = jzx_message_empty(TAG_FAIL);
-            world_check(world, jzx_post(a->two.runtime, id, &fail) == JZX_OK);
+            JZX_SIM_REQUIRE(sim, jzx_post(a->two.runtime, id, &fail) == JZX_OK);
         }
     }
     uint64_t stop_ns = a->base_ns + a->stop_at;
-    if (stop_ns > world_now_ns(world)) {
-        world_sleep(world, stop_ns - world_now_ns(world));
+    if (stop_ns > jzx_sim_now_ns(sim)) {
+        (void)jzx_sim_sleep(sim, stop_ns - jzx_sim_now_ns(sim));
     }
     (void)jzx_runtime_request_stop(a->two.runtime);
 }
@@ -129,7 +129,7 @@ static void open_act(act *a, uint32_t kid_loop, uint32_t children)
     memset(a, 0, sizeof *a);
     now_playing = a;
     two_open(&a->two, 1);
-    world_pace_of(a->two.world)->tick_max_ns = WORLD_STILL;
+    a->two.sim->config.tick_max_ns = 0;
     a->kid_loop = kid_loop;
     jzx_supervisor_spec_init(&a->spec);
     a->spec.children = a->children;
@@ -152,14 +152,14 @@ static void play(act *a)
     cr_assert_eq(jzx_supervisor_start(jzx_loop_context(a->two.loops[0]), &a->spec, &a->sup, NULL), JZX_OK);
     two_run(&a->two, 0);
     two_run(&a->two, 1);
-    world_start(a->two.world, "driver", driver, a);
-    bool well = world_run(a->two.world);
-    cr_assert(well, "%s", world_failure(a->two.world));
+    (void)jzx_sim_thread(a->two.sim, "driver", driver, a);
+    bool well = jzx_sim_run(a->two.sim) == JZX_OK;
+    cr_assert(well, "%s", jzx_sim_failure(a->two.sim));
     cr_assert_eq(a->two.results[0], a->expected, "%s", jzx_strerror(a->two.results[0]));
     cr_assert_eq(a->two.results[1], a->expected);
     cr_assert_eq(jzx_runtime_destroy(a->two.runtime), JZX_OK);
-    fake_destroy(a->two.kernel);
-    world_destroy(a->two.world);
+    cr_assert_eq(jzx_sim_check_end(a->two.sim), JZX_OK, "%s", jzx_sim_failure(a->two.sim));
+    (void)jzx_sim_destroy(a->two.sim);
 }
 
 static const told *nth(const act *a, jzx_supervision_kind kind, uint32_t n)

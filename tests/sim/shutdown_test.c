@@ -62,13 +62,13 @@ static void careless_host(void *argument)
     sim_two *two = argument;
     int fd;
     uint32_t stuck = 99;
-    world_check(two->world, jzx_loop_poll_fd(two->loops[1], &fd) == JZX_OK);
-    world_check(two->world, jzx_loop_run_once(two->loops[1], 0) == JZX_OK);
-    world_sleep(two->world, 5000000);
-    world_check(two->world, jzx_runtime_shutdown(two->runtime, 1000, &stuck) == JZX_ERR_WRONG_THREAD);
-    world_check(two->world, stuck == 99);
+    JZX_SIM_REQUIRE(two->sim, jzx_loop_poll_fd(two->loops[1], &fd) == JZX_OK);
+    JZX_SIM_REQUIRE(two->sim, jzx_loop_run_once(two->loops[1], 0) == JZX_OK);
+    (void)jzx_sim_sleep(two->sim, 5000000);
+    JZX_SIM_REQUIRE(two->sim, jzx_runtime_shutdown(two->runtime, 1000, &stuck) == JZX_ERR_WRONG_THREAD);
+    JZX_SIM_REQUIRE(two->sim, stuck == 99);
     while (jzx_loop_run_once(two->loops[1], 0) == JZX_OK) {
-        (void)fake_host_wait(two->kernel, fd, false, JZX_FOREVER);
+        (void)jzx_sim_host_wait(two->sim, fd, JZX_FOREVER);
     }
 }
 
@@ -76,13 +76,13 @@ static void impatient(void *argument)
 {
     sim_two *two = argument;
     uint32_t stuck = 99;
-    world_sleep(two->world, 1000000);
-    uint64_t began_ns = world_now_ns(two->world);
-    world_check(two->world, jzx_runtime_shutdown(two->runtime, 1000000, &stuck) == JZX_ERR_TIMEOUT);
-    world_check(two->world, stuck == 1);
-    world_check(two->world, world_now_ns(two->world) - began_ns >= 1000000);
-    world_check(two->world, jzx_runtime_destroy(two->runtime) == JZX_ERR_BUSY); /* nothing of it is freed */
-    world_check(two->world, jzx_runtime_shutdown(two->runtime, JZX_FOREVER, &stuck) == JZX_OK);
+    (void)jzx_sim_sleep(two->sim, 1000000);
+    uint64_t began_ns = jzx_sim_now_ns(two->sim);
+    JZX_SIM_REQUIRE(two->sim, jzx_runtime_shutdown(two->runtime, 1000000, &stuck) == JZX_ERR_TIMEOUT);
+    JZX_SIM_REQUIRE(two->sim, stuck == 1);
+    JZX_SIM_REQUIRE(two->sim, jzx_sim_now_ns(two->sim) - began_ns >= 1000000);
+    JZX_SIM_REQUIRE(two->sim, jzx_runtime_destroy(two->runtime) == JZX_ERR_BUSY); /* nothing of it is freed */
+    JZX_SIM_REQUIRE(two->sim, jzx_runtime_shutdown(two->runtime, JZX_FOREVER, &stuck) == JZX_OK);
 }
 
 Test(shutdown, a_loop_that_its_host_does_not_drive_is_named, .timeout = 60)
@@ -91,8 +91,8 @@ Test(shutdown, a_loop_that_its_host_does_not_drive_is_named, .timeout = 60)
         sim_two two;
         two_open(&two, seed);
         two_run(&two, 0);
-        world_start(two.world, "careless host", careless_host, &two);
-        world_start(two.world, "impatient", impatient, &two);
+        (void)jzx_sim_thread(two.sim, "careless host", careless_host, &two);
+        (void)jzx_sim_thread(two.sim, "impatient", impatient, &two);
         two_close(&two);
     }
 }

@@ -15,12 +15,12 @@ static jzx_err worker_init(jzx_context *context, void *argument, void **state)
 {
     role *self;
     memcpy(&self, argument, sizeof self);
-    world_point("worker init");
+    jzx__sim_point("worker init");
     if (self->failing > 0) {
         self->failing--;
         return JZX_ERR_UNKNOWN;
     }
-    world_check(self->stage->world, self->alive == 0); /* never two incarnations */
+    JZX_SIM_REQUIRE(self->stage->sim, self->alive == 0); /* never two incarnations */
     self->alive++;
     self->id = jzx_self(context);
     *state = self;
@@ -30,7 +30,7 @@ static jzx_err worker_init(jzx_context *context, void *argument, void **state)
 static jzx_behavior_result worker(jzx_context *context, void *state, const jzx_message *message)
 {
     role *self = state;
-    world_point("worker");
+    jzx__sim_point("worker");
     if (message->tag == JZX_TAG_SYS_EXIT) {
         bool deaf = self->stage->tree.begin.nodes[self->node].deaf;
         return deaf ? JZX_BEHAVIOR_OK : JZX_BEHAVIOR_STOP;
@@ -54,8 +54,8 @@ static void worker_fini(jzx_context *context, void *state, const jzx_exit_info *
     role *self = state;
     (void)context;
     (void)info;
-    world_point("worker fini");
-    world_check(self->stage->world, self->alive == 1);
+    jzx__sim_point("worker fini");
+    JZX_SIM_REQUIRE(self->stage->sim, self->alive == 1);
     self->alive--;
 }
 
@@ -117,8 +117,8 @@ static void on_supervision(void *user, jzx_context *context, const jzx_supervisi
     if (stage_is_dynamic(s, node)) {
         node = node_like(s, node, event);
     }
-    world_check(s->world, s->event_count < ORACLE_EVENTS);
-    world_check(s->world, (event->supervisor == 0) == (node == 0));
+    JZX_SIM_REQUIRE(s->sim, s->event_count < ORACLE_EVENTS);
+    JZX_SIM_REQUIRE(s->sim, (event->supervisor == 0) == (node == 0));
     s->supervisors[s->event_count] = event->supervisor;
     oracle_event *seen = &s->events[s->event_count++];
     *seen = (oracle_event){.kind = event->kind,
@@ -126,7 +126,7 @@ static void on_supervision(void *user, jzx_context *context, const jzx_supervisi
                            .child = node,
                            .at_ns = jzx_now_ns(context) - s->began_ns};
     if (event->kind == JZX_SUPERVISION_STOPPED || event->kind == JZX_SUPERVISION_SHUTDOWN_ERROR) {
-        world_check(s->world, event->exit != NULL);
+        JZX_SIM_REQUIRE(s->sim, event->exit != NULL);
         seen->exit_kind = event->exit->kind;
     }
     if (event->kind == JZX_SUPERVISION_RESTART) {
@@ -190,9 +190,8 @@ stage *stage_open(uint64_t seed)
     stage *s = calloc(1, sizeof *s);
     s->events = malloc(ORACLE_EVENTS * sizeof *s->events);
     s->supervisors = malloc(ORACLE_EVENTS * sizeof *s->supervisors);
-    s->world = world_create(seed);
-    s->kernel = fake_create(s->world, NULL, NULL);
-    s->loop_count = world_between(s->world, 1, STAGE_LOOPS);
+    s->sim = sim_open(seed);
+    s->loop_count = sim_between(s->sim, 1, STAGE_LOOPS);
     jzx_config *config = &s->config;
     jzx_config_init(config);
     config->loops_max = s->loop_count;
@@ -208,18 +207,18 @@ stage *stage_open(uint64_t seed)
 
 static void make_runtime(stage *s)
 {
-    world_check(s->world, fake_runtime_create(s->kernel, &s->config, &s->runtime) == JZX_OK);
+    JZX_SIM_REQUIRE(s->sim, jzx_runtime_create(&s->config, &s->runtime) == JZX_OK);
     for (uint32_t i = 0; i < s->loop_count; i++) {
-        world_check(s->world, jzx_loop_create(s->runtime, NULL, &s->loops[i]) == JZX_OK);
+        JZX_SIM_REQUIRE(s->sim, jzx_loop_create(s->runtime, NULL, &s->loops[i]) == JZX_OK);
         jzx_observer observer = {.struct_size = sizeof observer, .supervision = on_supervision};
-        world_check(s->world, jzx_observer_add(s->loops[i], &observer, s) == JZX_OK);
+        JZX_SIM_REQUIRE(s->sim, jzx_observer_add(s->loops[i], &observer, s) == JZX_OK);
     }
 }
 
 void stage_begin(stage *s)
 {
     make_runtime(s);
-    s->began_ns = world_now_ns(s->world);
+    s->began_ns = jzx_sim_now_ns(s->sim);
     for (uint8_t i = 0; i < s->tree.begin.node_count; i++) {
         s->roles[i] = (role){.stage = s, .node = i, .failing = s->tree.begin.nodes[i].failing, .index = JZX_NO_CHILD};
         s->arguments[i] = &s->roles[i];
@@ -227,7 +226,7 @@ void stage_begin(stage *s)
     s->specs = (tree_specs){.tree = &s->tree, .fill = fill_worker, .context = s};
     tree_specs_make(&s->specs);
     jzx_context *context = jzx_loop_context(s->loops[0]);
-    world_check(s->world, jzx_supervisor_start(context, &s->specs.supervisors[0], NULL, NULL) == JZX_OK);
+    JZX_SIM_REQUIRE(s->sim, jzx_supervisor_start(context, &s->specs.supervisors[0], NULL, NULL) == JZX_OK);
 }
 
 jzx_actor_id stage_spawn(stage *s, uint32_t loop, jzx_behavior_fn behavior, void *state)
@@ -238,7 +237,7 @@ jzx_actor_id stage_spawn(stage *s, uint32_t loop, jzx_behavior_fn behavior, void
     options.behavior = behavior;
     options.argument = state;
     options.mailbox_policy = JZX_MAILBOX_DROP_NEWEST;
-    world_check(s->world, jzx_spawn(jzx_loop_context(s->loops[loop]), &options, &id) == JZX_OK);
+    JZX_SIM_REQUIRE(s->sim, jzx_spawn(jzx_loop_context(s->loops[loop]), &options, &id) == JZX_OK);
     return id;
 }
 
@@ -253,21 +252,21 @@ bool stage_play(stage *s)
     loop_thread threads[STAGE_LOOPS];
     for (uint32_t i = 0; i < s->loop_count; i++) {
         threads[i] = (loop_thread){s, i};
-        world_start(s->world, "loop", run_loop, &threads[i]);
+        (void)jzx_sim_thread(s->sim, "loop", run_loop, &threads[i]);
     }
-    return world_failure(s->world) == NULL && world_run(s->world);
+    return jzx_sim_failure(s->sim) == NULL && jzx_sim_run(s->sim) == JZX_OK;
 }
 
 const char *stage_close(stage *s)
 {
     static char failure[512];
-    const char *wrong = world_failure(s->world);
+    const char *wrong = jzx_sim_failure(s->sim);
     if (wrong != NULL) {
         (void)snprintf(failure, sizeof failure, "%s", wrong);
         return failure;
     }
-    fake_destroy(s->kernel);
-    world_destroy(s->world);
+    JZX_SIM_REQUIRE(s->sim, jzx_sim_check_end(s->sim) == JZX_OK);
+    (void)jzx_sim_destroy(s->sim);
     tree_free(&s->tree);
     free(s->events);
     free(s->supervisors);

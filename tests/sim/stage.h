@@ -6,7 +6,7 @@
 #define TESTS_STAGE_H
 
 #include "tests/sim/tree.h"
-#include "tests/support/fake.h"
+#include "tests/sim/lot.h"
 
 enum { STAGE_LOOPS = 3 };
 
@@ -23,8 +23,7 @@ typedef struct role {
 } role;
 
 struct stage {
-    sim_world *world;
-    fake_kernel *kernel;
+    jzx_sim *sim;
     jzx_runtime *runtime;
     jzx_loop *loops[STAGE_LOOPS];
     jzx_err results[STAGE_LOOPS];

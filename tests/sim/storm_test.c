@@ -54,7 +54,7 @@ static void *give(void *context, size_t size, size_t align)
 {
     storm *t = context;
     void *memory = NULL;
-    if (world_chance(t->stage->world, t->no_memory) || posix_memalign(&memory, align, size) != 0) {
+    if (sim_chance(t->stage->sim, t->no_memory) || posix_memalign(&memory, align, size) != 0) {
         return NULL;
     }
     t->live += size;
@@ -75,17 +75,17 @@ static bool draw_action(storm *t, tree_step *step)
     static const uint8_t actions[] = {TREE_END,       TREE_END,     TREE_END,    TREE_END, TREE_END,
                                       TREE_TERMINATE, TREE_RESTART, TREE_DELETE, TREE_ADD};
     static const uint8_t kinds[] = {JZX_EXIT_NORMAL, JZX_EXIT_SHUTDOWN, JZX_EXIT_FAIL, JZX_EXIT_FAIL, JZX_EXIT_KILLED};
-    sim_world *world = t->stage->world;
+    jzx_sim *sim = t->stage->sim;
     const oracle *o = &t->stage->tree.begin;
-    step->action = actions[world_below(world, sizeof actions)];
-    step->kind = kinds[world_below(world, sizeof kinds)];
-    step->node = (uint8_t)world_below(world, o->node_count);
+    step->action = actions[sim_below(sim, sizeof actions)];
+    step->kind = kinds[sim_below(sim, sizeof kinds)];
+    step->node = (uint8_t)sim_below(sim, o->node_count);
     const oracle_node *node = &o->nodes[step->node];
     if (step->node == 0 || t->stage->roles[node->parent].id == 0) {
         return false;
     }
     if (step->action == TREE_END) {
-        bool seldom = node->type == JZX_SUPERVISOR && !world_chance(world, 100);
+        bool seldom = node->type == JZX_SUPERVISOR && !sim_chance(sim, 100);
         return t->stage->roles[step->node].id != 0 && !seldom;
     }
     if (o->nodes[node->parent].strategy == JZX_DYNAMIC) {
@@ -125,14 +125,14 @@ static void act(storm *t, jzx_context *context)
                     err == JZX_ERR_STOPPING || err == JZX_ERR_MAILBOX_FULL || err == JZX_ERR_LIMIT ||
                     err == JZX_ERR_LOOP_CLOSED || (err == JZX_ERR_NO_MEMORY && t->no_memory > 0);
     if (!expected) {
-        world_fail(t->stage->world, "action %d was refused: %s", (int)step.action, jzx_strerror(err));
+        jzx_sim_fail(t->stage->sim, "action %d was refused: %s", (int)step.action, jzx_strerror(err));
     }
 }
 
 /* What the tree says to itself has to wait behind it. */
 static void make_noise(storm *t, jzx_context *context)
 {
-    jzx_actor_id to = t->makers[world_below(t->stage->world, t->maker_count)].id;
+    jzx_actor_id to = t->makers[sim_below(t->stage->sim, t->maker_count)].id;
     jzx_message message = jzx_message_empty(TAG_NOISE);
     for (uint32_t i = 0; i < t->noise && jzx_send(context, to, &message) == JZX_OK; i++) {
     }
@@ -140,17 +140,17 @@ static void make_noise(storm *t, jzx_context *context)
 
 static void spoil(storm *t)
 {
-    sim_world *world = t->stage->world;
-    role *chosen = &t->stage->roles[world_below(world, t->stage->tree.begin.node_count)];
-    chosen->failing = world_between(world, 0, world_chance(world, 900) ? 2 : 10);
+    jzx_sim *sim = t->stage->sim;
+    role *chosen = &t->stage->roles[sim_below(sim, t->stage->tree.begin.node_count)];
+    chosen->failing = sim_between(sim, 0, sim_chance(sim, 900) ? 2 : 10);
 }
 
-static void pause(storm *t, jzx_context *context)
+static void rest(storm *t, jzx_context *context)
 {
     jzx_message message = jzx_message_empty(TAG_TICK);
-    uint64_t most_ns = world_chance(t->stage->world, 700) ? t->unit_ns : 20 * t->unit_ns;
-    uint64_t delay_ns = world_random(t->stage->world) % (most_ns + 1);
-    world_check(t->stage->world, jzx_timer_after(context, delay_ns, &message, NULL) == JZX_OK);
+    uint64_t most_ns = sim_chance(t->stage->sim, 700) ? t->unit_ns : 20 * t->unit_ns;
+    uint64_t delay_ns = jzx_sim_random(t->stage->sim) % (most_ns + 1);
+    JZX_SIM_REQUIRE(t->stage->sim, jzx_timer_after(context, delay_ns, &message, NULL) == JZX_OK);
 }
 
 /* What lived on a loop that has stopped may fail again and again, for ever: nothing is waited for then. */
@@ -168,16 +168,16 @@ static void calm_down(storm *t, jzx_context *context)
     }
     t->no_memory = 0;
     jzx_err err = jzx_timer_after(context, calm_ns(t), &message, NULL);
-    world_check(t->stage->world, err == JZX_OK);
+    JZX_SIM_REQUIRE(t->stage->sim, err == JZX_OK);
 }
 
 static void stop_something(storm *t)
 {
-    sim_world *world = t->stage->world;
-    if (t->stops_loop && world_chance(world, 60)) {
-        (void)jzx_loop_request_stop(t->stage->loops[world_below(world, t->stage->loop_count)]);
+    jzx_sim *sim = t->stage->sim;
+    if (t->stops_loop && sim_chance(sim, 60)) {
+        (void)jzx_loop_request_stop(t->stage->loops[sim_below(sim, t->stage->loop_count)]);
     }
-    if (t->stops_all && world_chance(world, 60)) {
+    if (t->stops_all && sim_chance(sim, 60)) {
         (void)jzx_runtime_request_stop(t->stage->runtime);
     }
 }
@@ -185,17 +185,17 @@ static void stop_something(storm *t)
 static void tick(troublemaker *self, jzx_context *context)
 {
     storm *t = self->storm;
-    uint32_t actions = world_between(t->stage->world, 1, t->actions);
+    uint32_t actions = sim_between(t->stage->sim, 1, t->actions);
     for (uint32_t i = 0; i < actions; i++) {
         make_noise(t, context);
-        if (world_chance(t->stage->world, 120)) {
+        if (sim_chance(t->stage->sim, 120)) {
             spoil(t);
         }
         act(t, context);
     }
     stop_something(t);
     if (--self->ticks > 0) {
-        pause(t, context);
+        rest(t, context);
     } else if (--t->busy == 0) {
         calm_down(t, context);
     }
@@ -207,11 +207,11 @@ static void ask_for_lists(storm *t, jzx_context *context)
 {
     const stage *s = t->stage;
     t->calm = true;
-    world_check(s->world, t->answered == t->asked || t->stops_loop);
+    JZX_SIM_REQUIRE(s->sim, t->answered == t->asked || t->stops_loop);
     for (uint8_t i = 0; i < s->tree.begin.node_count; i++) {
         if (s->tree.begin.nodes[i].type == JZX_SUPERVISOR && s->starts[i] > s->stops[i]) {
             uint64_t ref;
-            world_check(s->world, jzx_child_list(context, s->roles[i].id, &ref) == JZX_OK);
+            JZX_SIM_REQUIRE(s->sim, jzx_child_list(context, s->roles[i].id, &ref) == JZX_OK);
             t->lists++;
         }
     }
@@ -240,20 +240,20 @@ static void check_child(const storm *t, uint8_t index, const jzx_child_info *chi
     bool up = s->starts[index] == s->stops[index] + 1 && (node->type == JZX_SUPERVISOR || s->roles[index].alive == 1);
     bool down = s->starts[index] == s->stops[index] && s->roles[index].alive == 0;
     if (child == NULL) {
-        world_check(s->world, !must_run && down);
+        JZX_SIM_REQUIRE(s->sim, !must_run && down);
         return;
     }
     if (child->state != JZX_CHILD_RUNNING && (child->state != JZX_CHILD_STOPPED || must_run)) {
-        world_fail(s->world, "n%u is in state %u when all is calm", index, child->state);
+        jzx_sim_fail(s->sim, "n%u is in state %u when all is calm", index, child->state);
     }
-    world_check(s->world, child->state == JZX_CHILD_RUNNING ? up : down);
-    world_check(s->world, child->state != JZX_CHILD_RUNNING || child->id == s->roles[index].id);
+    JZX_SIM_REQUIRE(s->sim, child->state == JZX_CHILD_RUNNING ? up : down);
+    JZX_SIM_REQUIRE(s->sim, child->state != JZX_CHILD_RUNNING || child->id == s->roles[index].id);
 }
 
 static void check_list(storm *t, const jzx_supervisor_answer *answer)
 {
     const stage *s = t->stage;
-    world_check(s->world, answer->err == JZX_OK);
+    JZX_SIM_REQUIRE(s->sim, answer->err == JZX_OK);
     for (uint8_t i = 1; i < s->tree.begin.node_count; i++) {
         uint8_t parent = s->tree.begin.nodes[i].parent;
         if (s->roles[parent].id == answer->id && s->starts[parent] > s->stops[parent]) {
@@ -274,13 +274,13 @@ static void take_answer(storm *t, const jzx_message *message)
         return;
     }
     t->answered++;
-    world_check(t->stage->world, t->answered <= t->asked);
+    JZX_SIM_REQUIRE(t->stage->sim, t->answered <= t->asked);
 }
 
 static jzx_behavior_result make_trouble(jzx_context *context, void *state, const jzx_message *message)
 {
     troublemaker *self = state;
-    world_point("troublemaker");
+    jzx__sim_point("troublemaker");
     switch (message->tag) {
     case TAG_TICK:
         tick(self, context);
@@ -294,11 +294,11 @@ static jzx_behavior_result make_trouble(jzx_context *context, void *state, const
         take_answer(self->storm, message);
         break;
     case JZX_TAG_SYS_NO_ANSWER: /* the supervisor has ended */
-        world_check(self->storm->stage->world, !self->storm->calm || self->storm->stops_loop);
+        JZX_SIM_REQUIRE(self->storm->stage->sim, !self->storm->calm || self->storm->stops_loop);
         self->storm->answered++;
         break;
     default:
-        world_fail(self->storm->stage->world, "a troublemaker got the tag %x", message->tag);
+        jzx_sim_fail(self->storm->stage->sim, "a troublemaker got the tag %x", message->tag);
     }
     return JZX_BEHAVIOR_OK;
 }
@@ -327,9 +327,9 @@ static void check_intensity(const stage *s)
         const oracle_node *supervisor = &s->tree.begin.nodes[event->supervisor];
         uint32_t before = decided_before(s, i, supervisor->period_ns);
         if (event->kind == JZX_SUPERVISION_ESCALATED) {
-            world_check(s->world, before == supervisor->intensity);
+            JZX_SIM_REQUIRE(s->sim, before == supervisor->intensity);
         } else {
-            world_check(s->world, supervisor->intensity == JZX_INTENSITY_UNLIMITED || before < supervisor->intensity);
+            JZX_SIM_REQUIRE(s->sim, supervisor->intensity == JZX_INTENSITY_UNLIMITED || before < supervisor->intensity);
         }
     }
 }
@@ -342,11 +342,11 @@ static void check_end(const storm *t)
     }
     for (uint8_t i = 0; i < s->tree.begin.node_count; i++) {
         if (s->roles[i].alive != 0 || s->starts[i] != s->stops[i]) {
-            world_fail(s->world, "n%u started %u times and stopped %u times; %u live", i, s->starts[i], s->stops[i],
-                       s->roles[i].alive);
+            jzx_sim_fail(s->sim, "n%u started %u times and stopped %u times; %u live", i, s->starts[i], s->stops[i],
+                         s->roles[i].alive);
         }
     }
-    world_check(s->world, t->live == 0);
+    JZX_SIM_REQUIRE(s->sim, t->live == 0);
 }
 
 /* ---- a storm ---- */
@@ -369,14 +369,14 @@ static void scale_backoff(jzx_backoff *backoff, uint64_t unit_ns, uint32_t jitte
 /* Shorter, and with jitter, so that things meet. */
 static void make_hectic(storm *t)
 {
-    sim_world *world = t->stage->world;
+    jzx_sim *sim = t->stage->sim;
     oracle *o = &t->stage->tree.begin;
     for (uint8_t i = 0; i < o->node_count; i++) {
         oracle_node *node = &o->nodes[i];
         scale(&node->period_ns, t->unit_ns);
         scale(&node->shutdown_ns, t->unit_ns);
-        scale_backoff(&node->backoff, t->unit_ns, world_below(world, 1001));
-        scale_backoff(&node->for_children, t->unit_ns, world_below(world, 1001));
+        scale_backoff(&node->backoff, t->unit_ns, sim_below(sim, 1001));
+        scale_backoff(&node->for_children, t->unit_ns, sim_below(sim, 1001));
         if (t->stops_loop && node->intensity == JZX_INTENSITY_UNLIMITED) {
             node->intensity = 20; /* what lived on a loop that has stopped would fail for ever */
         }
@@ -396,22 +396,22 @@ static void make_lasting(oracle *o)
 static void draw_storm(storm *t)
 {
     static const uint64_t units[] = {1000, 20000, 1000000};
-    sim_world *world = t->stage->world;
-    t->unit_ns = units[world_below(world, 3)];
-    t->actions = world_chance(world, 512) ? 2 : 8;
-    t->noise = world_chance(world, 300) ? world_below(world, 400) : 0;
+    jzx_sim *sim = t->stage->sim;
+    t->unit_ns = units[sim_below(sim, 3)];
+    t->actions = sim_chance(sim, 512) ? 2 : 8;
+    t->noise = sim_chance(sim, 300) ? sim_below(sim, 400) : 0;
     t->stage->config.lane_blocks = t->noise > 0 ? 2 : 4;
-    t->stops_all = world_chance(world, 200);
-    t->stops_loop = world_chance(world, 150);
-    t->maker_count = world_between(world, 1, TROUBLEMAKERS);
-    t->no_memory = world_chance(world, 300) ? world_below(world, 150) : 0;
-    tree_draw_specs(&t->stage->tree, world, t->stage->loop_count);
-    if (world_chance(world, 900)) {
+    t->stops_all = sim_chance(sim, 200);
+    t->stops_loop = sim_chance(sim, 150);
+    t->maker_count = sim_between(sim, 1, TROUBLEMAKERS);
+    t->no_memory = sim_chance(sim, 300) ? sim_below(sim, 150) : 0;
+    tree_draw_specs(&t->stage->tree, sim, t->stage->loop_count);
+    if (sim_chance(sim, 900)) {
         make_lasting(&t->stage->tree.begin);
     }
     make_hectic(t);
     t->stage->config.allocators[JZX_MEMORY_STATE] = (jzx_allocator){give, take, t};
-    world_pace_of(world)->steps_max = 20000000;
+    sim->config.steps_max = 20000000;
 }
 
 static void begin(storm *t)
@@ -423,11 +423,11 @@ static void begin(storm *t)
     t->no_memory = no_memory;
     t->busy = t->maker_count;
     for (uint32_t i = 0; i < t->maker_count; i++) {
-        t->makers[i] = (troublemaker){.storm = t, .ticks = world_between(s->world, 1, 60)};
-        uint32_t loop = world_below(s->world, s->loop_count);
+        t->makers[i] = (troublemaker){.storm = t, .ticks = sim_between(s->sim, 1, 60)};
+        uint32_t loop = sim_below(s->sim, s->loop_count);
         t->makers[i].id = stage_spawn(s, loop, make_trouble, &t->makers[i]);
         jzx_message message = jzx_message_empty(TAG_TICK);
-        world_check(s->world, jzx_send(jzx_loop_context(s->loops[loop]), t->makers[i].id, &message) == JZX_OK);
+        JZX_SIM_REQUIRE(s->sim, jzx_send(jzx_loop_context(s->loops[loop]), t->makers[i].id, &message) == JZX_OK);
     }
 }
 
@@ -448,7 +448,7 @@ static void print(const storm *t)
 static void close_late(void *argument)
 {
     storm *t = argument;
-    world_sleep(t->stage->world, 2000 * t->unit_ns + 4 * calm_ns(t));
+    (void)jzx_sim_sleep(t->stage->sim, 2000 * t->unit_ns + 4 * calm_ns(t));
     (void)jzx_runtime_request_stop(t->stage->runtime);
 }
 
@@ -458,9 +458,9 @@ static const char *blow(uint64_t seed)
     stage *s = t->stage = stage_open(seed);
     draw_storm(t);
     begin(t);
-    world_start(s->world, "closer", close_late, t);
+    (void)jzx_sim_thread(s->sim, "closer", close_late, t);
     if (stage_play(s)) {
-        world_check(s->world, jzx_runtime_destroy(s->runtime) == JZX_OK);
+        JZX_SIM_REQUIRE(s->sim, jzx_runtime_destroy(s->runtime) == JZX_OK);
         check_end(t);
     }
     if (getenv("JZX_SEED") != NULL) {

@@ -25,19 +25,19 @@ static void next_timer(show *s, jzx_context *context)
     bool more = s->next_step < s->stage->tree.step_count;
     uint64_t at_ns = more ? s->stage->tree.steps[s->next_step].at_ns : s->stage->tree.end_ns;
     jzx_message message = jzx_message_empty(more ? TAG_STEP : TAG_END);
-    world_check(s->stage->world, jzx_timer_at(context, s->stage->began_ns + at_ns, &message, NULL) == JZX_OK);
+    JZX_SIM_REQUIRE(s->stage->sim, jzx_timer_at(context, s->stage->began_ns + at_ns, &message, NULL) == JZX_OK);
 }
 
 static void do_step(show *s, jzx_context *context)
 {
     const tree_step *step = &s->stage->tree.steps[s->next_step++];
-    world_check(s->stage->world, s->asked == 0); /* the last one was answered */
+    JZX_SIM_REQUIRE(s->stage->sim, s->asked == 0); /* the last one was answered */
     if (step->spoiled != ORACLE_NONE) {
         s->stage->roles[step->spoiled].failing = step->failing;
     }
     jzx_err err = stage_act(s->stage, context, step, &s->asked);
     if (err != JZX_OK) {
-        world_fail(s->stage->world, "step %u could not be done: %s", s->next_step - 1, jzx_strerror(err));
+        jzx_sim_fail(s->stage->sim, "step %u could not be done: %s", s->next_step - 1, jzx_strerror(err));
     }
     next_timer(s, context);
 }
@@ -50,7 +50,7 @@ static void begin_end(show *s, jzx_context *context)
     for (uint8_t i = 0; i < o->node_count; i++) {
         if (o->nodes[i].type == JZX_SUPERVISOR && o->nodes[i].state == ORACLE_RUNNING) {
             uint64_t ref;
-            world_check(s->stage->world, jzx_child_list(context, s->stage->roles[i].id, &ref) == JZX_OK);
+            JZX_SIM_REQUIRE(s->stage->sim, jzx_child_list(context, s->stage->roles[i].id, &ref) == JZX_OK);
             s->lists++;
         }
     }
@@ -70,7 +70,7 @@ static void check_list(show *s, const jzx_supervisor_answer *answer)
         supervisor = o->nodes[i].state == ORACLE_RUNNING && s->stage->roles[i].id == answer->id ? i : supervisor;
     }
     const oracle_node *node = &o->nodes[supervisor];
-    world_check(s->stage->world, answer->err == JZX_OK && answer->count == node->child_count);
+    JZX_SIM_REQUIRE(s->stage->sim, answer->err == JZX_OK && answer->count == node->child_count);
     for (uint32_t i = 0; i < node->child_count; i++) {
         const jzx_child_info *child = &answer->children[i];
         const oracle_node *expected = &o->nodes[node->children[i]];
@@ -78,10 +78,10 @@ static void check_list(show *s, const jzx_supervisor_answer *answer)
         if (child->index != expected_role->index || child->state != states[expected->state] ||
             child->restarts != expected->restarts ||
             child->id != (child->state == JZX_CHILD_RUNNING ? expected_role->id : 0)) {
-            world_fail(s->stage->world,
-                       "child %u under n%u is %s in state %u after %u restarts, not n%u in %u after %u", i, supervisor,
-                       child->name, child->state, child->restarts, node->children[i], states[expected->state],
-                       expected->restarts);
+            jzx_sim_fail(s->stage->sim,
+                         "child %u under n%u is %s in state %u after %u restarts, not n%u in %u after %u", i,
+                         supervisor, child->name, child->state, child->restarts, node->children[i],
+                         states[expected->state], expected->restarts);
         }
     }
 }
@@ -97,18 +97,18 @@ static void take_answer(show *s, const jzx_message *message)
         return;
     }
     const tree_step *step = &s->stage->tree.steps[s->next_step - 1];
-    world_check(s->stage->world, message->ref == s->asked);
+    JZX_SIM_REQUIRE(s->stage->sim, message->ref == s->asked);
     s->asked = 0;
     if (answer->err != step->err) {
-        world_fail(s->stage->world, "step %u was answered with %s, not %s", s->next_step - 1, jzx_strerror(answer->err),
-                   jzx_strerror(step->err));
+        jzx_sim_fail(s->stage->sim, "step %u was answered with %s, not %s", s->next_step - 1, jzx_strerror(answer->err),
+                     jzx_strerror(step->err));
     }
 }
 
 static jzx_behavior_result direct(jzx_context *context, void *state, const jzx_message *message)
 {
     show *s = state;
-    world_point("director");
+    jzx__sim_point("director");
     switch (message->tag) {
     case TAG_BEGIN:
         next_timer(s, context);
@@ -123,7 +123,7 @@ static jzx_behavior_result direct(jzx_context *context, void *state, const jzx_m
         take_answer(s, message);
         break;
     default:
-        world_fail(s->stage->world, "the director got the tag %x", message->tag);
+        jzx_sim_fail(s->stage->sim, "the director got the tag %x", message->tag);
     }
     return JZX_BEHAVIOR_OK;
 }
@@ -162,9 +162,9 @@ static void compare_under(stage *s, uint8_t supervisor, uint8_t child)
         if (seen == NULL || expected == NULL || !same(seen, expected)) {
             char seen_text[128];
             char expected_text[128];
-            world_fail(s->world, "record %u under n%u is %s; expected: %s", i, supervisor,
-                       stage_event_text(seen, seen_text, sizeof seen_text),
-                       stage_event_text(expected, expected_text, sizeof expected_text));
+            jzx_sim_fail(s->sim, "record %u under n%u is %s; expected: %s", i, supervisor,
+                         stage_event_text(seen, seen_text, sizeof seen_text),
+                         stage_event_text(expected, expected_text, sizeof expected_text));
             return;
         }
     }
@@ -179,7 +179,7 @@ static void compare(stage *s)
         } else if (s->tree.begin.nodes[i].type == JZX_SUPERVISOR && s->tree.begin.nodes[i].strategy != JZX_DYNAMIC) {
             compare_under(s, i, ORACLE_NONE);
         }
-        world_check(s->world, s->roles[i].alive == 0);
+        JZX_SIM_REQUIRE(s->sim, s->roles[i].alive == 0);
     }
     bool escalated = false;
     for (uint32_t i = 0; i < s->tree.end.event_count; i++) {
@@ -189,8 +189,8 @@ static void compare(stage *s)
     jzx_err expected = escalated || !s->tree.starts ? JZX_ERR_ESCALATED : JZX_OK;
     for (uint32_t i = 0; i < s->loop_count; i++) {
         if (s->results[i] != expected) {
-            world_fail(s->world, "loop %u ended with %s, not %s", i, jzx_strerror(s->results[i]),
-                       jzx_strerror(expected));
+            jzx_sim_fail(s->sim, "loop %u ended with %s, not %s", i, jzx_strerror(s->results[i]),
+                         jzx_strerror(expected));
         }
     }
 }
@@ -213,14 +213,14 @@ static const char *exact(uint64_t seed)
 {
     stage *s = stage_open(seed);
     show director = {.stage = s};
-    if (tree_draw(&s->tree, s->world, s->loop_count)) {
+    if (tree_draw(&s->tree, s->sim, s->loop_count)) {
         stage_begin(s);
         jzx_actor_id id = stage_spawn(s, 0, direct, &director);
         jzx_message begin = jzx_message_empty(TAG_BEGIN);
-        world_check(s->world, jzx_send(jzx_loop_context(s->loops[0]), id, &begin) == JZX_OK);
+        JZX_SIM_REQUIRE(s->sim, jzx_send(jzx_loop_context(s->loops[0]), id, &begin) == JZX_OK);
         if (stage_play(s)) {
             compare(s);
-            world_check(s->world, jzx_runtime_destroy(s->runtime) == JZX_OK);
+            JZX_SIM_REQUIRE(s->sim, jzx_runtime_destroy(s->runtime) == JZX_OK);
         }
     }
     if (getenv("JZX_SEED") != NULL) {

@@ -7,52 +7,52 @@
 
 enum { DEPTH = 4, CHILDREN = 5, NODES = 32, TRIES = 6 };
 
-static uint64_t seconds(sim_world *world, uint32_t least, uint32_t most)
+static uint64_t seconds(jzx_sim *sim, uint32_t least, uint32_t most)
 {
-    return least * TREE_SECOND + world_random(world) % ((most - least) * TREE_SECOND);
+    return least * TREE_SECOND + jzx_sim_random(sim) % ((most - least) * TREE_SECOND);
 }
 
 /* ---- a tree ---- */
 
-static jzx_backoff draw_backoff(sim_world *world)
+static jzx_backoff draw_backoff(jzx_sim *sim)
 {
-    jzx_backoff backoff = {.kind = world_between(world, JZX_BACKOFF_NONE, JZX_BACKOFF_EXPONENTIAL)};
+    jzx_backoff backoff = {.kind = sim_between(sim, JZX_BACKOFF_NONE, JZX_BACKOFF_EXPONENTIAL)};
     if (backoff.kind != JZX_BACKOFF_NONE) {
-        backoff.initial_ns = seconds(world, 3, 20);
-        backoff.max_ns = backoff.initial_ns * world_between(world, 1, 6) + seconds(world, 0, 3);
-        backoff.factor = world_between(world, 1, 3);
+        backoff.initial_ns = seconds(sim, 3, 20);
+        backoff.max_ns = backoff.initial_ns * sim_between(sim, 1, 6) + seconds(sim, 0, 3);
+        backoff.factor = sim_between(sim, 1, 3);
     }
-    backoff.reset_ns = world_chance(world, 512) ? 0 : seconds(world, 20, 200);
+    backoff.reset_ns = sim_chance(sim, 512) ? 0 : seconds(sim, 20, 200);
     return backoff;
 }
 
-static void draw_supervisor(sim_world *world, oracle_node *node)
+static void draw_supervisor(jzx_sim *sim, oracle_node *node)
 {
     static const uint32_t intensities[] = {0, 1, 1, 2, 3, 5, 8, JZX_INTENSITY_UNLIMITED};
     node->type = JZX_SUPERVISOR;
-    node->strategy = (uint8_t)world_between(world, JZX_ONE_FOR_ONE, JZX_DYNAMIC);
-    node->auto_shutdown = (uint8_t)(world_chance(world, 512) ? JZX_AUTO_NEVER : world_between(world, 1, 2));
-    node->intensity = intensities[world_below(world, 8)];
-    node->period_ns = seconds(world, 10, 300);
-    node->for_children = draw_backoff(world);
+    node->strategy = (uint8_t)sim_between(sim, JZX_ONE_FOR_ONE, JZX_DYNAMIC);
+    node->auto_shutdown = (uint8_t)(sim_chance(sim, 512) ? JZX_AUTO_NEVER : sim_between(sim, 1, 2));
+    node->intensity = intensities[sim_below(sim, 8)];
+    node->period_ns = seconds(sim, 10, 300);
+    node->for_children = draw_backoff(sim);
 }
 
-static void draw_child(sim_world *world, oracle_node *node, const oracle_node *parent)
+static void draw_child(jzx_sim *sim, oracle_node *node, const oracle_node *parent)
 {
     static const uint8_t restarts[] = {JZX_PERMANENT, JZX_PERMANENT, JZX_PERMANENT, JZX_TRANSIENT, JZX_TEMPORARY};
-    node->restart = restarts[world_below(world, 5)];
+    node->restart = restarts[sim_below(sim, 5)];
     node->significant = parent->auto_shutdown != JZX_AUTO_NEVER && node->restart != JZX_PERMANENT &&
-                        world_chance(world, 512);
+                        sim_chance(sim, 512);
     node->shutdown_ns = JZX_SHUTDOWN_DEFAULT;
-    if (world_chance(world, 100)) {
+    if (sim_chance(sim, 100)) {
         node->shutdown_ns = JZX_SHUTDOWN_BRUTAL;
-    } else if (node->type == JZX_WORKER && world_chance(world, 60)) {
+    } else if (node->type == JZX_WORKER && sim_chance(sim, 60)) {
         node->deaf = true;
-        node->shutdown_ns = seconds(world, 2, 5);
+        node->shutdown_ns = seconds(sim, 2, 5);
     }
     /* A group has one row of delays, whoever fails: there all children inherit. */
-    if (parent->strategy == JZX_ONE_FOR_ONE && world_chance(world, 300)) {
-        node->backoff = draw_backoff(world);
+    if (parent->strategy == JZX_ONE_FOR_ONE && sim_chance(sim, 300)) {
+        node->backoff = draw_backoff(sim);
     }
 }
 
@@ -66,9 +66,9 @@ static void become_like(oracle_node *node, const oracle_node *first)
 }
 
 /* Adds the children of a supervisor, with all that is below each before the next. */
-static void draw_children(sim_world *world, oracle *o, uint8_t parent, uint32_t depth)
+static void draw_children(jzx_sim *sim, oracle *o, uint8_t parent, uint32_t depth)
 {
-    uint32_t count = world_between(world, depth == 0 ? 1 : 0, CHILDREN);
+    uint32_t count = sim_between(sim, depth == 0 ? 1 : 0, CHILDREN);
     bool added = false;
     const oracle_node *first = NULL;
     for (uint32_t i = 0; i < count && o->node_count < NODES; i++) {
@@ -76,40 +76,40 @@ static void draw_children(sim_world *world, oracle *o, uint8_t parent, uint32_t 
         oracle_node *node = &o->nodes[index];
         node->parent = parent;
         node->added = added;
-        if (depth < DEPTH && o->nodes[parent].strategy != JZX_DYNAMIC && world_chance(world, 320)) {
-            draw_supervisor(world, node);
+        if (depth < DEPTH && o->nodes[parent].strategy != JZX_DYNAMIC && sim_chance(sim, 320)) {
+            draw_supervisor(sim, node);
         }
-        draw_child(world, node, &o->nodes[parent]);
+        draw_child(sim, node, &o->nodes[parent]);
         if (o->nodes[parent].strategy == JZX_DYNAMIC) {
             become_like(node, first);
             first = first == NULL ? node : first;
         }
         if (node->type == JZX_SUPERVISOR) {
-            draw_children(world, o, index, depth + 1);
+            draw_children(sim, o, index, depth + 1);
         }
-        added |= world_chance(world, 200); /* the others come later, if at all */
+        added |= sim_chance(sim, 200); /* the others come later, if at all */
     }
     if (o->nodes[parent].strategy == JZX_DYNAMIC && first == NULL) {
         o->nodes[parent].strategy = JZX_ONE_FOR_ONE; /* no template */
     }
 }
 
-void tree_draw_specs(sim_tree *tree, sim_world *world, uint32_t loops)
+void tree_draw_specs(sim_tree *tree, jzx_sim *sim, uint32_t loops)
 {
     oracle *o = &tree->begin;
     memset(tree, 0, sizeof *tree);
     o->node_count = 1;
     o->nodes[0].parent = ORACLE_NONE;
-    draw_supervisor(world, &o->nodes[0]);
+    draw_supervisor(sim, &o->nodes[0]);
     o->nodes[0].intensity += o->nodes[0].intensity < 8 ? 2 : 0; /* scripts shall not all end soon */
     o->nodes[0].shutdown_ns = JZX_SHUTDOWN_DEFAULT;
-    draw_children(world, o, 0, 0);
+    draw_children(sim, o, 0, 0);
     for (uint8_t i = 0; i < o->node_count; i++) {
         o->nodes[i].due_ns = JZX_FOREVER;
-        o->nodes[i].failing = o->nodes[i].type == JZX_WORKER && world_chance(world, 8);
-        tree->traps[i] = o->nodes[i].type == JZX_WORKER && (o->nodes[i].deaf || world_chance(world, 512));
-        tree->placement[i] = (uint8_t)(world_chance(world, 512) ? JZX_PLACE_HERE : JZX_PLACE_LOOP);
-        tree->place_loop[i] = (uint8_t)world_below(world, loops);
+        o->nodes[i].failing = o->nodes[i].type == JZX_WORKER && sim_chance(sim, 8);
+        tree->traps[i] = o->nodes[i].type == JZX_WORKER && (o->nodes[i].deaf || sim_chance(sim, 512));
+        tree->placement[i] = (uint8_t)(sim_chance(sim, 512) ? JZX_PLACE_HERE : JZX_PLACE_LOOP);
+        tree->place_loop[i] = (uint8_t)sim_below(sim, loops);
         (void)snprintf(tree->names[i], sizeof tree->names[i], "n%u", i);
     }
 }
@@ -139,22 +139,22 @@ static bool fits(const oracle *o, const tree_step *step)
     }
 }
 
-static bool draw_step(sim_world *world, const oracle *o, tree_step *step)
+static bool draw_step(jzx_sim *sim, const oracle *o, tree_step *step)
 {
     static const uint8_t actions[] = {TREE_NOTHING, TREE_END, TREE_END,       TREE_END,     TREE_END,    TREE_END,
                                       TREE_END,     TREE_END, TREE_TERMINATE, TREE_RESTART, TREE_DELETE, TREE_ADD};
     static const uint8_t kinds[] = {JZX_EXIT_NORMAL, JZX_EXIT_SHUTDOWN, JZX_EXIT_FAIL,
                                     JZX_EXIT_FAIL,   JZX_EXIT_FAIL,     JZX_EXIT_KILLED};
-    step->at_ns = o->now_ns + seconds(world, 1, world_chance(world, 800) ? 10 : 400);
+    step->at_ns = o->now_ns + seconds(sim, 1, sim_chance(sim, 800) ? 10 : 400);
     for (int i = 0; i < 20; i++) {
-        step->action = actions[world_below(world, sizeof actions)];
-        step->kind = kinds[world_below(world, sizeof kinds)];
-        step->node = (uint8_t)world_below(world, o->node_count);
+        step->action = actions[sim_below(sim, sizeof actions)];
+        step->kind = kinds[sim_below(sim, sizeof kinds)];
+        step->node = (uint8_t)sim_below(sim, o->node_count);
         step->spoiled = ORACLE_NONE;
         step->failing = 0;
-        if (world_chance(world, 400)) {
-            step->spoiled = (uint8_t)world_below(world, o->node_count);
-            step->failing = world_between(world, 0, world_chance(world, 800) ? 2 : 12);
+        if (sim_chance(sim, 400)) {
+            step->spoiled = (uint8_t)sim_below(sim, o->node_count);
+            step->failing = sim_between(sim, 0, sim_chance(sim, 800) ? 2 : 12);
         }
         bool spoils = step->spoiled == ORACLE_NONE || o->nodes[step->spoiled].type == JZX_WORKER;
         if (spoils && fits(o, step)) {
@@ -210,13 +210,13 @@ static bool play_end(sim_tree *tree, uint64_t at_ns)
 }
 
 /* Draws until there is one that is clear; nothing has happened when there is none. */
-static bool add_step(sim_tree *tree, sim_world *world)
+static bool add_step(sim_tree *tree, jzx_sim *sim)
 {
     oracle *o = &tree->end;
     oracle before = *o;
     for (int i = 0; i < TRIES; i++) {
         tree_step *step = &tree->steps[tree->step_count];
-        if (draw_step(world, o, step) && play_step(o, step)) {
+        if (draw_step(sim, o, step) && play_step(o, step)) {
             tree->step_count++;
             return true;
         }
@@ -225,11 +225,11 @@ static bool add_step(sim_tree *tree, sim_world *world)
     return false;
 }
 
-static bool add_end(sim_tree *tree, sim_world *world)
+static bool add_end(sim_tree *tree, jzx_sim *sim)
 {
     oracle before = tree->end;
     for (int i = 0; i < 10 * TRIES; i++) {
-        if (play_end(tree, before.now_ns + seconds(world, 1, 60))) {
+        if (play_end(tree, before.now_ns + seconds(sim, 1, 60))) {
             return true;
         }
         tree->end = before;
@@ -237,17 +237,17 @@ static bool add_end(sim_tree *tree, sim_world *world)
     return false;
 }
 
-bool tree_draw(sim_tree *tree, sim_world *world, uint32_t loops)
+bool tree_draw(sim_tree *tree, jzx_sim *sim, uint32_t loops)
 {
-    tree_draw_specs(tree, world, loops);
+    tree_draw_specs(tree, sim, loops);
     tree->begin.margin_ns = TREE_MARGIN_NS;
     tree->end = tree->begin;
     tree->end.events = malloc(ORACLE_EVENTS * sizeof *tree->end.events);
     tree->starts = oracle_start(&tree->end);
-    uint32_t wanted = world_between(world, 1, TREE_STEPS);
-    while (tree->starts && !oracle_over(&tree->end) && tree->step_count < wanted && add_step(tree, world)) {
+    uint32_t wanted = sim_between(sim, 1, TREE_STEPS);
+    while (tree->starts && !oracle_over(&tree->end) && tree->step_count < wanted && add_step(tree, sim)) {
     }
-    return add_end(tree, world);
+    return add_end(tree, sim);
 }
 
 void tree_free(sim_tree *tree)

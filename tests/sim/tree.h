@@ -9,7 +9,7 @@
 #define TESTS_TREE_H
 
 #include "tests/support/oracle.h"
-#include "tests/support/world.h"
+#include "tests/sim/lot.h"
 
 enum { TREE_STEPS = 40 };
 #define TREE_SECOND 1000000000ull
@@ -50,8 +50,8 @@ typedef struct sim_tree {
 } sim_tree;
 
 /* `loops`: of the runtime. False, which is rare: no end was found that is clear. */
-void tree_draw_specs(sim_tree *tree, sim_world *world, uint32_t loops); /* a tree without a script */
-bool tree_draw(sim_tree *tree, sim_world *world, uint32_t loops);
+void tree_draw_specs(sim_tree *tree, jzx_sim *sim, uint32_t loops); /* a tree without a script */
+bool tree_draw(sim_tree *tree, jzx_sim *sim, uint32_t loops);
 void tree_free(sim_tree *tree);
 void tree_print(const sim_tree *tree); /* to stderr */
 

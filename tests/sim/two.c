@@ -5,12 +5,7 @@
 void two_open(sim_two *two, uint64_t seed)
 {
     memset(two, 0, sizeof *two);
-    two->world = world_create(seed);
-    two->kernel = fake_create(two->world, NULL, NULL);
-    *fake_faults_of(two->kernel) = (fake_faults){.entries_max = 8};
-    world_pace_of(two->world)->switches = 1024;
-    world_pace_of(two->world)->freezes = 0;
-    world_pace_of(two->world)->tick_max_ns = 200;
+    two->sim = sim_open_calm(seed);
     jzx_config config;
     jzx_config_init(&config);
     config.lane_blocks = 2;
@@ -18,7 +13,7 @@ void two_open(sim_two *two, uint64_t seed)
     config.cells = 2048;
     config.mailbox_cap = 64;
     config.actors_max = 16;
-    cr_assert_eq(fake_runtime_create(two->kernel, &config, &two->runtime), JZX_OK);
+    cr_assert_eq(jzx_runtime_create(&config, &two->runtime), JZX_OK);
     for (int i = 0; i < 2; i++) {
         cr_assert_eq(jzx_loop_create(two->runtime, NULL, &two->loops[i]), JZX_OK);
     }
@@ -38,7 +33,7 @@ static void run_1(void *argument)
 
 void two_run(sim_two *two, uint32_t loop)
 {
-    world_start(two->world, loop == 0 ? "loop 0" : "loop 1", loop == 0 ? run_0 : run_1, two);
+    (void)jzx_sim_thread(two->sim, loop == 0 ? "loop 0" : "loop 1", loop == 0 ? run_0 : run_1, two);
 }
 
 jzx_actor_id two_spawn(sim_two *two, uint32_t loop, jzx_behavior_fn behavior, void *state)
@@ -54,11 +49,11 @@ jzx_actor_id two_spawn(sim_two *two, uint32_t loop, jzx_behavior_fn behavior, vo
 
 void two_close(sim_two *two)
 {
-    bool well = world_run(two->world);
-    cr_assert(well, "seed %llu: %s", (unsigned long long)world_seed(two->world), world_failure(two->world));
+    bool well = jzx_sim_run(two->sim) == JZX_OK;
+    cr_assert(well, "seed %llu: %s", (unsigned long long)jzx_sim_seed(two->sim), jzx_sim_failure(two->sim));
     cr_assert_eq(two->results[0], JZX_OK);
     cr_assert_eq(two->results[1], JZX_OK);
     cr_assert_eq(jzx_runtime_destroy(two->runtime), JZX_OK);
-    fake_destroy(two->kernel);
-    world_destroy(two->world);
+    cr_assert_eq(jzx_sim_check_end(two->sim), JZX_OK, "%s", jzx_sim_failure(two->sim));
+    (void)jzx_sim_destroy(two->sim);
 }

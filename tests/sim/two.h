@@ -4,12 +4,10 @@
 
 #include <jzx/jzx.h>
 
-#include "tests/support/fake.h"
-#include "tests/support/world.h"
+#include "tests/sim/lot.h"
 
 typedef struct sim_two {
-    sim_world *world;
-    fake_kernel *kernel;
+    jzx_sim *sim;
     jzx_runtime *runtime;
     jzx_loop *loops[2];
     jzx_err results[2];

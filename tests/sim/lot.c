@@ -1,0 +1,100 @@
+/* lot: see lot.h. */
+#include "tests/sim/lot.h"
+
+#include <criterion/criterion.h>
+
+bool sim_chance(jzx_sim *sim, uint32_t of_1024)
+{
+    return jzx_sim_between(sim, 0, 1023) < of_1024;
+}
+
+uint32_t sim_below(jzx_sim *sim, uint32_t limit)
+{
+    return limit == 0 ? 0 : (uint32_t)jzx_sim_between(sim, 0, limit - 1);
+}
+
+uint32_t sim_between(jzx_sim *sim, uint32_t least, uint32_t most)
+{
+    return (uint32_t)jzx_sim_between(sim, least, most);
+}
+
+static void rate(jzx_sim *sim, jzx_sim_fault fault, uint32_t most_of_1024)
+{
+    sim->faults.rates[fault] = sim_below(sim, most_of_1024) * 64;
+}
+
+jzx_sim *sim_open(uint64_t seed)
+{
+    static const uint32_t entries[] = {1, 2, 3, 8, 64};
+    static const uint64_t ticks[] = {20, 200, 2000};
+    jzx_sim *sim;
+    cr_assert_eq(jzx_sim_create(seed, NULL, &sim), JZX_OK);
+    sim->config.tick_max_ns = ticks[sim_below(sim, 3)];
+    sim->config.ring_entries_max = entries[sim_below(sim, 5)];
+    if (sim_below(sim, 3) != 0) {
+        rate(sim, JZX_SIM_SUBMIT_PART, 300);
+        rate(sim, JZX_SIM_WOKEN_EARLY, 100);
+        rate(sim, JZX_SIM_LATE, 300);
+        rate(sim, JZX_SIM_DOORBELL, 200);
+        rate(sim, JZX_SIM_MULTISHOT_END, 64);
+        rate(sim, JZX_SIM_SQ_FULL, 100);
+        rate(sim, JZX_SIM_CQ_OVERFLOW, 100);
+        rate(sim, JZX_SIM_ENTER_EAGAIN, 100);
+        rate(sim, JZX_SIM_ENTER_EBUSY, 100);
+        rate(sim, JZX_SIM_ENTER_EINTR, 100);
+    }
+    return sim;
+}
+
+jzx_sim *sim_open_calm(uint64_t seed)
+{
+    jzx_sim_config config;
+    jzx_sim *sim;
+    jzx_sim_config_init(&config);
+    config.switches = 1024;
+    config.tick_max_ns = 200;
+    config.ring_entries_max = 8;
+    cr_assert_eq(jzx_sim_create(seed, &config, &sim), JZX_OK);
+    return sim;
+}
+
+bool sim_ring_quiet(const jzx_sim *sim, uint32_t loop)
+{
+    const jzx__sim_ring *ring = sim->rings[loop];
+    return ring->sq_head == ring->sq_tail && ring->cq_head == ring->cq_tail && ring->work.count == 0 &&
+           ring->overflow.count == 0;
+}
+
+bool sim_ring_asleep(const jzx_sim *sim, uint32_t loop)
+{
+    return sim->rings[loop]->asleep;
+}
+
+bool sim_ring_lost(const jzx_sim *sim, uint32_t loop)
+{
+    return sim->rings[loop]->lost || sim->rings[loop]->broken;
+}
+
+uint64_t sim_ring_wakes(const jzx_sim *sim, uint32_t loop)
+{
+    return sim->rings[loop]->wakes;
+}
+
+typedef struct edge {
+    const jzx_sim *sim;
+    int fd;
+    uint64_t seen;
+} edge;
+
+static bool written(void *context)
+{
+    const edge *waits = context;
+    return jzx__sim_event_writes(waits->sim, waits->fd) != waits->seen;
+}
+
+void sim_host_wait_edge(jzx_sim *sim, int fd, uint64_t *seen)
+{
+    edge waits = {sim, fd, *seen};
+    (void)jzx__sim_wait(sim, written, &waits, JZX_FOREVER);
+    *seen = jzx__sim_event_writes(sim, fd);
+}
