@@ -230,7 +230,7 @@ static _Noreturn void work(const jzx_sim_search *search, jzx__sim_plan plan, uin
 {
     for (uint64_t i = 0; i < count; i++, plan.seed += step) {
         if (i > 0) {
-            (void)ftruncate(self->said, 0);
+            (void)!ftruncate(self->said, 0);
             limit_cpu(search->run_limit_s);
         }
         run_plain(search, &plan, self->run);
