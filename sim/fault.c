@@ -118,6 +118,16 @@ bool jzx__sim_chance(jzx_sim *sim, jzx__sim_stream stream, uint32_t of_1024)
     return jzx__sim_draw(sim, stream) >> 54 < of_1024;
 }
 
+uint64_t jzx_sim_random(jzx_sim *sim)
+{
+    return sim == NULL ? 0 : jzx__sim_draw(sim, JZX__SIM_STREAM_USER);
+}
+
+uint64_t jzx_sim_between(jzx_sim *sim, uint64_t least, uint64_t most)
+{
+    return sim == NULL || least > most ? least : jzx__sim_between(sim, JZX__SIM_STREAM_USER, least, most);
+}
+
 /* ---- life ---- */
 
 /* Half of the kinds have none, the others rather few than many: some mistakes show only when little goes wrong. */

@@ -46,11 +46,13 @@ typedef struct jzx__sim_record {
     jzx__sim_hit hits[JZX__SIM_HITS_MAX];
 } jzx__sim_record;
 
-/* What to do instead of drawing. */
+/* What a run does instead of drawing. */
 typedef struct jzx__sim_plan {
+    uint64_t seed;
     uint64_t kinds;     /* bit f: kind f happens, as its rate says; without a list */
     bool listed;        /* exactly `hits`, whatever the rates say */
-    jzx__sim_hit *hits; /* sorted by fault, then by occasion; who made the plan owns them */
+    uint32_t switches;  /* or JZX_SIM_DRAWN: as configured. Who creates the machine configures it so. */
+    jzx__sim_hit *hits; /* sorted by fault, then by occasion; from malloc, the plan's */
     uint32_t hit_count;
     uint32_t size_count;
     jzx__sim_size sizes[JZX__SIM_SIZES_MAX];
