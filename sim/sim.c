@@ -382,18 +382,6 @@ jzx_allocator jzx_sim_allocator(jzx_sim *sim)
     return (jzx_allocator){take, give, sim};
 }
 
-/* ---- choices ---- */
-
-uint64_t jzx_sim_random(jzx_sim *sim)
-{
-    return jzx__sim_draw(sim, JZX__SIM_STREAM_USER);
-}
-
-uint64_t jzx_sim_between(jzx_sim *sim, uint64_t least, uint64_t most)
-{
-    return jzx__sim_between(sim, JZX__SIM_STREAM_USER, least, most);
-}
-
 /* ---- checks ---- */
 
 jzx_err jzx_sim_check(jzx_sim *sim, const char *name, bool (*holds)(jzx_sim *sim, void *argument), void *argument)

@@ -439,6 +439,9 @@ const char *cast_play(uint64_t seed, const cast_knobs *knobs, uint64_t *digest)
     run(play);
     const char *wrong = jzx_sim_failure(play->sim);
     if (wrong != NULL) {
+        if (getenv("JZX_TRACE") != NULL) {
+            fputs(jzx_sim_trace_text(play->sim), stderr);
+        }
         (void)snprintf(failure, sizeof failure, "%s", wrong);
         return failure; /* what it holds stays as it is: threads stopped half-way */
     }

@@ -28,7 +28,10 @@ jzx_sim *sim_open(uint64_t seed)
     static const uint32_t entries[] = {1, 2, 3, 8, 64};
     static const uint64_t ticks[] = {20, 200, 2000};
     jzx_sim *sim;
-    cr_assert_eq(jzx_sim_create(seed, NULL, &sim), JZX_OK);
+    jzx_sim_config config;
+    jzx_sim_config_init(&config);
+    config.trace_max = getenv("JZX_TRACE") != NULL ? 64u << 20 : 0;
+    cr_assert_eq(jzx_sim_create(seed, &config, &sim), JZX_OK);
     sim->config.tick_max_ns = ticks[sim_below(sim, 3)];
     sim->config.ring_entries_max = entries[sim_below(sim, 5)];
     if (sim_below(sim, 3) != 0) {
