@@ -5,6 +5,7 @@
  * memory that the parent sees; its error output goes to a file in memory, which tells why when it crashes. CPU time is
  * limited by a profiling timer, which kills.
  */
+#include "sim/machine.h"
 #include "sim/search.h"
 
 #include <errno.h>
@@ -88,11 +89,17 @@ static jzx_sim *make(const jzx_sim_search *search, const jzx__sim_plan *plan, jz
     return sim;
 }
 
+/* A failure outside of the machine's threads ends the scenario too: nothing that failed may be used. */
 static void play(const jzx_sim_search *search, jzx_sim *sim, jzx__sim_run *run)
 {
     uint64_t begin_ns = run->loop_ns;
-    search->scenario(sim, search->argument);
-    (void)jzx_sim_check_end(sim);
+    jmp_buf escape;
+    sim->world.escape = &escape;
+    if (_setjmp(escape) == 0) {
+        search->scenario(sim, search->argument);
+        (void)jzx_sim_check_end(sim);
+    }
+    sim->world.escape = NULL;
     run_ends(run, sim);
     run->loop_ns -= begin_ns;
 }

@@ -62,6 +62,26 @@ static void exits(jzx_sim *sim, void *argument)
     }
 }
 
+static void fails_outside(jzx_sim *sim, void *argument)
+{
+    JZX_SIM_REQUIRE(sim, argument != NULL);
+    _exit(1);
+}
+
+static void fails_an_assertion(jzx_sim *sim, void *argument)
+{
+    (void)sim;
+    JZX_ASSERT(argument != NULL);
+    _exit(1);
+}
+
+static void leaves_memory(jzx_sim *sim, void *argument)
+{
+    (void)argument;
+    jzx_allocator allocator = jzx_sim_allocator(sim);
+    (void)allocator.alloc(allocator.context, 24, 8);
+}
+
 static void nothing(jzx_sim *sim, void *argument)
 {
     (void)sim;
@@ -220,6 +240,26 @@ Test(explore, exit_is_a_failure_of_its_seed, .timeout = 60)
     cr_assert(outcome.failed);
     cr_expect_eq(outcome.seed, 4);
     cr_expect_str_eq(outcome.failure, "the process was ended with status 7");
+}
+
+Test(explore, failure_outside_of_threads_ends_the_scenario, .timeout = 60)
+{
+    jzx_sim_search search = search_of("outside", fails_outside);
+    jzx_sim_outcome outcome = explore(&search);
+    cr_assert(outcome.failed);
+    cr_expect_not_null(strstr(outcome.failure, "not so: argument != "), "%s", outcome.failure);
+    search.scenario = fails_an_assertion;
+    outcome = explore(&search);
+    cr_assert(outcome.failed);
+    cr_expect_not_null(strstr(outcome.failure, "assertion failed: argument != "), "%s", outcome.failure);
+}
+
+Test(explore, what_is_left_at_the_end_is_a_failure, .timeout = 60)
+{
+    jzx_sim_search search = search_of("left", leaves_memory);
+    jzx_sim_outcome outcome = explore(&search);
+    cr_assert(outcome.failed);
+    cr_expect_str_eq(outcome.failure, "at the end 24 bytes in 1 blocks were not freed");
 }
 
 static void leaves_a_count(jzx_sim *sim, void *argument)
