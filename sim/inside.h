@@ -82,8 +82,11 @@ jzx__sim_fds *jzx__sim_fds_of(const jzx_sim *sim); /* sim.c */
 int jzx__sim_fd_open(jzx_sim *sim, jzx__sim_fd_kind kind, void *object);
 void *jzx__sim_fd_find(const jzx_sim *sim, int fd, jzx__sim_fd_kind kind); /* NULL: not open, or of another kind */
 jzx__sim_fd_kind jzx__sim_fd_kind_of(const jzx_sim *sim, int fd);          /* FREE also for a real descriptor */
-void jzx__sim_fd_drop(jzx_sim *sim, int fd); /* its number is free; the object is the caller's */
-uint32_t jzx__sim_fd_count(const jzx_sim *sim);
+void jzx__sim_fd_drop(jzx_sim *sim, int fd);    /* its number is free; the object is the caller's */
+uint32_t jzx__sim_fd_count(const jzx_sim *sim); /* of jzx_sim_file_open() too */
+/* What was fed to files and is due now arrives; net.c asks. */
+bool jzx__sim_files_step(jzx_sim *sim);
+uint64_t jzx__sim_files_next_ns(const jzx_sim *sim);
 
 const jzx_sim_config *jzx__sim_config_of(const jzx_sim *sim); /* sim.c */
 void jzx__sim_fd_touched(jzx_sim *sim, int fd); /* uring.c: what waits for the descriptor has to look again */

@@ -270,9 +270,13 @@ JZX_API jzx_err jzx_sim_peer_reset(jzx_sim_peer *peer);              /* RST: gon
  * Returns: JZX_OK with *fd; JZX_ERR_INVALID_ARG; JZX_ERR_FD_LIMIT; JZX_ERR_LIMIT (64 at one time)
  */
 JZX_API jzx_err jzx_sim_file_open(jzx_sim *sim, int *fd);
-JZX_API jzx_err jzx_sim_file_feed(jzx_sim *sim, int fd, const void *data, size_t size);         /* copied */
-JZX_API jzx_err jzx_sim_file_take(jzx_sim *sim, int fd, void *data, size_t room, size_t *size); /* what was written */
-JZX_API jzx_err jzx_sim_file_end(jzx_sim *sim, int fd); /* end of file behind what was fed; JZX_IO_HANGUP */
+/** Copied. Returns: JZX_OK; JZX_ERR_NOT_FOUND (no such descriptor, or it was closed); JZX_ERR_INVALID_ARG (also after
+ *  jzx_sim_file_end()) */
+JZX_API jzx_err jzx_sim_file_feed(jzx_sim *sim, int fd, const void *data, size_t size);
+/** What actors wrote, up to `room` bytes of it. Returns: JZX_OK with *size, which may be 0; JZX_ERR_NOT_FOUND; INVALID_ARG */
+JZX_API jzx_err jzx_sim_file_take(jzx_sim *sim, int fd, void *data, size_t room, size_t *size);
+/** End of file behind what was fed: JZX_IO_HANGUP. Returns: JZX_OK; JZX_ERR_NOT_FOUND; JZX_ERR_INVALID_ARG */
+JZX_API jzx_err jzx_sim_file_end(jzx_sim *sim, int fd);
 
 /* ---- searching ---- */
 
