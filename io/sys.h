@@ -118,7 +118,7 @@ int jzx__sim_register_buf_ring(struct io_uring *ring, struct io_uring_buf_reg *w
 int jzx__sim_register_eventfd(struct io_uring *ring, int fd);
 int jzx__sim_unregister_eventfd(struct io_uring *ring);
 
-#ifndef JZX__SIM_INSIDE_H /* the simulator itself means the real ones */
+#ifndef JZX__SYS_REAL /* the simulator itself, and its tests, mean the real ones */
 
 #define clock_gettime(clock, time) jzx__sim_clock_gettime(clock, time)
 #define getrandom(bits, size, flags) jzx__sim_getrandom(bits, size, flags)

@@ -5,8 +5,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "io/sys.h"
-
 enum {
     CHECK_MOST = 32,       /* messages between two looks at the clock */
     CHECK_NS = 1000,       /* and the time, while that leaves one message: a look costs a fortieth of it */

@@ -13,6 +13,7 @@
 #define JZX__LOOP_H
 
 #include "io/backend.h"
+#include "io/sys.h"
 #include "io/tcp.h"
 #include "sched/cell.h"
 #include "sched/child.h"

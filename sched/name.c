@@ -4,8 +4,6 @@
 #include <sched.h>
 #include <string.h>
 
-#include "io/sys.h"
-
 enum { LOOKS_BEFORE_YIELD = 64, NO_PLACE = UINT32_MAX };
 
 /* ---- the table ---- */

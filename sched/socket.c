@@ -18,8 +18,6 @@
 #include <jzx/io.h>
 #include <jzx/net.h>
 
-#include "io/sys.h"
-
 /* The first byte of user_data says which table and operation; the rest is the number without its loop. */
 enum { USER_SOCKET = 0x10, USER_WATCH_POLL = 0x20, USER_WATCH_CANCEL = 0x21 };
 

@@ -15,6 +15,10 @@
 #ifndef JZX__SIM_INSIDE_H
 #define JZX__SIM_INSIDE_H
 
+#ifndef JZX__SYS_REAL
+#define JZX__SYS_REAL /* io/sys.h */
+#endif
+
 #include <jzx/sim.h>
 #include <stdarg.h>
 #include <sys/socket.h>

@@ -1,8 +1,6 @@
 /* config: defaults, ranges and what a configuration can take at most. Pure: touches no runtime. */
 #include "src/internal.h"
 
-#include "io/sys.h"
-
 static void *default_alloc(void *context, size_t size, size_t align)
 {
     (void)context;

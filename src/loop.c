@@ -5,8 +5,6 @@
 
 #include "src/internal.h"
 
-#include "io/sys.h"
-
 /* Both words are written by who runs the loop; others ask only to say which mistake their call is. */
 static bool is_running(const jzx_loop *loop)
 {

@@ -2,8 +2,6 @@
 #include "sched/mailbox.h"
 #include "src/internal.h"
 
-#include "io/sys.h"
-
 /* Outside of a turn: the loop may have to be told. */
 static jzx_err send_from_host(jzx_context *context, jzx_actor_id to, const jzx_message *message)
 {

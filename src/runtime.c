@@ -9,8 +9,6 @@
 
 #include "src/internal.h"
 
-#include "io/sys.h"
-
 /* ---- the shared segment ---- */
 
 static int open_segment(const jzx_config *config)

@@ -63,13 +63,30 @@ needed=$(readelf -d "$library" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | sort |
 same "what the library needs" "libc.so.6 liburing.so.2 " "$needed"
 
 # Exported is what the headers declare, neither less nor more.
-cat "$source"/include/jzx/*.h | grep -v '^#' | tr '\n' ' ' | grep -o 'JZX_API [^;(]*(' | sed 's/.*[ *]\(jzx_[a-z0-9_]*\)(/\1/' | sort \
-    >"$dir/declared"
-readelf -W --dyn-syms "$library" | awk '$7 != "UND" && $5 == "GLOBAL" && $4 == "FUNC" { sub(/@.*/, "", $8); print $8 }' |
-    sort >"$dir/exported"
-[ -s "$dir/declared" ] || fail "found no declarations"
-diff "$dir/declared" "$dir/exported" >"$dir/difference" ||
-    fail "declared (<) and exported (>) differ: $(cat "$dir/difference")"
-others=$(readelf -W --dyn-syms "$library" |
-    awk '$7 != "UND" && $5 != "LOCAL" && $4 != "FUNC" && $8 !~ /^(Name|JZX_0(@.*)?)?$/ { print $8 }')
-same "exported data" "" "$others"
+#
+# exports LIBRARY HEADER...
+exports() {
+    so=$1
+    shift
+    cat "$@" | grep -v '^#' | tr '\n' ' ' | grep -o 'JZX_API [^;(]*(' | sed 's/.*[ *]\(jzx_[a-z0-9_]*\)(/\1/' | sort \
+        >"$dir/declared"
+    readelf -W --dyn-syms "$so" | awk '$7 != "UND" && $5 == "GLOBAL" && $4 == "FUNC" { sub(/@.*/, "", $8); print $8 }' |
+        sort >"$dir/exported"
+    [ -s "$dir/declared" ] || fail "found no declarations"
+    diff "$dir/declared" "$dir/exported" >"$dir/difference" ||
+        fail "$so: declared (<) and exported (>) differ: $(cat "$dir/difference")"
+    others=$(readelf -W --dyn-syms "$so" |
+        awk '$7 != "UND" && $5 != "LOCAL" && $4 != "FUNC" && $8 !~ /^(Name|JZX_0(@.*)?)?$/ { print $8 }')
+    same "exported data" "" "$others"
+}
+
+find "$source/include/jzx" -name '*.h' ! -name sim.h >"$dir/headers"
+# shellcheck disable=SC2046
+exports "$library" $(cat "$dir/headers")
+exports "${library%/*}/libjzx-sim.so" "$source"/include/jzx/*.h
+
+# ---- the simulator: the same, by another name ----
+sim_libs=$(pkg-config --libs jzx-sim)
+# shellcheck disable=SC2086
+${CC:-cc} -std=c11 -Wall -Wextra -Werror "$source/tests/package/user_sim.c" $cflags $sim_libs -o "$dir/user-sim"
+same "what the simulated program prints" "tag 7 at 3601000000000 ns" "$(LD_LIBRARY_PATH=${library%/*} "$dir/user-sim")"

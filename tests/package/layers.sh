@@ -43,15 +43,15 @@ only() {
 forbid io '^(sched|src)/' "io calls nothing above it"
 forbid sched '^src/' "sched calls nothing above it"
 forbid src '^io/' "src reaches io through sched only"
-forbid io '^(tests|bench|examples|tools)/' "the library does not know its users"
-forbid sched '^(tests|bench|examples|tools)/' "the library does not know its users"
-forbid src '^(tests|bench|examples|tools)/' "the library does not know its users"
+forbid io '^(tests|bench|examples|tools|sim)/' "the library does not know its users"
+forbid sched '^(tests|bench|examples|tools|sim)/' "the library does not know its users"
+forbid src '^(tests|bench|examples|tools|sim)/' "the library does not know its users"
 forbid include/jzx '^(io|sched|src|liburing|ck)' "public headers show nothing of the inside"
-only '^liburing' io/probe.c io/uring.c
+only '^liburing' io/probe.c io/sys.h io/uring.c
 only '^ck' sched/inbox.h sched/lane.h
 
 # Programs for users see public headers alone.
-includes examples/*.[ch] examples/*/*.[ch] tools/*.[ch] | awk '$2 ~ /^(io|sched|src)\// { print $1 " includes " $2 }' \
+includes examples/*.[ch] examples/*/*.[ch] tools/*.[ch] | awk '$2 ~ /^(io|sched|src|sim)\// { print $1 " includes " $2 }' \
     >"$dir/found"
 [ ! -s "$dir/found" ] || bad "examples and tools use public headers only: $(cat "$dir/found")"
 
