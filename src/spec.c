@@ -128,14 +128,14 @@ static uint32_t first_duplicate(const checker *check, const jzx_child_spec *chil
     while (places < 2 * (size_t)count) {
         places *= 2;
     }
-    uint32_t *many = allocator->alloc(allocator->context, places * sizeof *many, _Alignof(uint32_t));
+    uint32_t *many = allocator->alloc(allocator->context, places * sizeof *many, _Alignof(void *));
     if (many == NULL) {
         return duplicate_in(&set, BATCH, count);
     }
     set.places = many;
     set.mask = places - 1;
     uint32_t first = duplicate_in(&set, count, count);
-    allocator->free(allocator->context, many, places * sizeof *many, _Alignof(uint32_t));
+    allocator->free(allocator->context, many, places * sizeof *many, _Alignof(void *));
     return first;
 }
 
@@ -337,10 +337,10 @@ static jzx_spec_fault check_supervisor(checker *check, const jzx_supervisor_spec
     if (spec->struct_size != sizeof *spec) {
         return JZX_SPEC_STRUCT_SIZE;
     }
-    if (depth > JZX_TREE_DEPTH_MAX) {
-        return JZX_SPEC_DEPTH;
-    }
     jzx_spec_fault fault = check_flags(spec);
+    if (fault == JZX_SPEC_OK && depth > JZX_TREE_DEPTH_MAX) {
+        fault = JZX_SPEC_DEPTH;
+    }
     return fault == JZX_SPEC_OK ? check_children(check, spec, depth) : fault;
 }
 

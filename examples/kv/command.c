@@ -771,7 +771,8 @@ static const struct command *find(struct kv_bytes name)
         uint64_t word;
         memcpy(&word, commands[at].name, sizeof word);
         if (word == wanted) {
-            return name.size != 0 ? &commands[at] : NULL;
+            /* The padding is no part of the name. */
+            return strnlen(commands[at].name, sizeof upper) == name.size ? &commands[at] : NULL;
         }
     }
     return NULL;

@@ -197,10 +197,10 @@ static const uint8_t *quoted(const uint8_t *at, const uint8_t *end, uint8_t quot
     return NULL;
 }
 
-/* Reads one word at `at`; it ends at a blank outside of quotes. */
+/* Reads one word at `at`; it ends at a blank outside of quotes. To Redis '\v' and '\f' are blanks only where none is read. */
 static const uint8_t *word(const uint8_t *at, const uint8_t *end, uint8_t **to)
 {
-    while (at != NULL && at < end && !blank(*at)) {
+    while (at < end && (!blank(*at) || *at == '\v' || *at == '\f')) {
         if (*at == '"' || *at == '\'') {
             return quoted(at + 1, end, *at, to);
         }

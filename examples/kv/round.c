@@ -163,10 +163,13 @@ bool kv_round_lose_request(struct kv_round *round, uint64_t ref)
 /* The bytes of the next `count` replies of a batch. */
 static struct kv_bytes take_replies(struct kv_batch *batch, uint32_t count)
 {
-    struct kv_bytes bytes = {batch->out.data + batch->out_at, 0};
+    struct kv_bytes bytes = {batch->out.data, 0};
     if (count != 0) {
         batch->told += count;
         bytes.size = kv_batch_ends(batch)[batch->told - 1] - batch->out_at;
+    }
+    if (bytes.size != 0) { /* else there may be nothing to point into */
+        bytes.data += batch->out_at;
         batch->out_at += bytes.size;
     }
     return bytes;

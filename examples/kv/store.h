@@ -88,10 +88,10 @@ static inline void store_prefetch_bucket(const struct store *store, uint64_t has
 
 static inline void store_prefetch_entry(const struct store *store, uint64_t hash)
 {
-    const struct store_entry *entry = store->now.buckets[hash & store->now.mask];
-    __builtin_prefetch(entry); /* NULL does no harm */
-    __builtin_prefetch((const uint8_t *)entry + 64);
-    __builtin_prefetch((const uint8_t *)entry + 127); /* entries do not begin at the start of a line */
+    uintptr_t entry = (uintptr_t)store->now.buckets[hash & store->now.mask];
+    __builtin_prefetch((const void *)entry); /* NULL does no harm */
+    __builtin_prefetch((const void *)(entry + 64));
+    __builtin_prefetch((const void *)(entry + 127)); /* entries do not begin at the start of a line */
 }
 
 static inline struct kv_bytes store_value(const struct store_entry *entry)

@@ -15,7 +15,7 @@ struct dump {
 
 static void print_point(const struct point *point)
 {
-    printf("%s %" PRId64 " %.17g\n", point->series, point->time, point->value);
+    printf("%.*s %" PRId64 " %.17g\n", SERIES_MAX, point->series, point->time, point->value);
 }
 
 static bool print_logged(void *context, const struct point *point)

@@ -8,20 +8,22 @@
 enum { LINE_MAX_BYTES = 48 }; /* a time and a value */
 
 /* From each place at most the first RANGE_MAX of the range: the first RANGE_MAX of all are among these. */
-static bool take_segment(struct memory *found, const struct segment *segment, const struct file_view *index,
-                         const struct tsdb_query *query)
+static enum tsdb_status take_segment(struct memory *found, const struct segment *segment, const struct file_view *index,
+                                     const struct tsdb_query *query)
 {
     uint64_t begin;
     uint64_t end;
-    segment_find_series(segment, index, query->series, &begin, &end);
+    if (!segment_find_series(segment, index, query->series, &begin, &end)) {
+        return TSDB_DAMAGED;
+    }
     uint64_t at = segment_find_time(segment, begin, end, query->from);
     if (!memory_reserve(found, RANGE_MAX + 1)) {
-        return false;
+        return TSDB_FAILED;
     }
     for (size_t taken = 0; at < end && taken <= RANGE_MAX && segment->points[at].time <= query->to; at++, taken++) {
         memory_add(found, &segment->points[at]);
     }
-    return true;
+    return TSDB_DONE;
 }
 
 /* A segment without an index has not been looked at since it was written: its CRC comes first. */
@@ -35,13 +37,11 @@ static enum tsdb_status read_segment(struct memory *found, const struct folder *
         return entry->damaged ? TSDB_DAMAGED : TSDB_FAILED;
     }
     bool indexed = entry->indexed && segment_open_index(&index, folder->fd, entry->first, entry->last);
-    enum tsdb_status status = TSDB_DONE;
-    if (!indexed && !segment_whole(&segment)) {
-        entry->damaged = true;
-        status = TSDB_DAMAGED;
-    } else if (!take_segment(found, &segment, indexed ? &index : NULL, query)) {
-        status = TSDB_FAILED;
+    enum tsdb_status status = TSDB_DAMAGED;
+    if (indexed || segment_whole(&segment)) {
+        status = take_segment(found, &segment, indexed ? &index : NULL, query);
     }
+    entry->damaged |= status == TSDB_DAMAGED;
     file_unmap(&index);
     segment_close(&segment);
     return status;

@@ -155,12 +155,12 @@ static void scan_series(const struct segment *segment, const char series[SERIES_
     *end = lower_bound(segment, *begin, segment->count, &key);
 }
 
-void segment_find_series(const struct segment *segment, const struct file_view *index, const char series[SERIES_MAX],
+bool segment_find_series(const struct segment *segment, const struct file_view *index, const char series[SERIES_MAX],
                          uint64_t *begin, uint64_t *end)
 {
     if (index == NULL) {
         scan_series(segment, series, begin, end);
-        return;
+        return true;
     }
     const struct index_header *header = (const void *)index->data;
     const struct index_entry *entries = (const void *)(index->data + sizeof *header);
@@ -177,6 +177,7 @@ void segment_find_series(const struct segment *segment, const struct file_view *
     bool found = low < header->count && memcmp(entries[low].series, series, SERIES_MAX) == 0;
     *begin = found ? entries[low].begin : 0;
     *end = found ? entries[low].end : 0;
+    return *begin <= *end && *end <= segment->count;
 }
 
 uint64_t segment_find_time(const struct segment *segment, uint64_t begin, uint64_t end, int64_t time)

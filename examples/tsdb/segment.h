@@ -61,8 +61,9 @@ void segment_close(struct segment *segment);
 /* Is its CRC right? Reads all of it. */
 bool segment_whole(const struct segment *segment);
 
-/* The points [*begin, *end) of a series: by the index, or among all points if that is NULL. */
-void segment_find_series(const struct segment *segment, const struct file_view *index, const char series[SERIES_MAX],
+/* The points [*begin, *end) of a series: by the index, or among all points if that is NULL. False when the index names points
+ * that the segment has not: one of the two is not as it was written. */
+bool segment_find_series(const struct segment *segment, const struct file_view *index, const char series[SERIES_MAX],
                          uint64_t *begin, uint64_t *end);
 
 /* The first of the points [begin, end) of one series that is not before `time`. */

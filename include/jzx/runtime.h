@@ -31,7 +31,8 @@ typedef uint64_t jzx_actor_id;
 #define JZX_LOOPS_MAX 255      /* more loops than this cannot be asked for */
 
 /**
- * Where memory comes from. Blocks are never resized; `size` and `align` given to `free` are those given to `alloc`.
+ * Where memory comes from. Blocks are never resized; `size` and `align` given to `free` are those given to `alloc`. `align`
+ * is a power of two and at least that of a pointer, as posix_memalign() wants it.
  * Called on the thread that creates or destroys the runtime, and on the thread of the loop that needs the memory: an
  * allocator shared by loops must be thread-safe.
  */

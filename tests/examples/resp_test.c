@@ -89,6 +89,12 @@ Test(resp, parses_inline_at_any_split)
            "$4\r\nPING\r\n;$3\r\nSET\r\n$1\r\na\r\n$3\r\nb c\r\n;;$4\r\nECHO\r\n$4\r\nit's\r\n$3\r\nA\n\"\r\n;");
 }
 
+Test(resp, a_word_of_an_inline_command_ends_at_fewer_blanks_than_lie_between_words)
+{
+    EXPECT("\v\fa\vb\fc \v d\n", RESP_MORE, "$5\r\na\vb\fc\r\n$1\r\nd\r\n;");
+    EXPECT("\"a\"\vb\n", RESP_MORE, "$1\r\na\r\n$1\r\nb\r\n;");
+}
+
 Test(resp, empty_commands_have_no_arguments)
 {
     EXPECT("*0\r\n*-1\r\n\r\n*1\r\n$1\r\nx\r\n", RESP_MORE, ";;;$1\r\nx\r\n;");

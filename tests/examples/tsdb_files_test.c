@@ -204,7 +204,7 @@ static void expect_found(const struct segment *segment, const struct file_view *
     uint64_t begin;
     uint64_t end;
     strcpy(name, series);
-    segment_find_series(segment, index, name, &begin, &end);
+    cr_assert(segment_find_series(segment, index, name, &begin, &end));
     uint64_t at = segment_find_time(segment, begin, end, from);
     cr_assert_eq(end - at, count, "%s from %lld: %llu", series, (long long)from, (unsigned long long)(end - at));
     cr_assert(count == 0 || segment->points[at].number == wanted);
@@ -230,6 +230,28 @@ Test(tsdb_files, an_index_finds_what_is_found_without, .timeout = 20)
         expect_found(&segment, used, "s", 0, 0, 0);
         expect_found(&segment, used, "t", 0, 0, 0);
     }
+    file_unmap(&index);
+    segment_close(&segment);
+    remove_folder();
+}
+
+/* Whole, and of another segment: as after a file was put where it does not belong. */
+Test(tsdb_files, an_index_of_more_points_than_there_are_is_refused, .timeout = 20)
+{
+    struct segment segment;
+    struct file_view index;
+    char name[SERIES_MAX] = "s.2";
+    uint64_t begin;
+    uint64_t end;
+    make_folder();
+    write_segment(1, 1000);
+    cr_assert(segment_open(&segment, folder.fd, 1, 1000));
+    cr_assert(segment_write_index(&segment, folder.fd));
+    cr_assert(segment_open_index(&index, folder.fd, 1, 1000));
+    segment_close(&segment);
+    write_segment(1, 10);
+    cr_assert(segment_open(&segment, folder.fd, 1, 10));
+    cr_assert_not(segment_find_series(&segment, &index, name, &begin, &end));
     file_unmap(&index);
     segment_close(&segment);
     remove_folder();

@@ -569,6 +569,9 @@ Test(spec, a_tree_may_be_as_deep_as_it_may, .timeout = 20)
     cr_assert_eq(jzx_supervisor_check(context_of(&world), &c.supervisors[0], &path), JZX_SPEC_DEPTH);
     cr_assert_eq(path.depth, JZX_TREE_DEPTH_MAX);
     cr_assert_eq(path.index[JZX_TREE_DEPTH_MAX - 1], 0);
+    c.supervisors[JZX_TREE_DEPTH_MAX].period_ns = 0;
+    cr_assert_eq(jzx_supervisor_check(context_of(&world), &c.supervisors[0], &path), JZX_SPEC_PERIOD,
+                 "the depth is the last thing looked at");
     test_world_close(&world);
 }
 
