@@ -31,7 +31,7 @@ static bool search_valid(const jzx_sim_search *search, const jzx_sim_outcome *ou
     return search != NULL && outcome != NULL && search->struct_size == sizeof *search &&
            outcome->struct_size == sizeof *outcome && search->scenario != NULL && search->name != NULL &&
            strlen(search->name) < 64 && jzx__sim_word(search->name, strlen(search->name), "_-") && search->seeds > 0 &&
-           search->run_limit_s > 0 && search->seeds - 1 <= UINT64_MAX - search->seed_first;
+           search->run_limit_s > 0;
 }
 
 /* A number of the environment over *number. False: it is none. */

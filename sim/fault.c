@@ -174,7 +174,7 @@ void jzx__sim_faults_follow(jzx__sim_faults *faults, const jzx__sim_plan *plan, 
         return;
     }
     for (uint32_t i = 0, next = 0; i < JZX_SIM_FAULTS; i++) {
-        if (plan->listed || (plan->kinds >> i & 1) == 0) {
+        if ((plan->kinds >> i & 1) == 0) {
             faults->rates[i] = 0;
         }
         while (next < plan->hit_count && plan->hits[next].fault < i) {
@@ -213,7 +213,7 @@ static bool by_script(jzx__sim_faults *faults, jzx_sim_fault fault, uint64_t *am
             *amount = one->amount;
         }
         hit = true;
-        if (one->times != UINT64_MAX && --one->times == 0) {
+        if (--one->times == 0) { /* UINT64_MAX is for ever */
             drop_injection(faults, i);
         } else {
             i++;

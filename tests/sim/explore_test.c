@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "sim/search.h"
@@ -41,8 +42,9 @@ static void fails_at_seed(jzx_sim *sim, void *argument)
 static void crashes(jzx_sim *sim, void *argument)
 {
     (void)argument;
+    (void)fputs("a word of each run\n", stderr);
     if (jzx_sim_seed(sim) == 5) {
-        (void)fputs("said before\nthe last word\n", stderr);
+        (void)fputs("the last word\n", stderr);
         abort();
     }
 }
@@ -207,17 +209,22 @@ Test(explore, hash_does_not_depend_on_jobs, .timeout = 60)
     cr_expect_eq(one.hash, four.hash);
     search.seed_first = 2;
     cr_expect_neq(explore(&search).hash, four.hash);
+    search.seed_first = 3000;
+    search.seeds = 1;
+    cr_expect_neq(explore(&search).hash, four.hash, "it is of all runs, not of the last one");
 }
 
 Test(explore, crash_is_a_failure_of_its_seed, .timeout = 60)
 {
     jzx_sim_search search = search_of("crash", crashes);
+    search.shrink_max = 0;
     jzx_sim_outcome outcome;
     char *report = report_of(&search, &outcome);
     cr_assert(outcome.failed);
     cr_expect_eq(outcome.seed, 5);
     cr_expect_str_eq(outcome.failure, "crashed by SIGABRT: the last word");
-    cr_expect_not_null(strstr(report, "    said before\n    the last word\n"), "%s", report);
+    cr_expect_not_null(strstr(report, "\n    a word of each run\n    the last word\n"), "%s", report);
+    cr_expect_null(strstr(strstr(report, "a word") + 1, "a word"), "of other runs: %s", report);
     free(report);
 }
 
@@ -226,6 +233,10 @@ Test(explore, hang_is_a_failure_of_its_seed, .timeout = 60)
     jzx_sim_search search = search_of("hang", hangs);
     search.run_limit_s = 1;
     search.shrink_max = 0;
+    sigset_t blocked;
+    (void)sigemptyset(&blocked);
+    (void)sigaddset(&blocked, SIGPROF);
+    cr_assert_eq(sigprocmask(SIG_BLOCK, &blocked, NULL), 0, "the limit holds for a program that does this, too");
     jzx_sim_outcome outcome = explore(&search);
     cr_assert(outcome.failed);
     cr_expect_eq(outcome.seed, 3);
@@ -284,6 +295,77 @@ Test(explore, what_depends_on_more_than_the_seed_is_told, .timeout = 60)
     free(report);
 }
 
+static void goes_another_way(jzx_sim *sim, void *argument)
+{
+    (void)argument;
+    jzx_sim_note(sim, "process %d", (int)getpid());
+    jzx_sim_fail(sim, "always");
+}
+
+Test(explore, failure_that_comes_on_another_way_is_told, .timeout = 60)
+{
+    jzx_sim_search search = search_of("unsteady", goes_another_way);
+    jzx_sim_outcome outcome;
+    char *report = report_of(&search, &outcome);
+    cr_assert(outcome.failed);
+    cr_expect_not_null(strstr(report, "did not go the same way again"), "%s", report);
+    free(report);
+}
+
+/* Smaller sizes have a failure of their own. */
+static void fails_in_two_ways(jzx_sim *sim, void *argument)
+{
+    uint64_t orders = jzx_sim_size(sim, "orders", 1, 100);
+    if (orders >= 20) {
+        jzx_sim_fail(sim, "%s:%d: not so: %llu", __FILE__, 100, (unsigned long long)orders);
+    }
+    if (orders < 10 && argument != NULL) {
+        jzx_sim_fail(sim, "%s:%d: not so: %llu", __FILE__, 200, (unsigned long long)orders);
+    }
+}
+
+Test(explore, small_failure_is_the_same_one, .timeout = 60)
+{
+    jzx_sim_search search = search_of("two", fails_in_two_ways);
+    jzx_sim_outcome alone = explore(&search);
+    cr_assert(alone.failed);
+    search.argument = &search;
+    search.seed_first = alone.seed;
+    jzx_sim_outcome outcome = explore(&search);
+    cr_expect_not_null(strstr(alone.replay, ",sizes=orders:20"), "%s", alone.replay);
+    cr_expect_str_eq(outcome.replay, alone.replay);
+}
+
+Test(explore, runs_spent_on_a_failure_are_limited, .timeout = 60)
+{
+    jzx_sim_search search = search_two_of_many();
+    search.shrink_max = 7;
+    jzx_sim_outcome outcome;
+    char *report = report_of(&search, &outcome);
+    cr_expect(outcome.failed);
+    cr_expect_not_null(strstr(report, "(7 runs)"), "%s", report);
+    free(report);
+}
+
+/* Uses a part of the limit in each run. */
+static void burns(jzx_sim *sim, void *argument)
+{
+    (void)sim;
+    (void)argument;
+    clock_t begin = clock();
+    while (clock() - begin < CLOCKS_PER_SEC * 6 / 10) {
+    }
+}
+
+Test(explore, limit_is_of_one_run, .timeout = 60)
+{
+    jzx_sim_search search = search_of("burns", burns);
+    search.jobs = 1;
+    search.seeds = 3;
+    search.run_limit_s = 1;
+    cr_expect_not(explore(&search).failed);
+}
+
 Test(explore, nothing_is_reported_of_what_holds, .timeout = 60)
 {
     jzx_sim_search search = search_of("nothing", nothing);
@@ -302,6 +384,8 @@ Test(explore, environment_chooses_seeds, .timeout = 60)
     cr_expect_not(explore(&search).failed);
     cr_assert_eq(setenv("JZX_SIM_SEEDS", "40", 1), 0);
     cr_expect_eq(explore(&search).seed, 30);
+    cr_assert_eq(setenv("JZX_SIM_SEED", "3", 1), 0);
+    cr_expect_eq(explore(&search).runs, 1);
     cr_assert_eq(setenv("JZX_SIM_SEED", "33", 1), 0);
     jzx_sim_outcome outcome = explore(&search);
     cr_expect_eq(outcome.seed, 33);
@@ -321,6 +405,9 @@ Test(explore, bad_environment_is_refused, .timeout = 60)
         }
         cr_assert_eq(unsetenv(variables[i]), 0);
     }
+    search.seed_first = 2;
+    cr_assert_eq(setenv("JZX_SIM_SEEDS", "18446744073709551615", 1), 0);
+    cr_expect_eq(jzx_sim_explore(&search, &outcome), JZX_ERR_INVALID_ARG, "there are not so many");
     cr_assert_eq(setenv("JZX_SIM_SEEDS", "0", 1), 0);
     cr_expect_eq(jzx_sim_explore(&search, &outcome), JZX_ERR_INVALID_ARG);
     cr_expect_eq(outcome.seed, 99, "on an error nothing is touched");
