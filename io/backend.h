@@ -1,9 +1,9 @@
 /*
- * backend: the seam between a loop and the world.
+ * backend: what a loop asks of the kernel.
  *
- * Everything a loop asks of the kernel goes through one jzx__backend: time, randomness, operations and their
- * completions, sleeping, and waking other loops. Behind it stand io_uring (uring.c) and, in tests, a fake world that
- * steps several loops on one thread in seeded order with virtual time. The code above is the same for both.
+ * Everything goes through one jzx__backend: time, randomness, operations and their completions, sleeping, and waking other
+ * loops. Behind it stands io_uring (uring.c), in simulations too: there the system calls are others (sys.h). That it is a
+ * table of functions lets a test of a module put a backend of its own in the place, or step between.
  *
  *   owner thread      everything but `wake`
  *   any thread        wake()
@@ -68,7 +68,7 @@ typedef struct jzx__backend_ops {
     /* Binds the backend to this thread for good and lets it work. */
     jzx_err (*enable)(jzx__backend *backend, int *os_error);
 
-    /* Time of CLOCK_MONOTONIC (virtual in the fake), and random bits for seeds. */
+    /* Time of CLOCK_MONOTONIC, and random bits for seeds. */
     uint64_t (*now_ns)(jzx__backend *backend);
     uint64_t (*random)(jzx__backend *backend);
 
@@ -133,11 +133,8 @@ typedef struct jzx__backend_config {
     const jzx_allocator *allocator; /* metadata */
 } jzx__backend_config;
 
-/* Makes the backend of one loop. `world` is what the runtime was created with: NULL for io_uring. */
-typedef jzx_err (*jzx__backend_make_fn)(void *world, const jzx__backend_config *config, jzx__backend **backend,
-                                        int *os_error);
-
-jzx_err jzx__uring_make(void *world, const jzx__backend_config *config, jzx__backend **backend, int *os_error);
+/* Makes the backend of one loop, on io_uring. */
+jzx_err jzx__uring_make(const jzx__backend_config *config, jzx__backend **backend, int *os_error);
 
 /* Bytes of metadata and of kernel ring memory that a backend of this config takes. */
 size_t jzx__uring_metadata_size(const jzx__backend_config *config);

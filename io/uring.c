@@ -824,9 +824,8 @@ static jzx_err wake_make(uring *u, int *os_error)
     return JZX_OK;
 }
 
-jzx_err jzx__uring_make(void *world, const jzx__backend_config *config, jzx__backend **backend, int *os_error)
+jzx_err jzx__uring_make(const jzx__backend_config *config, jzx__backend **backend, int *os_error)
 {
-    (void)world;
     JZX_ASSERT(config->entries >= 1);
     jzx_allocator allocator;
     memset(&allocator, 0, sizeof allocator);

@@ -54,7 +54,7 @@ static void seed(jzx_loop *loop)
 static jzx_err make_tables(jzx_loop *loop)
 {
     const jzx_config *config = loop->config;
-    const jzx_allocator *allocator = &loop->allocators[JZX_MEMORY_METADATA];
+    const jzx_allocator *allocator = &loop->config->allocators[JZX_MEMORY_METADATA];
     const struct {
         jzx__table *table;
         size_t size;
@@ -185,7 +185,7 @@ static jzx_err make_lanes(jzx_loop *loop)
 {
     jzx_runtime *runtime = loop->runtime;
     uint32_t loops = runtime->config.loops_max;
-    const jzx_allocator *allocator = &loop->allocators[JZX_MEMORY_METADATA];
+    const jzx_allocator *allocator = &loop->config->allocators[JZX_MEMORY_METADATA];
     for (uint32_t i = 0; i < loop->index; i++) {
         jzx_loop *other = runtime->loops[i];
         jzx__lane *out = &runtime->lanes[loop->index * loops + i];
@@ -227,8 +227,8 @@ static jzx_err make_backend(jzx_loop *loop)
                                    .restricted = config->restrict_ring,
                                    .oldest_kernel = config->oldest_kernel,
                                    .enters = &loop->counters->enters,
-                                   .allocator = &loop->allocators[JZX_MEMORY_METADATA]};
-    return loop->runtime->make_backend(loop->runtime->world, &backend, &loop->backend, &loop->os_error);
+                                   .allocator = &loop->config->allocators[JZX_MEMORY_METADATA]};
+    return jzx__uring_make(&backend, &loop->backend, &loop->os_error);
 }
 
 static void init_plain(jzx_loop *loop)
@@ -255,7 +255,7 @@ static void init_plain(jzx_loop *loop)
 static jzx_err init_parts(jzx_loop *loop)
 {
     const jzx_config *config = loop->config;
-    const jzx_allocator *allocator = &loop->allocators[JZX_MEMORY_METADATA];
+    const jzx_allocator *allocator = &loop->config->allocators[JZX_MEMORY_METADATA];
     jzx_segment_header *header = (jzx_segment_header *)(void *)loop->runtime->segment;
     jzx_segment_slot *slots = (jzx_segment_slot *)(void *)((uint8_t *)loop->segment + header->slots_offset);
     jzx_err err = make_blocks(loop);
@@ -279,7 +279,7 @@ static jzx_err init_parts(jzx_loop *loop)
 
 jzx_err jzx__loop_make(jzx_runtime *runtime, const jzx_loop_config *config, jzx_loop **out)
 {
-    const jzx_allocator *allocator = &runtime->allocators[JZX_MEMORY_METADATA];
+    const jzx_allocator *allocator = &runtime->config.allocators[JZX_MEMORY_METADATA];
     jzx_loop *loop = allocator->alloc(allocator->context, sizeof *loop, _Alignof(jzx_loop));
     if (loop == NULL) {
         return JZX_ERR_NO_MEMORY;
@@ -290,7 +290,6 @@ jzx_err jzx__loop_make(jzx_runtime *runtime, const jzx_loop_config *config, jzx_
     loop->index = runtime->loop_count;
     loop->cpu = config->cpu;
     loop->linger_ns = config->linger_ns;
-    memcpy(loop->allocators, runtime->allocators, sizeof loop->allocators);
     init_plain(loop);
     jzx_err err = init_parts(loop);
     if (err != JZX_OK) {
@@ -333,7 +332,7 @@ void jzx__loop_free(jzx_loop *loop)
         jzx__slots_deinit(&loop->slots);
     }
     free_blocks(loop);
-    const jzx_allocator allocator = loop->allocators[JZX_MEMORY_METADATA];
+    const jzx_allocator allocator = loop->config->allocators[JZX_MEMORY_METADATA];
     allocator.free(allocator.context, loop, sizeof *loop, _Alignof(jzx_loop));
 }
 

@@ -82,7 +82,6 @@ struct jzx_loop {
     jzx_counters *counters;
     jzx__lane **lanes_out; /* by index of the other loop; own entry NULL */
     jzx__lane **lanes_in;
-    jzx_allocator allocators[JZX_MEMORY_KINDS];
 
     /* Owner thread: hot. */
     uint64_t now_ns;
@@ -182,9 +181,6 @@ struct jzx_poster {
 struct jzx_runtime {
     /* Set once. */
     jzx_config config;
-    jzx_allocator allocators[JZX_MEMORY_KINDS];
-    jzx__backend_make_fn make_backend;
-    void *world;
     int pid;
     uint32_t inbound_max; /* cells that can be on the way to one loop */
     int segment_fd;
@@ -252,13 +248,13 @@ static inline void jzx__context_init(jzx_context *context, jzx_loop *loop, uint3
 
 static inline void *jzx__allocate(const jzx_loop *loop, jzx_memory kind, size_t size, size_t align)
 {
-    return loop->allocators[kind].alloc(loop->allocators[kind].context, size, align);
+    return loop->config->allocators[kind].alloc(loop->config->allocators[kind].context, size, align);
 }
 
 static inline void jzx__release(const jzx_loop *loop, jzx_memory kind, void *memory, size_t size, size_t align)
 {
     if (memory != NULL) {
-        loop->allocators[kind].free(loop->allocators[kind].context, memory, size, align);
+        loop->config->allocators[kind].free(loop->config->allocators[kind].context, memory, size, align);
     }
 }
 

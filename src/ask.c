@@ -37,7 +37,7 @@ _Static_assert(sizeof(block_head) % _Alignof(max_align_t) == 0, "what follows is
 
 void *jzx__block_make(jzx_runtime *runtime, size_t size)
 {
-    const jzx_allocator *allocator = &runtime->allocators[JZX_MEMORY_STATE];
+    const jzx_allocator *allocator = &runtime->config.allocators[JZX_MEMORY_STATE];
     block_head *head = allocator->alloc(allocator->context, sizeof *head + size, _Alignof(max_align_t));
     if (head == NULL) {
         return NULL;
@@ -51,7 +51,7 @@ void jzx__block_free(void *block)
 {
     if (block != NULL) {
         block_head *head = (block_head *)block - 1;
-        const jzx_allocator *allocator = &head->runtime->allocators[JZX_MEMORY_STATE];
+        const jzx_allocator *allocator = &head->runtime->config.allocators[JZX_MEMORY_STATE];
         allocator->free(allocator->context, head, head->size, _Alignof(max_align_t));
     }
 }

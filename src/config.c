@@ -15,12 +15,11 @@ static void default_free(void *context, void *memory, size_t size, size_t align)
     jzx__sys_free(memory);
 }
 
-void jzx__config_allocators(const jzx_config *config, jzx_allocator allocators[JZX_MEMORY_KINDS])
+void jzx__config_allocators(jzx_config *config)
 {
     for (unsigned i = 0; i < JZX_MEMORY_KINDS; i++) {
-        allocators[i] = config->allocators[i];
-        if (allocators[i].alloc == NULL) {
-            allocators[i] = (jzx_allocator){default_alloc, default_free, NULL};
+        if (config->allocators[i].alloc == NULL) {
+            config->allocators[i] = (jzx_allocator){default_alloc, default_free, NULL};
         }
     }
 }

@@ -12,11 +12,8 @@ jzx_err jzx__place(const jzx_loop *here, const jzx_spawn_options *options, uint3
 jzx_err jzx__config_check(const jzx_config *config);
 uint32_t jzx__config_inbound_max(const jzx_config *config);
 uint32_t jzx__config_lane_blocks(const jzx_config *config);
-void jzx__config_allocators(const jzx_config *config, jzx_allocator allocators[JZX_MEMORY_KINDS]);
+void jzx__config_allocators(jzx_config *config); /* malloc for those that are all zero */
 
-/* A runtime over another world than io_uring: for the simulation. */
-jzx_err jzx__runtime_create_in(const jzx_config *config, jzx__backend_make_fn make_backend, void *world,
-                               jzx_runtime **runtime);
 size_t jzx__config_segment_size(const jzx_config *config, jzx_segment_header *header);
 
 /* The context may be used here: its loop is this thread's. */

@@ -146,13 +146,13 @@ jzx_err jzx_post(jzx_runtime *runtime, jzx_actor_id to, const jzx_message *messa
 
 static void *allocate(const jzx_runtime *runtime, size_t size, size_t align)
 {
-    const jzx_allocator *allocator = &runtime->allocators[JZX_MEMORY_METADATA];
+    const jzx_allocator *allocator = &runtime->config.allocators[JZX_MEMORY_METADATA];
     return allocator->alloc(allocator->context, size, align);
 }
 
 static void free_poster(const jzx_runtime *runtime, jzx_poster *poster, uint32_t made)
 {
-    const jzx_allocator *allocator = &runtime->allocators[JZX_MEMORY_METADATA];
+    const jzx_allocator *allocator = &runtime->config.allocators[JZX_MEMORY_METADATA];
     for (uint32_t i = 0; i < made; i++) {
         jzx__inbox_deinit(&poster->inboxes[i]);
     }
@@ -175,7 +175,7 @@ static jzx_err make_poster(jzx_runtime *runtime, uint32_t size, jzx_poster **out
     uint32_t made = 0;
     jzx_err err = poster->inboxes == NULL ? JZX_ERR_NO_MEMORY : JZX_OK;
     while (err == JZX_OK && made < runtime->loop_count) {
-        err = jzx__inbox_init(&poster->inboxes[made], size, false, &runtime->allocators[JZX_MEMORY_METADATA]);
+        err = jzx__inbox_init(&poster->inboxes[made], size, false, &runtime->config.allocators[JZX_MEMORY_METADATA]);
         if (err == JZX_OK) {
             poster->inboxes[made].after = jzx__inbox_tail(&runtime->loops[made]->inbox);
             made++;

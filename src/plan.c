@@ -151,7 +151,7 @@ static void copy_supervisor(block *b, jzx__plan *plan, const jzx_supervisor_spec
 
 static jzx_err make_block(jzx_runtime *runtime, size_t size, block *b)
 {
-    const jzx_allocator *allocator = &runtime->allocators[JZX_MEMORY_STATE];
+    const jzx_allocator *allocator = &runtime->config.allocators[JZX_MEMORY_STATE];
     char *memory = allocator->alloc(allocator->context, size, ALIGN);
     if (memory == NULL) {
         return JZX_ERR_NO_MEMORY;
@@ -243,7 +243,7 @@ jzx_err jzx__plan_join(jzx__plan *child, const jzx__plan *supervisor)
 void jzx__plan_free(jzx__plan *plan)
 {
     if (plan != NULL && plan->size != 0) {
-        const jzx_allocator *allocator = &plan->runtime->allocators[JZX_MEMORY_STATE];
+        const jzx_allocator *allocator = &plan->runtime->config.allocators[JZX_MEMORY_STATE];
         allocator->free(allocator->context, plan, plan->size, ALIGN);
     }
 }

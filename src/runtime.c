@@ -78,7 +78,7 @@ static jzx_segment_header *segment_header(const jzx_runtime *runtime)
 
 static void *allocate(const jzx_runtime *runtime, size_t size, size_t align)
 {
-    const jzx_allocator *allocator = &runtime->allocators[JZX_MEMORY_METADATA];
+    const jzx_allocator *allocator = &runtime->config.allocators[JZX_MEMORY_METADATA];
     void *memory = allocator->alloc(allocator->context, size, align);
     if (memory != NULL) {
         memset(memory, 0, size);
@@ -88,7 +88,7 @@ static void *allocate(const jzx_runtime *runtime, size_t size, size_t align)
 
 static void release(const jzx_runtime *runtime, void *memory, size_t size, size_t align)
 {
-    const jzx_allocator allocator = runtime->allocators[JZX_MEMORY_METADATA];
+    const jzx_allocator allocator = runtime->config.allocators[JZX_MEMORY_METADATA];
     if (memory != NULL) {
         allocator.free(allocator.context, memory, size, align);
     }
@@ -116,7 +116,8 @@ static jzx_err make_names(jzx_runtime *runtime)
     if (seed == 0 && getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed) {
         seed = (uint64_t)(uintptr_t)runtime; /* better than what everybody has */
     }
-    return jzx__names_init(&runtime->names, runtime->config.names_max, seed, &runtime->allocators[JZX_MEMORY_METADATA]);
+    return jzx__names_init(&runtime->names, runtime->config.names_max, seed,
+                           &runtime->config.allocators[JZX_MEMORY_METADATA]);
 }
 
 static jzx_err fill_runtime(jzx_runtime *runtime)
@@ -132,10 +133,12 @@ static jzx_err fill_runtime(jzx_runtime *runtime)
     return err == JZX_OK ? make_segment(runtime) : err;
 }
 
-jzx_err jzx__runtime_create_in(const jzx_config *user_config, jzx__backend_make_fn make_backend, void *world,
-                               jzx_runtime **out)
+jzx_err jzx_runtime_create(const jzx_config *user_config, jzx_runtime **out)
 {
     jzx_config config;
+    if (out == NULL) {
+        return JZX_ERR_INVALID_ARG;
+    }
     jzx_config_init(&config);
     if (user_config != NULL) {
         config = *user_config;
@@ -146,18 +149,14 @@ jzx_err jzx__runtime_create_in(const jzx_config *user_config, jzx__backend_make_
         return err;
     }
     config.lane_blocks = jzx__config_lane_blocks(&config);
-    jzx_allocator allocators[JZX_MEMORY_KINDS];
-    jzx__config_allocators(&config, allocators);
-    const jzx_allocator *metadata = &allocators[JZX_MEMORY_METADATA];
+    jzx__config_allocators(&config);
+    const jzx_allocator *metadata = &config.allocators[JZX_MEMORY_METADATA];
     jzx_runtime *runtime = metadata->alloc(metadata->context, sizeof *runtime, _Alignof(jzx_runtime));
     if (runtime == NULL) {
         return JZX_ERR_NO_MEMORY;
     }
     memset(runtime, 0, sizeof *runtime);
     runtime->config = config;
-    memcpy(runtime->allocators, allocators, sizeof allocators);
-    runtime->make_backend = make_backend;
-    runtime->world = world;
     runtime->pid = (int)getpid();
     runtime->inbound_max = jzx__config_inbound_max(&config);
     runtime->segment_fd = -1;
@@ -170,11 +169,6 @@ jzx_err jzx__runtime_create_in(const jzx_config *user_config, jzx__backend_make_
     runtime->config.segment_path = NULL; /* it was read during the call */
     *out = runtime;
     return JZX_OK;
-}
-
-jzx_err jzx_runtime_create(const jzx_config *config, jzx_runtime **runtime)
-{
-    return runtime == NULL ? JZX_ERR_INVALID_ARG : jzx__runtime_create_in(config, jzx__uring_make, NULL, runtime);
 }
 
 static uint32_t loop_state(const jzx_loop *loop)

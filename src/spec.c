@@ -118,7 +118,7 @@ static uint32_t duplicate_in(name_set *set, uint32_t batch, uint32_t count)
  */
 static uint32_t first_duplicate(const checker *check, const jzx_child_spec *children, uint32_t count)
 {
-    const jzx_allocator *allocator = &check->runtime->allocators[JZX_MEMORY_STATE];
+    const jzx_allocator *allocator = &check->runtime->config.allocators[JZX_MEMORY_STATE];
     uint32_t few[2 * BATCH];
     name_set set = {children, few, 2 * BATCH - 1};
     if (count <= BATCH) {

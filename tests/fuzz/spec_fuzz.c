@@ -782,7 +782,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     runtime.config.cells = cells[fuzz_below(&input, 3)];
     runtime.config.children_max = 65536;
     for (int i = 0; i < JZX_MEMORY_KINDS; i++) {
-        runtime.allocators[i] = (jzx_allocator){take, give, &counted};
+        runtime.config.allocators[i] = (jzx_allocator){take, give, &counted};
     }
     struct subject subject = {.runtime = &runtime, .counted = &counted};
     subject.depth = 1 + fuzz_below(&input, JZX_TREE_DEPTH_MAX);

@@ -29,7 +29,7 @@ static jzx__backend *make_of(uint32_t entries, bool restricted, bool oldest)
         .entries = entries, .restricted = restricted, .oldest_kernel = oldest, .enters = &enters};
     jzx__backend *backend = NULL;
     int os_error = 0;
-    jzx_err err = jzx__uring_make(NULL, &config, &backend, &os_error);
+    jzx_err err = jzx__uring_make(&config, &backend, &os_error);
     cr_assert_eq(err, JZX_OK, "no ring: %d, errno %d", err, os_error);
     return backend;
 }
@@ -708,7 +708,7 @@ static int refused(jzx_err err, int os_error)
     jzx__backend_config config = {.entries = 8, .restricted = true, .enters = &enters};
     jzx__backend *backend = NULL;
     int got_error = 0;
-    jzx_err got = jzx__uring_make(NULL, &config, &backend, &got_error);
+    jzx_err got = jzx__uring_make(&config, &backend, &got_error);
     if (got != err || got_error != os_error || backend != NULL) {
         dprintf(2, "make() gave %d with errno %d\n", got, got_error);
         return 1;
@@ -762,7 +762,7 @@ static int out_of_descriptors_at_the_second(void)
     jzx__backend_config config = {.entries = 8, .restricted = true, .oldest_kernel = true, .enters = &enters};
     jzx__backend *backend = NULL;
     int os_error = 0;
-    if (jzx__uring_make(NULL, &config, &backend, &os_error) != JZX_ERR_FD_LIMIT || os_error != EMFILE) {
+    if (jzx__uring_make(&config, &backend, &os_error) != JZX_ERR_FD_LIMIT || os_error != EMFILE) {
         return 1;
     }
     return open("/dev/null", O_RDONLY | O_CLOEXEC) == lowest ? 0 : 3; /* all that was opened is closed again */
@@ -802,7 +802,7 @@ Test(uring, an_allocator_that_has_nothing_is_no_memory, .timeout = 10)
     int os_error = 0;
     jzx_allocator none = {.alloc = NULL};
     jzx__backend_config config = {.entries = 8, .enters = &enters, .allocator = &none};
-    cr_assert_eq(jzx__uring_make(NULL, &config, &backend, &os_error), JZX_OK, "all zero means malloc");
+    cr_assert_eq(jzx__uring_make(&config, &backend, &os_error), JZX_OK, "all zero means malloc");
     backend->ops->destroy(backend);
     cr_assert_geq(jzx__uring_metadata_size(&config), sizeof(uring));
     cr_assert_geq(jzx__uring_ring_size(&config), 4096u * 2);

@@ -28,7 +28,7 @@ static void world_begin(world *w, uint32_t entries)
     memset(w, 0, sizeof *w);
     jzx__backend_config config = {.entries = entries, .restricted = true, .enters = &w->enters};
     int os_error = 0;
-    cr_assert_eq(jzx__uring_make(NULL, &config, &w->backend, &os_error), JZX_OK, "errno %d", os_error);
+    cr_assert_eq(jzx__uring_make(&config, &w->backend, &os_error), JZX_OK, "errno %d", os_error);
     cr_assert_eq(w->backend->ops->enable(w->backend, &os_error), JZX_OK);
     jzx_config sizes;
     memset(&sizes, 0, sizeof sizes);
