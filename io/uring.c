@@ -147,7 +147,7 @@ static bool kernel_has_more(const uring *u)
 static struct io_uring_sqe *sqe_take(uring *u)
 {
     struct io_uring_sq *sq = &u->ring.sq;
-    if (jzx__unlikely(queued(u) >= sq->ring_entries || (queued(u) != 0 && JZX__SIM_FAULT(SQ_FULL)))) {
+    if (jzx__unlikely(queued(u) >= sq->ring_entries || (JZX__SIM_FAULT(SQ_FULL) && queued(u) != 0))) {
         return NULL;
     }
     struct io_uring_sqe *sqe = &sq->sqes[sq->sqe_tail & sq->ring_mask];

@@ -8,8 +8,9 @@
  *   P1  No wake-up is lost. A sender publishes, then takes the reader's `parked` by exchange; the reader sets `parked` by
  *       exchange, then looks one last time at everything that could have come. Both are read-modify-writes on one word,
  *       so one of the two sees the other.
- *   P2  The same holds for room that a reader gives back: the writer parks with 2, and the reader's fence, one a turn,
- *       stands between giving back and reading `parked`.
+ *   P2  The same holds for room that a reader gives back: the writer parks with 2, then looks at the room; the reader
+ *       gives back, then reads `parked`, once a turn. A fence on each side stands between the two: these are different
+ *       words, and processors other than x86-64 let the second pass the first.
  *   P3  A doorbell that could not be queued, or failed, is owed; a loop that owes one does not sleep.
  */
 #include "sched/loop.h"
@@ -55,7 +56,7 @@ void jzx__park_gave(jzx_loop *loop)
         return;
     }
     loop->gave = false;
-    atomic_thread_fence(memory_order_seq_cst); /* P2: partner is the exchange in jzx__park() */
+    atomic_thread_fence(memory_order_seq_cst); /* P2: partners are the fences in jzx__park() and jzx__park_host() */
     JZX__SIM_POINT("park: gave back");
     for (uint32_t i = 0; i < loop->runtime->loop_count; i++) {
         if (i != loop->index && loop->lanes_in[i]->gave) {
@@ -148,7 +149,11 @@ jzx_err jzx__park(jzx_loop *loop, uint64_t deadline_ns)
     (void)jzx__loop_clock(loop); /* what comes after is sleep, not the work of a handler */
     jzx_err err = JZX_OK;
     JZX__SIM_POINT("park: before set");
-    atomic_exchange_explicit(&loop->parked, parked_word(loop), memory_order_acq_rel); /* P1 */
+    uint32_t word = parked_word(loop);
+    atomic_exchange_explicit(&loop->parked, word, memory_order_acq_rel); /* P1 */
+    if (word == 2) {
+        atomic_thread_fence(memory_order_seq_cst); /* P2: partner is the fence in jzx__park_gave() */
+    }
     JZX__SIM_POINT("park: set");
     if (!jzx__loop_incoming(loop)) {
         jzx__count_set(&loop->segment->parked, 1);

@@ -161,7 +161,8 @@ JZX_API jzx_err jzx_runtime_request_stop(jzx_runtime *runtime);
 
 /**
  * Requests a stop and waits until every loop has left. Loops that never ran are torn down here; a loop whose host must
- * drive it is waited for.
+ * drive it is waited for. That a loop has left does not say that a thread of yours has come out of the call that ran it:
+ * join such threads before jzx_runtime_destroy(), which waits for those of jzx_loop_start() only.
  *
  * Units:   `timeout_ns` from now; JZX_FOREVER to wait without end. `stuck_loop` may be NULL.
  * Thread:  one that runs no loop of this runtime.

@@ -14,9 +14,8 @@
  *   NO_LOOK     the writer's look at the way back after it has set `parked`
  *   PLAIN_ONE   the writer parks with 1: it does not say that it wants room
  *   TELL_FIRST  the reader looks at `parked` before it gives back
- *   LATE_SET    the writer's exchange is seen before it looks at the way back. x86-64 does that with every exchange. C11
- *               does not promise it of one that is acquire and release only: the look is a plain load of another word, and
- *               the fence that would keep it behind stands on the reader's side alone. sched/park.c leans on x86-64 here.
+ *   LATE_SET    the writer's fence between setting `parked` and its look at the way back. On x86-64 every exchange is one;
+ *               C11 lets the look, a plain load of another word, pass an exchange that is acquire and release only.
  */
 #ifndef CELLS
 #define CELLS 3
