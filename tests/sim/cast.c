@@ -334,6 +334,10 @@ static void check_results(sim_play *play)
 {
     for (uint32_t i = 0; i < play->loop_count; i++) {
         const sim_driven *driven = &play->loops[i];
+        jzx_counters counters;
+        (void)jzx_loop_stats(driven->loop, &counters);
+        JZX_SIM_REQUIRE(play->sim,
+                        counters.stale_completions == 0 || sim_ring_lost(play->sim, i)); /* each found its record */
         bool expected = driven->result == JZX_OK || driven->result == JZX_ERR_LOOP_CLOSED ||
                         ((driven->result == JZX_ERR_KERNEL_LOST || driven->result == JZX_ERR_OS) &&
                          sim_ring_lost(play->sim, i));
