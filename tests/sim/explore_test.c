@@ -134,7 +134,17 @@ static jzx_sim_search search_two_of_many(void)
     return search;
 }
 
+static void plain_environment(void)
+{
+    static const char *const variables[] = {"JZX_SIM_REPLAY", "JZX_SIM_SEED", "JZX_SIM_SEEDS"};
+    for (size_t i = 0; i < JZX__COUNT(variables); i++) {
+        cr_assert_eq(unsetenv(variables[i]), 0);
+    }
+}
+
 /* ---- tests ---- */
+
+TestSuite(explore, .init = plain_environment);
 
 Test(explore, failure_shrinks_to_what_it_needs, .timeout = 60)
 {
