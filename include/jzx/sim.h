@@ -297,7 +297,7 @@ typedef struct jzx_sim_search {
     uint32_t jobs;        /* processes at one time; 0, the default: one for each CPU */
     uint32_t shrink_max;  /* runs spent on making a failure smaller; default 500; 0: none */
     uint32_t run_limit_s; /* CPU seconds of one run, which then counts as hanging; default 60 */
-    const char *command;  /* how this program was started, for the line that replays; NULL: as the kernel says */
+    const char *command;  /* how this program was started, for the line that replays; NULL: the kernel says */
     FILE *report;         /* gets failures, how to replay them, and the trace of a replay; NULL: nobody */
 } jzx_sim_search;
 
@@ -327,7 +327,8 @@ JZX_API void jzx_sim_search_init(jzx_sim_search *search);
  * What a scenario writes to its error output is kept for the report of a crash, and not seen otherwise; that of a replay is.
  *
  * The environment overrides: JZX_SIM_REPLAY=... runs that one, in this process, and reports its trace; JZX_SIM_SEED=n runs
- * that seed only; JZX_SIM_SEEDS=n sets how many. A replay of another scenario's name runs nothing.
+ * that seed only; JZX_SIM_SEEDS=n sets how many; JZX_SIM_SHRINK=n sets shrink_max. A replay of another scenario's name
+ * runs nothing.
  *
  * Returns: JZX_OK, also when a run failed: see outcome->failed; JZX_ERR_INVALID_ARG (also for what the environment says:
  *          the report has why); JZX_ERR_BUSY (there is a machine); JZX_ERR_OS (no process could be made);
