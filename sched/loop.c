@@ -528,6 +528,7 @@ static void drain(jzx_loop *loop)
     if (!jzx__inbox_empty(&loop->inbox)) {
         drain_inbox(loop, &loop->inbox);
     }
+    JZX__SIM_POINT("drain: before posters");
     drain_posters(loop);
 }
 

@@ -375,13 +375,9 @@ static inline bool check_now_and_then(jzx_loop *loop)
 }
 
 /* Urgent ones and mail take turns, so neither starves the other (U2). */
-static inline bool urgent_is_next(const jzx__hot *hot, bool *mails_turn)
+static inline bool urgent_is_next(const jzx__hot *hot, bool mail_was_last)
 {
-    if (jzx__likely(hot->urgent_last == NULL)) {
-        return false;
-    }
-    *mails_turn = !*mails_turn && hot->mail.first != NULL;
-    return !*mails_turn;
+    return jzx__unlikely(hot->urgent_last != NULL) && (mail_was_last || hot->mail.first == NULL);
 }
 
 /* A request to one that keeps too many: its asker hears so at once. */
@@ -409,16 +405,18 @@ static inline step run_first(jzx_loop *loop, jzx__hot *hot, jzx_segment_slot *pu
     return next;
 }
 
-/* Runs at most a turn of messages and signals; *handled counts the messages. False when the actor has ended. */
-static inline bool run_batch(jzx_loop *loop, jzx__hot *hot, jzx_segment_slot *public, uint64_t *handled)
+/* Handles at most a turn's messages and signals. False when the actor has ended. */
+static inline bool run_until_over(jzx_loop *loop, jzx__hot *hot, jzx_segment_slot *public, uint64_t *handled,
+                                  bool *mail_was_last)
 {
-    bool mails_turn = true; /* the urgent ones begin */
     uint32_t budget = hot->per_turn;
     while (hot->mail.first != NULL || hot->urgent_last != NULL) {
         step next;
-        if (jzx__unlikely(urgent_is_next(hot, &mails_turn))) {
+        if (jzx__unlikely(urgent_is_next(hot, *mail_was_last))) {
+            *mail_was_last = false;
             next = run_signal(&loop->turn, jzx__urgent_pop(hot));
         } else {
+            *mail_was_last = true;
             next = run_first(loop, hot, public, handled);
         }
         bool checked = check_now_and_then(loop);
@@ -434,6 +432,18 @@ static inline bool run_batch(jzx_loop *loop, jzx__hot *hot, jzx_segment_slot *pu
         }
     }
     return true;
+}
+
+/* The same; *handled counts the messages. A turn may be as short as one of them, so whose turn it is outlives it (U2). */
+static inline bool run_batch(jzx_loop *loop, jzx__hot *hot, jzx_segment_slot *public, uint64_t *handled)
+{
+    bool mail_was_last = (hot->flags & JZX__SLOT_MAIL_FIRST) == 0; /* or it does not matter: urgent ones begin */
+    hot->flags &= (uint16_t)~JZX__SLOT_MAIL_FIRST;
+    bool alive = run_until_over(loop, hot, public, handled, &mail_was_last);
+    if (jzx__unlikely(!mail_was_last) && alive && hot->mail.first != NULL) {
+        hot->flags |= JZX__SLOT_MAIL_FIRST;
+    }
+    return alive;
 }
 
 /* Gives the first actor of the run queue its turn. */

@@ -59,6 +59,7 @@ enum {
     JZX__SLOT_DROP_NEWEST = 1u << 6, /* what a full mailbox does; it refuses without either */
     JZX__SLOT_DROP_OLDEST = 1u << 7,
     JZX__SLOT_TRAP_EXIT = 1u << 8,   /* exits of linked actors come as messages */
+    JZX__SLOT_MAIL_FIRST = 1u << 9,  /* its last turn ended with a signal, and mail waited (U2) */
     JZX__SLOT_SUPERVISOR = 1u << 10, /* its state begins with a jzx__supervisor */
     JZX__SLOT_SUPERVISED = 1u << 11, /* it has a jzx__bond */
     JZX__SLOT_HEIR = 1u << 12,       /* keeps the mail of a child that is down; marked as queued, so that it never is */

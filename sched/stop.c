@@ -137,6 +137,7 @@ static bool drain_over(jzx_loop *loop)
     do {
         seen = atomic_load(leader);
         over = weigh(loop);
+        JZX__SIM_POINT("stop: looked");
     } while (!over && !atomic_compare_exchange_strong(leader, &seen, 0));
     return over; /* when it is over nobody needs to weigh again */
 }

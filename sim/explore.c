@@ -54,15 +54,18 @@ static bool override(const jzx_sim_search *search, const char *variable, uint64_
     return true;
 }
 
-static bool override_seeds(jzx_sim_search *search)
+static bool override_all(jzx_sim_search *search)
 {
     uint64_t one = search->seed_first;
+    uint64_t shrink = search->shrink_max;
     bool single = getenv("JZX_SIM_SEED") != NULL;
-    if (!override(search, "JZX_SIM_SEEDS", 1, &search->seeds) || !override(search, "JZX_SIM_SEED", 0, &one)) {
+    if (!override(search, "JZX_SIM_SEEDS", 1, &search->seeds) || !override(search, "JZX_SIM_SEED", 0, &one) ||
+        !override(search, "JZX_SIM_SHRINK", 0, &shrink)) {
         return false;
     }
     search->seed_first = one;
     search->seeds = single ? 1 : search->seeds;
+    search->shrink_max = shrink < UINT32_MAX ? (uint32_t)shrink : UINT32_MAX;
     return search->seeds - 1 <= UINT64_MAX - search->seed_first;
 }
 
@@ -95,17 +98,22 @@ static void say_word(FILE *report, const char *text)
     (void)fputc('\'', report);
 }
 
-/* How this program was started. */
+/* How this program was started. The first word of the command line is what its parent says; the kernel knows the file. */
 static void say_own_command(FILE *report)
 {
+    char program[COMMAND_TEXT + 1];
     char words[COMMAND_TEXT + 1];
+    ssize_t length = readlink("/proc/self/exe", program, COMMAND_TEXT);
     FILE *file = fopen("/proc/self/cmdline", "re");
     size_t size = file == NULL ? 0 : fread(words, 1, COMMAND_TEXT, file);
     if (file != NULL) {
         (void)fclose(file);
     }
+    program[length < 0 ? 0 : length] = '\0';
     words[size] = '\0';
-    for (size_t at = 0; at < size; at += strlen(words + at) + 1) {
+    (void)fputc(' ', report);
+    say_word(report, length <= 0 ? words : program);
+    for (size_t at = strlen(words) + 1; at < size; at += strlen(words + at) + 1) {
         (void)fputc(' ', report);
         say_word(report, words + at);
     }
@@ -340,5 +348,5 @@ jzx_err jzx_sim_explore(const jzx_sim_search *search, jzx_sim_outcome *outcome)
         return replay(search, text, outcome);
     }
     jzx_sim_search asked = *search;
-    return override_seeds(&asked) ? explore_seeds(&asked, outcome) : JZX_ERR_INVALID_ARG;
+    return override_all(&asked) ? explore_seeds(&asked, outcome) : JZX_ERR_INVALID_ARG;
 }

@@ -9,7 +9,7 @@ enum { OF_OCCASIONS = 100, OF_AMOUNTS = 200, OF_RATES = 300, OF_SIZES = 400, OF_
 
 /* ---- kinds ---- */
 
-/* `natural` is the most of 65,536 occasions that a swarm gives it: what a run still comes to something with. */
+/* `natural` is the most of 65,536 occasions that is drawn for it: what a run still comes to something with. */
 typedef struct kind {
     const char *name; /* behind the word that its events begin with */
     uint32_t natural;
@@ -131,7 +131,7 @@ uint64_t jzx_sim_between(jzx_sim *sim, uint64_t least, uint64_t most)
 /* ---- life ---- */
 
 /* Half of the kinds have none, the others rather few than many: some mistakes show only when little goes wrong. */
-static uint32_t swarm_rate(uint64_t seed, uint32_t fault)
+static uint32_t draw_rate(uint64_t seed, uint32_t fault)
 {
     uint64_t random = random_at(seed, OF_RATES, fault);
     uint64_t part = random & 0xFFFF;
@@ -155,7 +155,8 @@ void jzx__sim_faults_init(jzx__sim_faults *faults, uint64_t seed, const jzx_sim_
     faults->switches = config->switches == JZX_SIM_DRAWN ? draw_switches(seed) : config->switches;
     for (uint32_t i = 0; i < JZX_SIM_FAULTS; i++) {
         uint32_t rate = config->rates[i];
-        faults->rates[i] = rate == 0 && config->swarm ? swarm_rate(seed, i) : rate;
+        bool drawn = rate == JZX_SIM_DRAWN || (rate == 0 && config->swarm);
+        faults->rates[i] = drawn ? draw_rate(seed, i) : rate;
     }
 }
 

@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SMALL = 8 }; /* of the smallest values of a size, how many are tried one by one */
+
 typedef struct shrinker {
     const jzx_sim_search *search;
     char way[JZX__SIM_FAILURE_TEXT]; /* in which it fails */
@@ -216,14 +218,23 @@ static bool took_size(shrinker *self, const jzx__sim_size *size, uint64_t value)
     return took(self, &candidate);
 }
 
-/* By halves, as if all that is larger failed as well. */
+/*
+ * The smallest first, as a smaller run is another run: often some small one fails although a larger does not. Then by
+ * halves, as if all that is larger than one that fails failed as well.
+ */
 static void smaller_size(shrinker *self, jzx__sim_size size)
 {
-    if (size.value == size.least || took_size(self, &size, size.least)) {
+    uint64_t passes = size.least; /* the largest that was tried and does not fail */
+    uint64_t fails = size.value;
+    if (size.value == size.least) {
         return;
     }
-    uint64_t passes = size.least; /* the largest that does not fail, and the smallest that does */
-    uint64_t fails = size.value;
+    for (uint64_t value = size.least; value - size.least < SMALL && value < size.value && !spent(self); value++) {
+        if (took_size(self, &size, value)) {
+            return;
+        }
+        passes = value;
+    }
     while (fails - passes > 1 && !spent(self)) {
         uint64_t middle = passes + (fails - passes) / 2;
         if (took_size(self, &size, middle)) {

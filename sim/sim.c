@@ -27,7 +27,7 @@ void jzx_sim_config_init(jzx_sim_config *config)
 static bool config_valid(const jzx_sim_config *config)
 {
     for (uint32_t i = 0; i < JZX_SIM_FAULTS; i++) {
-        if (config->rates[i] > 65536) {
+        if (config->rates[i] > 65536 && config->rates[i] != JZX_SIM_DRAWN) {
             return false;
         }
     }

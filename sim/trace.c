@@ -119,8 +119,8 @@ void jzx_sim_note(jzx_sim *sim, const char *format, ...)
         return;
     }
     /* What is a line of its own is one line of the trace, whatever it holds. */
-    for (char *at = line + head; *at != '\0'; at++) {
-        *at = *at == '\n' ? ' ' : *at;
+    for (char *at = strchr(line + head, '\n'); at != NULL; at = strchr(at, '\n')) {
+        *at = ' ';
     }
     fold(trace, now_ns);
     fold_text(trace, line + head);

@@ -92,8 +92,9 @@ JZX_API const char *jzx_sim_fault_name(jzx_sim_fault fault);
 /** How a machine behaves. Begin with jzx_sim_config_init(). */
 typedef struct jzx_sim_config {
     size_t struct_size;             /* set by jzx_sim_config_init() */
-    uint32_t rates[JZX_SIM_FAULTS]; /* of 65,536 occasions, how many have the fault; default 0 */
-    bool swarm;                     /* draw each rate that is 0 from the seed: about half of them stay 0 */
+    uint32_t rates[JZX_SIM_FAULTS]; /* of 65,536 occasions, how many have the fault, or JZX_SIM_DRAWN: about half of
+                                       those that are drawn are 0; default 0 */
+    bool swarm;                     /* draw each rate that is 0 */
     uint32_t switches;              /* of 1,024 points a thread passes, how many let another run; default drawn */
     uint64_t tick_max_ns;           /* each reading of the clock moves it on by 1 to this; 0, the default: not at all */
     uint64_t latency_min_ns;        /* of the network, one way; default 20,000 */
@@ -281,7 +282,8 @@ JZX_API jzx_err jzx_sim_file_end(jzx_sim *sim, int fd);
 /* ---- searching ---- */
 
 /** One run: builds what is tested on the machine, runs it, and checks. What fails is told by jzx_sim_fail(), by a check,
- *  by an assertion that fails, or by a crash. jzx_sim_check_end() is called after it. */
+ *  by an assertion that fails, or by a crash, and ends it at once: what it holds is left. jzx_sim_check_end() is called
+ *  after it. It must depend on nothing but the machine and what `argument` was when the search began. */
 typedef void (*jzx_sim_scenario_fn)(jzx_sim *sim, void *argument);
 
 typedef struct jzx_sim_search {
@@ -295,7 +297,7 @@ typedef struct jzx_sim_search {
     uint32_t jobs;        /* processes at one time; 0, the default: one for each CPU */
     uint32_t shrink_max;  /* runs spent on making a failure smaller; default 500; 0: none */
     uint32_t run_limit_s; /* CPU seconds of one run, which then counts as hanging; default 60 */
-    const char *command;  /* how this program was started, for the line that replays; NULL: as the kernel says */
+    const char *command;  /* how this program was started, for the line that replays; NULL: the kernel says */
     FILE *report;         /* gets failures, how to replay them, and the trace of a replay; NULL: nobody */
 } jzx_sim_search;
 
@@ -318,13 +320,19 @@ JZX_API void jzx_sim_search_init(jzx_sim_search *search);
 
 /**
  * Runs a scenario with one seed after another, each in a process of its own kind, until all are done or one fails, and
- * makes a failure smaller: fewer faults, smaller sizes, fewer switches of threads, as long as it still fails.
+ * makes a failure smaller: fewer faults, smaller sizes, fewer switches of threads, as long as it still fails in the same
+ * way. That is: with the same text up to the first ": ", not counting its numbers but those of a line ("file.c:88"); for
+ * a crash, with the same whole text.
+ *
+ * What a scenario writes to its error output is kept for the report of a crash, and not seen otherwise; that of a replay is.
  *
  * The environment overrides: JZX_SIM_REPLAY=... runs that one, in this process, and reports its trace; JZX_SIM_SEED=n runs
- * that seed only; JZX_SIM_SEEDS=n sets how many. A replay of another scenario's name runs nothing.
+ * that seed only; JZX_SIM_SEEDS=n sets how many; JZX_SIM_SHRINK=n sets shrink_max. A replay of another scenario's name
+ * runs nothing.
  *
- * Returns: JZX_OK, also when a run failed: see outcome->failed; JZX_ERR_INVALID_ARG; JZX_ERR_BUSY (there is a machine);
- *          JZX_ERR_OS (no process could be made); JZX_ERR_NO_MEMORY
+ * Returns: JZX_OK, also when a run failed: see outcome->failed; JZX_ERR_INVALID_ARG (also for what the environment says:
+ *          the report has why); JZX_ERR_BUSY (there is a machine); JZX_ERR_OS (no process could be made);
+ *          JZX_ERR_NO_MEMORY. On an error the outcome is as it was.
  */
 JZX_API jzx_err jzx_sim_explore(const jzx_sim_search *search, jzx_sim_outcome *outcome);
 

@@ -4,22 +4,22 @@
 set -u
 # shellcheck disable=SC3045  # where it is unknown, nothing is lost
 ulimit -c 0 2>/dev/null
-unset JZX_SEED
+unset JZX_SIM_SEED JZX_SIM_REPLAY
 sed -n 's/^# //p' "$1"
 report=$(mktemp) || exit 99
 trap 'rm -f "$report"' EXIT
-JZX_SEEDS=$3 "$2" >"$report" 2>&1
+JZX_SIM_SEEDS=$3 JZX_SIM_SHRINK=0 "$2" >"$report" 2>&1
 status=$?
 if [ $status -eq 0 ]; then
     echo "NOT FOUND in $3 seeds"
     exit 1
 fi
-seed=$(sed -n 's/.*play it again with JZX_SEED=\([0-9]*\).*/\1/p' "$report" | head -n 1)
-if [ -z "$seed" ]; then
+found=$(sed -n "s/^JZX_SIM_REPLAY='[a-z]*:seed=\([0-9]*\)'.*/\1/p" "$report" | head -n 1)
+if [ -z "$found" ]; then
     echo "It failed, but no seed was named:"
     cat "$report"
     exit 1
 fi
-echo "Found with seed $seed:"
-grep -e 'assertion failed' -e "seed $seed: " "$report" | sed 's/^\[----\] *//' | head -n 3
+echo "Found with seed $found:"
+grep -m 1 "seed $found: " "$report"
 exit 0

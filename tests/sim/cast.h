@@ -53,7 +53,7 @@ typedef struct cast_knobs {
     uint32_t say, ask, spawn, monitor, demonitor, end_other, end_self, timer, name, link;
 } cast_knobs;
 
-/* Draws a whole run from the seed, runs it and looks at the books. NULL, or what was wrong. */
-const char *cast_play(uint64_t seed, const cast_knobs *knobs, uint64_t *digest);
+/* Draws a whole run from the seed, runs it and looks at the books. What is wrong is a failure of the machine. */
+void cast_play(jzx_sim *sim, const cast_knobs *knobs);
 
 #endif

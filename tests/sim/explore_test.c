@@ -134,7 +134,17 @@ static jzx_sim_search search_two_of_many(void)
     return search;
 }
 
+static void plain_environment(void)
+{
+    static const char *const variables[] = {"JZX_SIM_REPLAY", "JZX_SIM_SEED", "JZX_SIM_SEEDS", "JZX_SIM_SHRINK"};
+    for (size_t i = 0; i < JZX__COUNT(variables); i++) {
+        cr_assert_eq(unsetenv(variables[i]), 0);
+    }
+}
+
 /* ---- tests ---- */
+
+TestSuite(explore, .init = plain_environment);
 
 Test(explore, failure_shrinks_to_what_it_needs, .timeout = 60)
 {
@@ -345,6 +355,10 @@ Test(explore, runs_spent_on_a_failure_are_limited, .timeout = 60)
     cr_expect(outcome.failed);
     cr_expect_not_null(strstr(report, "(7 runs)"), "%s", report);
     free(report);
+    cr_assert_eq(setenv("JZX_SIM_SHRINK", "0", 1), 0);
+    report = report_of(&search, &outcome);
+    cr_expect_null(strstr(report, " runs)"), "%s", report);
+    free(report);
 }
 
 /* Uses a part of the limit in each run. */
@@ -394,7 +408,7 @@ Test(explore, environment_chooses_seeds, .timeout = 60)
 
 Test(explore, bad_environment_is_refused, .timeout = 60)
 {
-    static const char *const variables[] = {"JZX_SIM_SEEDS", "JZX_SIM_SEED"};
+    static const char *const variables[] = {"JZX_SIM_SEEDS", "JZX_SIM_SEED", "JZX_SIM_SHRINK"};
     static const char *const values[] = {"", "x", "-1", "7x", " 7", "18446744073709551616"};
     jzx_sim_search search = search_of("env", nothing);
     jzx_sim_outcome outcome = {.struct_size = sizeof outcome, .seed = 99};
@@ -459,6 +473,22 @@ Test(explore, bad_replay_is_refused_and_says_where, .timeout = 60)
         cr_expect_eq(strncmp(report, "JZX_SIM_REPLAY: at character ", 29), 0, "%s: %s", texts[i], report);
         free(report);
     }
+}
+
+Test(explore, line_to_replay_names_the_program, .timeout = 60)
+{
+    uint64_t bad = 1;
+    jzx_sim_search search = search_of("bad", fails_at_seed);
+    search.argument = &bad;
+    search.command = NULL;
+    jzx_sim_outcome outcome;
+    char *report = report_of(&search, &outcome);
+    char program[512] = {0};
+    char line[4096];
+    cr_assert_gt(readlink("/proc/self/exe", program, sizeof program - 1), 0);
+    (void)snprintf(line, sizeof line, "JZX_SIM_REPLAY='%s' %s", outcome.replay, program);
+    cr_expect_not_null(strstr(report, line), "%s", report);
+    free(report);
 }
 
 Test(explore, replay_text_comes_back_as_it_was, .timeout = 60)

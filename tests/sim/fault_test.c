@@ -168,6 +168,7 @@ Test(fault, kinds_do_not_move_one_another, .timeout = 10)
 Test(fault, swarm_leaves_half_of_the_kinds_out, .timeout = 10)
 {
     jzx_sim_config config = with_rate(JZX_SIM_DOORBELL, 77);
+    config.rates[JZX_SIM_STALL] = JZX_SIM_DRAWN;
     config.swarm = true;
     uint32_t on[JZX_SIM_FAULTS] = {0};
     for (uint64_t seed = 1; seed <= 400; seed++) {
@@ -188,6 +189,25 @@ Test(fault, swarm_leaves_half_of_the_kinds_out, .timeout = 10)
             cr_expect(on[i] > 140 && on[i] < 260, "%s in %u of 400", name, on[i]);
         }
     }
+}
+
+Test(fault, kinds_are_drawn_one_by_one, .timeout = 10)
+{
+    jzx_sim_config config = with_rate(JZX_SIM_LATE, JZX_SIM_DRAWN);
+    uint32_t on = 0;
+    for (uint64_t seed = 1; seed <= 100; seed++) {
+        jzx_sim *sim = machine(seed, &config);
+        for (uint32_t i = 0; i < JZX_SIM_FAULTS; i++) {
+            uint32_t rate = jzx__sim_faults_of(sim)->rates[i];
+            on += i == JZX_SIM_LATE && rate > 0;
+            cr_assert(i == JZX_SIM_LATE || rate == 0);
+        }
+        done(sim);
+    }
+    cr_expect(on > 25 && on < 75, "%u of 100", on);
+    jzx_sim *sim;
+    config.rates[JZX_SIM_LATE] = 65537;
+    cr_expect_eq(jzx_sim_create(1, &config, &sim), JZX_ERR_INVALID_ARG);
 }
 
 Test(fault, switches_are_drawn_or_as_configured, .timeout = 10)

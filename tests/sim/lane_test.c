@@ -7,7 +7,7 @@
 #include "tests/sim/cast.h"
 #include "tests/sim/seeds.h"
 
-static const char *bursts(uint64_t seed)
+static void bursts(jzx_sim *sim, void *argument)
 {
     static const cast_knobs asking = {
         .loops_least = 1,
@@ -33,7 +33,8 @@ static const char *bursts(uint64_t seed)
         .actions_most = 250, .pause_max_ns = 10000, .strangers_most = 2, .posts_most = 60,   .cap_least = 33,
         .cap_most = 47,      .lingers = 200,        .say = 1000,
     };
-    return cast_play(seed, seed % 3 == 0 ? &crowded : &asking, NULL);
+    (void)argument;
+    cast_play(sim, jzx_sim_seed(sim) % 3 == 0 ? &crowded : &asking);
 }
 
 Test(lane, D86_order_holds_and_nothing_is_lost_in_bursts_between_loops, .timeout = 600)

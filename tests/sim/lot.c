@@ -18,35 +18,24 @@ uint32_t sim_between(jzx_sim *sim, uint32_t least, uint32_t most)
     return (uint32_t)jzx_sim_between(sim, least, most);
 }
 
-static void rate(jzx_sim *sim, jzx_sim_fault fault, uint32_t most_of_1024)
+void sim_lot_config(jzx_sim_config *config)
 {
-    sim->faults.rates[fault] = sim_below(sim, most_of_1024) * 64;
+    static const jzx_sim_fault kinds[] = {
+        JZX_SIM_SUBMIT_PART, JZX_SIM_WOKEN_EARLY, JZX_SIM_LATE,         JZX_SIM_DOORBELL,    JZX_SIM_MULTISHOT_END,
+        JZX_SIM_SQ_FULL,     JZX_SIM_CQ_OVERFLOW, JZX_SIM_ENTER_EAGAIN, JZX_SIM_ENTER_EBUSY, JZX_SIM_ENTER_EINTR,
+    };
+    jzx_sim_config_init(config);
+    for (size_t i = 0; i < JZX__COUNT(kinds); i++) {
+        config->rates[kinds[i]] = JZX_SIM_DRAWN;
+    }
 }
 
-jzx_sim *sim_open(uint64_t seed)
+void sim_lot(jzx_sim *sim)
 {
     static const uint32_t entries[] = {1, 2, 3, 8, 64};
     static const uint64_t ticks[] = {20, 200, 2000};
-    jzx_sim *sim;
-    jzx_sim_config config;
-    jzx_sim_config_init(&config);
-    config.trace_max = getenv("JZX_TRACE") != NULL ? 64u << 20 : 0;
-    cr_assert_eq(jzx_sim_create(seed, &config, &sim), JZX_OK);
     sim->config.tick_max_ns = ticks[sim_below(sim, 3)];
     sim->config.ring_entries_max = entries[sim_below(sim, 5)];
-    if (sim_below(sim, 3) != 0) {
-        rate(sim, JZX_SIM_SUBMIT_PART, 300);
-        rate(sim, JZX_SIM_WOKEN_EARLY, 100);
-        rate(sim, JZX_SIM_LATE, 300);
-        rate(sim, JZX_SIM_DOORBELL, 200);
-        rate(sim, JZX_SIM_MULTISHOT_END, 64);
-        rate(sim, JZX_SIM_SQ_FULL, 100);
-        rate(sim, JZX_SIM_CQ_OVERFLOW, 100);
-        rate(sim, JZX_SIM_ENTER_EAGAIN, 100);
-        rate(sim, JZX_SIM_ENTER_EBUSY, 100);
-        rate(sim, JZX_SIM_ENTER_EINTR, 100);
-    }
-    return sim;
 }
 
 jzx_sim *sim_open_calm(uint64_t seed)

@@ -4,8 +4,10 @@
 
 #include "sim/ring.h"
 
-/* A machine with all faults of the kernel that no actor can tell, each more or less often; its clock ticks. */
-jzx_sim *sim_open(uint64_t seed);
+/* All faults of the kernel that no actor can tell, each more or less often. */
+void sim_lot_config(jzx_sim_config *config);
+/* Draws how its clock ticks and how many entries a ring has. Before anything else. */
+void sim_lot(jzx_sim *sim);
 /* A machine in which nothing goes wrong, all threads take turns at every point, and rings have few entries. */
 jzx_sim *sim_open_calm(uint64_t seed);
 

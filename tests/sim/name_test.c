@@ -185,26 +185,23 @@ static void start(play *p, party *parties)
     p->active = WRITERS;
 }
 
-static const char *crowd(uint64_t seed)
+static void crowd(jzx_sim *sim, void *argument)
 {
     static const jzx_allocator allocator = {plain_alloc, plain_free, NULL};
-    static char failure[256];
     static play whole;
     play *p = &whole;
     party parties[WRITERS + READERS];
+    (void)argument;
     memset(p, 0, sizeof *p);
-    p->sim = sim_open(seed);
-    p->name_count = sim_between(p->sim, 1, NAMES);
+    p->sim = sim;
+    sim_lot(sim);
+    p->name_count = sim_between(sim, 1, NAMES);
     make_keys(p);
-    cr_assert_eq(jzx__names_init(&p->names, sim_between(p->sim, 1, 4), seed, &allocator), JZX_OK);
+    uint32_t room = sim_between(sim, 1, 4);
+    JZX_SIM_REQUIRE(sim, jzx__names_init(&p->names, room, jzx_sim_seed(sim), &allocator) == JZX_OK);
     start(p, parties);
-    bool fine = jzx_sim_run(p->sim) == JZX_OK;
-    if (!fine) {
-        (void)snprintf(failure, sizeof failure, "%s", jzx_sim_failure(p->sim));
-    }
+    JZX_SIM_REQUIRE(sim, jzx_sim_run(sim) == JZX_OK);
     jzx__names_deinit(&p->names);
-    (void)jzx_sim_destroy(p->sim);
-    return fine ? NULL : failure;
 }
 
 Test(name, every_answer_was_true_at_a_moment_of_its_call, .timeout = 600)

@@ -8,7 +8,7 @@
 #include "tests/sim/seeds.h"
 #include "tests/sim/two.h"
 
-static const char *sleepers(uint64_t seed)
+static void sleepers(jzx_sim *sim, void *argument)
 {
     static const cast_knobs knobs = {
         .loops_least = 1,
@@ -30,7 +30,8 @@ static const char *sleepers(uint64_t seed)
         .timer = 100,
         .monitor = 20,
     };
-    return cast_play(seed, &knobs, NULL);
+    (void)argument;
+    cast_play(sim, &knobs);
 }
 
 Test(park, no_wake_up_is_lost_and_nobody_spins, .timeout = 600)
@@ -60,8 +61,14 @@ static uint64_t digest_of(uint64_t seed)
         .timer = 100,
         .monitor = 20,
     };
-    uint64_t digest = 0;
-    cr_assert_null(cast_play(seed, &knobs, &digest));
+    jzx_sim *sim;
+    jzx_sim_config config;
+    sim_lot_config(&config);
+    cr_assert_eq(jzx_sim_create(seed, &config, &sim), JZX_OK);
+    cast_play(sim, &knobs);
+    cr_assert_null(jzx_sim_failure(sim), "%s", jzx_sim_failure(sim));
+    uint64_t digest = jzx_sim_trace_hash(sim);
+    cr_assert_eq(jzx_sim_destroy(sim), JZX_OK);
     return digest;
 }
 

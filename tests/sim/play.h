@@ -65,12 +65,15 @@ typedef struct sim_player {
     bool has_linked[PLAYERS];
     bool has_unlinked[PLAYERS];
     bool told[PLAYERS];      /* of the end */
+    uint16_t courted;        /* who was last linked or unlinked with it */
     uint32_t exits[PLAYERS]; /* that may come for its own links, made since it has undone one */
     uint64_t kept[KEPT];     /* requests to answer later; 0: free */
     jzx_timer_id alarm;
     uint64_t alarm_due_ns;
     uint32_t alarm_mail;
-    int watch; /* a descriptor, or -1 */
+    int watch;         /* a descriptor, or -1 */
+    uint32_t unfair;   /* signals handled in a row while mail waited */
+    uint32_t vanished; /* notices that may wait and will not be handled */
 } sim_player;
 
 typedef struct sim_stranger {

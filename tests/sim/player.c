@@ -136,6 +136,7 @@ static void demonitor(sim_player *self, jzx_context *context)
     JZX_SIM_REQUIRE(self->play->sim, jzx_demonitor(context, monitor->number) == JZX_OK);
     JZX_SIM_REQUIRE(self->play->sim, jzx_demonitor(context, monitor->number) == JZX_ERR_NO_SUCH_MONITOR);
     monitor->number = 0;
+    self->vanished++;
 }
 
 /* Whether an end that this loop asks for now is the one that counts: no other has come before. */
@@ -275,18 +276,21 @@ static void name(sim_player *self, jzx_context *context)
     }
 }
 
-/* Links or unlinks. */
+/* Links or unlinks; often the one with whom it did so before, and that one too, so that the two ways of it cross. */
 static void link_or_not(sim_player *self, jzx_context *context)
 {
     sim_play *play = self->play;
-    sim_player *target = somebody(play);
-    if (target == NULL || target == self) {
+    sim_player *target = sim_chance(play->sim, 400) ? &play->players[self->courted] : somebody(play);
+    if (target == NULL || target == self || target->id == 0) {
         return;
     }
+    self->courted = target->index;
+    target->courted = self->index;
     if (sim_chance(play->sim, 400)) {
         self->linked[target->index] = false;
         self->has_unlinked[target->index] = true;
         self->exits[target->index] = 0;
+        self->vanished++;
         JZX_SIM_REQUIRE(play->sim, jzx_unlink(context, target->id) == JZX_OK);
         return;
     }
@@ -497,10 +501,26 @@ static void readable(sim_player *self)
     }
 }
 
+/*
+ * Signals that wait beside the mail take turns with it (U2 of run.c): none goes twice while mail waits. But a turn of the
+ * mail may go to a notice among it that has become void.
+ */
+static void check_turn(sim_player *self, const jzx_context *context, uint32_t tag)
+{
+    bool urgent = tag == TAG_TICK || tag == TAG_ALARM || tag == JZX_TAG_SYS_RESUME || tag == JZX_TAG_SYS_IO;
+    if (urgent && self->unfair > self->vanished) {
+        jzx_sim_fail(self->play->sim, "player %u handled %u signals in a row while mail waited", self->index,
+                     self->unfair + 1);
+    }
+    bool waits = jzx__public(context->loop, context->slot)->mailbox_length > 0;
+    self->unfair = urgent && waits ? self->unfair + 1 : 0;
+}
+
 static jzx_behavior_result behavior(jzx_context *context, void *state, const jzx_message *message)
 {
     sim_player *self = state;
     sim_play *play = self->play;
+    check_turn(self, context, message->tag);
     jzx__sim_point("player: handles");
     JZX_SIM_REQUIRE(play->sim, self->life == LIFE_ALIVE);
     JZX_SIM_REQUIRE(play->sim, jzx_self(context) == self->id);
@@ -600,6 +620,7 @@ static void fini(jzx_context *context, void *state, const jzx_exit_info *info)
 {
     sim_player *self = state;
     jzx__sim_point("player: fini");
+    JZX_SIM_REQUIRE(self->play->sim, jzx__public(context->loop, context->slot)->mailbox_length == 0); /* E1 of life.c */
     books_ended(self, info);
     if (sim_chance(self->play->sim, 300)) {
         say(self, context, false); /* a last word */
@@ -716,7 +737,7 @@ void stranger_main(void *argument)
         if (sim_chance(play->sim, 700)) {
             (void)jzx_sim_sleep(play->sim, jzx_sim_random(play->sim) % (play->knobs->pause_max_ns + 1));
         }
-        if (poster == NULL && sim_chance(play->sim, 100)) {
+        if (poster == NULL && sim_chance(play->sim, 300)) {
             jzx_err err = jzx_poster_create(play->runtime, 4u << sim_below(play->sim, 4), &poster);
             JZX_SIM_REQUIRE(play->sim, err == JZX_OK || err == JZX_ERR_LOOP_CLOSED);
         }

@@ -1,13 +1,10 @@
-/* seeds: runs a simulation over many seeds; see seeds.c for the variables of the environment that choose them. */
+/* seeds: runs a scenario over many seeds; the environment chooses them as jzx_sim_explore() says. */
 #ifndef TESTS_SEEDS_H
 #define TESTS_SEEDS_H
 
-#include <stdint.h>
+#include <jzx/sim.h>
 
-/* NULL, or what was wrong with this seed (static memory). */
-typedef const char *(*seeds_fn)(uint64_t seed);
-
-/* Asserts that no seed fails; prints the one that does, and how to play it again. */
-void seeds_play(const char *name, seeds_fn fn);
+/* Asserts that no seed fails, on machines of sim_lot_config(). What fails is made smaller, and told with how to replay it. */
+void seeds_play(const char *name, jzx_sim_scenario_fn scenario);
 
 #endif

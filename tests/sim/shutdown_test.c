@@ -8,7 +8,7 @@
 #include "tests/sim/seeds.h"
 #include "tests/sim/two.h"
 
-static const char *stops(uint64_t seed)
+static void stops(jzx_sim *sim, void *argument)
 {
     static const cast_knobs knobs = {
         .loops_least = 1,
@@ -46,7 +46,8 @@ static const char *stops(uint64_t seed)
         .loses = 60,         .stop_anytime = true,  .say = 800,         .ask = 60,           .spawn = 10,
         .monitor = 60,       .demonitor = 10,       .end_other = 20,    .end_self = 2,       .timer = 10,
     };
-    return cast_play(seed, seed % 4 == 0 ? &poor : &knobs, NULL);
+    (void)argument;
+    cast_play(sim, jzx_sim_seed(sim) % 4 == 0 ? &poor : &knobs);
 }
 
 Test(shutdown, P23_every_fini_runs_and_nothing_is_left_whenever_the_stop_comes, .timeout = 600)

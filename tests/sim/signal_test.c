@@ -7,7 +7,7 @@
 #include "tests/sim/cast.h"
 #include "tests/sim/seeds.h"
 
-static const char *ends(uint64_t seed)
+static void ends(jzx_sim *sim, void *argument)
 {
     static const cast_knobs plenty = {
         .loops_least = 1,
@@ -112,7 +112,8 @@ static const char *ends(uint64_t seed)
         .timer = 10,
     };
     static const cast_knobs *const all[] = {&plenty, &links, &few, &poor, &links, &few_links};
-    return cast_play(seed, all[seed % JZX__COUNT(all)], NULL);
+    (void)argument;
+    cast_play(sim, all[jzx_sim_seed(sim) % JZX__COUNT(all)]);
 }
 
 Test(signal, one_DOWN_one_answer_one_notice_whatever_races, .timeout = 600)

@@ -132,6 +132,8 @@ static void on_supervision(void *user, jzx_context *context, const jzx_supervisi
     if (event->kind == JZX_SUPERVISION_RESTART) {
         seen->delay_ns = event->delay_ns;
     }
+    char text[128];
+    jzx_sim_note(s->sim, "seen under n%u: %s", seen->supervisor, stage_event_text(seen, text, sizeof text));
     s->stops[node] += event->kind == JZX_SUPERVISION_STOPPED;
     if (event->kind == JZX_SUPERVISION_STARTED) {
         s->starts[node]++;
@@ -185,13 +187,14 @@ jzx_err stage_act(stage *s, jzx_context *context, const tree_step *step, uint64_
 
 /* ---- life ---- */
 
-stage *stage_open(uint64_t seed)
+stage *stage_open(jzx_sim *sim)
 {
     stage *s = calloc(1, sizeof *s);
     s->events = malloc(ORACLE_EVENTS * sizeof *s->events);
     s->supervisors = malloc(ORACLE_EVENTS * sizeof *s->supervisors);
-    s->sim = sim_open(seed);
-    s->loop_count = sim_between(s->sim, 1, STAGE_LOOPS);
+    s->sim = sim;
+    sim_lot(sim);
+    s->loop_count = (uint32_t)jzx_sim_size(sim, "loops", 1, STAGE_LOOPS);
     jzx_config *config = &s->config;
     jzx_config_init(config);
     config->loops_max = s->loop_count;
@@ -247,31 +250,22 @@ static void run_loop(void *argument)
     thread->stage->results[thread->index] = jzx_loop_run(thread->stage->loops[thread->index]);
 }
 
-bool stage_play(stage *s)
+void stage_play(stage *s)
 {
     loop_thread threads[STAGE_LOOPS];
     for (uint32_t i = 0; i < s->loop_count; i++) {
         threads[i] = (loop_thread){s, i};
         (void)jzx_sim_thread(s->sim, "loop", run_loop, &threads[i]);
     }
-    return jzx_sim_failure(s->sim) == NULL && jzx_sim_run(s->sim) == JZX_OK;
+    JZX_SIM_REQUIRE(s->sim, jzx_sim_run(s->sim) == JZX_OK);
 }
 
-const char *stage_close(stage *s)
+void stage_close(stage *s)
 {
-    static char failure[512];
-    const char *wrong = jzx_sim_failure(s->sim);
-    if (wrong != NULL) {
-        (void)snprintf(failure, sizeof failure, "%s", wrong);
-        return failure;
-    }
-    JZX_SIM_REQUIRE(s->sim, jzx_sim_check_end(s->sim) == JZX_OK);
-    (void)jzx_sim_destroy(s->sim);
     tree_free(&s->tree);
     free(s->events);
     free(s->supervisors);
     free(s);
-    return NULL;
 }
 
 const char *stage_event_text(const oracle_event *event, char *text, size_t size)

@@ -42,13 +42,12 @@ struct stage {
     uint32_t stops[ORACLE_NODES];
 };
 
-stage *stage_open(uint64_t seed);
+stage *stage_open(jzx_sim *sim);
 /* The runtime, and the tree begins at the first turn. */
 void stage_begin(stage *s);
 jzx_actor_id stage_spawn(stage *s, uint32_t loop, jzx_behavior_fn behavior, void *state);
-bool stage_play(stage *s); /* until the runtime has stopped; false: the world failed */
-/* NULL, or what was wrong (static memory; then what the stage holds stays: threads stopped half-way). */
-const char *stage_close(stage *s);
+void stage_play(stage *s); /* until the runtime has stopped */
+void stage_close(stage *s);
 
 bool stage_is_dynamic(const stage *s, uint8_t node); /* its supervisor is */
 

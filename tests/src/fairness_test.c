@@ -170,6 +170,73 @@ Test(fairness, D28_every_actor_that_has_mail_runs_however_many_there_are, .timeo
     free(actors);
 }
 
+/* ---- signals and mail take turns ---- */
+
+enum { POSTS = 50 };
+
+typedef struct restless {
+    uint64_t spin_ns; /* that each handler takes */
+    uint32_t ticks;
+    uint32_t ticks_at[POSTS + 1]; /* when the n-th message was handled */
+    uint32_t posts;
+} restless;
+
+static jzx_behavior_result tick_on(jzx_context *context, test_actor *actor, const jzx_message *message)
+{
+    (void)context;
+    restless *r = actor->data;
+    for (uint64_t until = test_now_ns() + r->spin_ns; test_now_ns() < until;) {
+    }
+    if (message->tag == TAG_POST) {
+        r->ticks_at[++r->posts] = r->ticks;
+        return JZX_BEHAVIOR_OK;
+    }
+    r->ticks++;
+    return JZX_BEHAVIOR_OK;
+}
+
+/* A timer of its own that always has ticks to catch up with. */
+static jzx_err begin_ticks(jzx_context *context, test_actor *actor)
+{
+    (void)actor;
+    jzx_message tick = jzx_message_empty(TAG_TICK);
+    return jzx_timer_every(context, 1000, JZX_TICKS_BURST, &tick, NULL);
+}
+
+/* With turns as short as one message each, for either reason. */
+static void post_to_restless(uint16_t messages_per_turn, uint64_t spin_ns)
+{
+    test_world world;
+    test_world_open(&world, 1, NULL);
+    restless r = {.spin_ns = spin_ns};
+    test_actor actor = {.on = tick_on, .on_init = begin_ticks, .data = &r};
+    jzx_spawn_options options;
+    test_actor_options(&actor, &options);
+    options.messages_per_turn = messages_per_turn;
+    options.mailbox_cap = POSTS;
+    test_spawn_with(&world, 0, &actor, &options);
+    test_until(&world, r.ticks >= 10);
+    for (int i = 0; i < POSTS; i++) {
+        test_send(&world, &actor, TAG_POST);
+    }
+    test_until(&world, r.posts == POSTS || r.ticks > 20 * POSTS);
+    cr_assert_eq(r.posts, POSTS, "%u messages were handled beside %u ticks", r.posts, r.ticks);
+    for (int i = 2; i <= POSTS; i++) {
+        cr_assert_leq(r.ticks_at[i] - r.ticks_at[i - 1], 1, "message %d waited for two ticks", i);
+    }
+    test_world_close(&world);
+}
+
+Test(fairness, mail_is_not_starved_by_signals_when_a_turn_is_one_message, .timeout = 60)
+{
+    post_to_restless(1, 5000);
+}
+
+Test(fairness, mail_is_not_starved_by_signals_when_each_handler_takes_the_whole_turn, .timeout = 60)
+{
+    post_to_restless(0, 200000);
+}
+
 /* ---- D79: empty is not over ---- */
 
 Test(fairness, D79_a_loop_that_has_nothing_to_do_waits_for_other_threads, .timeout = 30)
