@@ -262,7 +262,7 @@ static uint64_t occasion_hit(jzx__sim_faults *faults, jzx_sim_fault fault, uint6
     if (!scripted) {
         bool listed = faults->plan != NULL && faults->plan->listed;
         if (!(listed ? by_plan(faults, fault, occasion)
-                     : faults->rates[fault] > 0 && by_rate(faults, fault, occasion))) {
+                     : !faults->held && faults->rates[fault] > 0 && by_rate(faults, fault, occasion))) {
             return 0;
         }
         write_down(faults->record, fault, occasion);
@@ -321,6 +321,15 @@ jzx_err jzx_sim_inject(jzx_sim *sim, const jzx_sim_injection *injection)
     }
     faults->injections[faults->injection_count++] = *injection;
     faults->scripted[injection->fault]++;
+    return JZX_OK;
+}
+
+jzx_err jzx_sim_hold(jzx_sim *sim, bool held)
+{
+    if (sim == NULL) {
+        return JZX_ERR_INVALID_ARG;
+    }
+    jzx__sim_faults_of(sim)->held = held;
     return JZX_OK;
 }
 

@@ -78,7 +78,7 @@ typedef enum jzx_sim_fault {
     JZX_SIM_NET_DELAY,     /* what is sent takes up to a second longer */
     /* actors */
     JZX_SIM_ACTOR_FAILS, /* a handler's result is replaced by a failure */
-    JZX_SIM_INIT_FAILS,  /* an init is replaced by one that fails */
+    JZX_SIM_INIT_FAILS,  /* an init is replaced by one that returns JZX_ERR_INIT; a supervisor's own too */
     JZX_SIM_FAULTS       /* how many there are */
 } jzx_sim_fault;
 
@@ -180,6 +180,8 @@ typedef struct jzx_sim_injection {
 /** Scripts faults, beside those of the rates. Copied. From inside or outside.
  *  Returns: JZX_OK; JZX_ERR_INVALID_ARG; JZX_ERR_LIMIT (256 at one time) */
 JZX_API jzx_err jzx_sim_inject(jzx_sim *sim, const jzx_sim_injection *injection);
+/** While held, no rate counts, though occasions do: what is tested can be set up in peace. Scripted faults still happen. */
+JZX_API jzx_err jzx_sim_hold(jzx_sim *sim, bool held);
 /** Takes every scripted fault back and sets all rates to 0: from here on the machine is healthy. */
 JZX_API jzx_err jzx_sim_heal(jzx_sim *sim);
 JZX_API uint64_t jzx_sim_occasions(const jzx_sim *sim, jzx_sim_fault fault);

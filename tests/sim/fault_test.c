@@ -346,6 +346,26 @@ Test(fault, bad_scripts_are_refused, .timeout = 10)
     done(sim);
 }
 
+Test(fault, held_machine_counts_occasions_and_has_no_fault_of_a_rate, .timeout = 10)
+{
+    jzx_sim_config config;
+    jzx_sim *sim;
+    jzx_sim_config_init(&config);
+    config.rates[JZX_SIM_ALLOC] = 65536;
+    cr_assert_eq(jzx_sim_create(1, &config, &sim), JZX_OK);
+    cr_assert_eq(jzx_sim_hold(NULL, true), JZX_ERR_INVALID_ARG);
+    cr_assert_eq(jzx_sim_hold(sim, true), JZX_OK);
+    cr_assert_not(jzx__sim_fault(sim, JZX_SIM_ALLOC));
+    jzx_sim_injection once = {.fault = JZX_SIM_ALLOC, .times = 1};
+    cr_assert_eq(jzx_sim_inject(sim, &once), JZX_OK);
+    cr_assert(jzx__sim_fault(sim, JZX_SIM_ALLOC), "what is scripted happens all the same");
+    cr_assert_not(jzx__sim_fault(sim, JZX_SIM_ALLOC));
+    cr_assert_eq(jzx_sim_hold(sim, false), JZX_OK);
+    cr_assert(jzx__sim_fault(sim, JZX_SIM_ALLOC));
+    cr_assert_eq(jzx_sim_occasions(sim, JZX_SIM_ALLOC), 4);
+    cr_assert_eq(jzx_sim_destroy(sim), JZX_OK);
+}
+
 Test(fault, healed_machine_has_no_fault, .timeout = 10)
 {
     jzx_sim_config config = with_rate(JZX_SIM_ALLOC, 65536);
