@@ -70,7 +70,9 @@ static inline jzx_behavior_result call(jzx_context *context, const jzx__hot *hot
     JZX__SIM_EVENT(context->loop, HANDLE, context->self, message->sender, message->tag);
     jzx_behavior_result result = jzx__likely(!context->loop->measure) ? hot->behavior(context, hot->state, message)
                                                                       : call_measured(context, hot, message);
-    return result == JZX_BEHAVIOR_OK && JZX__SIM_FAULT(ACTOR_FAILS) ? JZX_BEHAVIOR_FAIL : result;
+    /* Supervisors are the runtime's own, and do not end with children: simulated failures are for the others. */
+    bool own = (hot->flags & JZX__SLOT_SUPERVISOR) != 0;
+    return result == JZX_BEHAVIOR_OK && !own && JZX__SIM_FAULT(ACTOR_FAILS) ? JZX_BEHAVIOR_FAIL : result;
 }
 
 static jzx_behavior_result call_signal(jzx_context *context, const jzx_message *message)

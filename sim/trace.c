@@ -84,6 +84,75 @@ static void add_line(jzx__sim_trace *trace, char *line, int length)
 
 /* ---- events ---- */
 
+/* How the numbers of an event are said: %i an actor, %t a tag, %k an exit kind, %d a signed number, %x a hexadecimal one,
+ * %u any other. */
+typedef struct wording {
+    const char *what;
+    const char *text;
+} wording;
+
+static const wording WORDINGS[] = {
+    {"run", " %i"},
+    {"handle", " %i from %i tag %t"},
+    {"spawn", " %i by %i"},
+    {"end", " %i %k code %d"},
+    {"arm", " timer %u for %u"},
+    {"fire", " timer %u of %u"},
+    {"disarm", " timer %u"},
+    {"submit", " ring %u opcode %u operation %x"},
+    {"completion", " ring %u operation %x result %d"},
+};
+
+static const char *const TAGS[] = {"0",       "io",     "supervisor",  "3",   "down",     "exit",
+                                   "spawned", "resume", "dead-letter", "tcp", "no-answer"};
+
+static void say_number(char *to, size_t room, char kind, uint64_t number)
+{
+    uint64_t reserved = number - JZX_TAG_RESERVED;
+    if (kind == 'i' && number != 0) {
+        (void)jzx_id_format(number, to, room);
+    } else if (kind == 'i') {
+        (void)snprintf(to, room, "outside");
+    } else if (kind == 't' && number >= JZX_TAG_RESERVED) {
+        (void)snprintf(to, room, "%s", reserved < JZX__COUNT(TAGS) ? TAGS[reserved] : "of the runtime");
+    } else if (kind == 'k') {
+        (void)snprintf(to, room, "%s", jzx_exit_kind_text((uint32_t)number));
+    } else if (kind == 'd') {
+        (void)snprintf(to, room, "%d", (int)(int32_t)(uint32_t)number);
+    } else {
+        (void)snprintf(to, room, kind == 'x' ? "%llx" : "%llu", (unsigned long long)number);
+    }
+}
+
+/* What is not in the table has its numbers one after the other, without zeroes at the end. */
+static const char *wording_of(const char *what, const uint64_t numbers[3])
+{
+    for (size_t i = 0; i < JZX__COUNT(WORDINGS); i++) {
+        if (strcmp(WORDINGS[i].what, what) == 0) {
+            return WORDINGS[i].text;
+        }
+    }
+    return numbers[2] != 0 ? " %u %u %u" : numbers[1] != 0 ? " %u %u" : numbers[0] != 0 ? " %u" : "";
+}
+
+static void say_event(jzx__sim_trace *trace, uint64_t now_ns, const char *what, const uint64_t numbers[3])
+{
+    char line[LINE_MAX_BYTES];
+    int used = snprintf(line, sizeof line, "%14llu %s", (unsigned long long)now_ns, what);
+    uint32_t next = 0;
+    for (const char *at = wording_of(what, numbers); *at != '\0' && used < LINE_MAX_BYTES - 64; at++) {
+        if (*at == '%') {
+            say_number(line + used, sizeof line - (size_t)used, *++at, numbers[next++]);
+            used += (int)strlen(line + used);
+        } else {
+            line[used++] = *at;
+        }
+    }
+    line[used++] = '\n';
+    line[used] = '\0';
+    add_line(trace, line, used);
+}
+
 void jzx__sim_event(jzx_sim *sim, const char *what, uint64_t a, uint64_t b, uint64_t c)
 {
     jzx__sim_trace *trace = jzx__sim_trace_of(sim);
@@ -96,10 +165,7 @@ void jzx__sim_event(jzx_sim *sim, const char *what, uint64_t a, uint64_t b, uint
     if (trace->text_max == 0) {
         return;
     }
-    char line[LINE_MAX_BYTES];
-    int length = snprintf(line, sizeof line, "%14llu %s %llu %llu %llu\n", (unsigned long long)now_ns, what,
-                          (unsigned long long)a, (unsigned long long)b, (unsigned long long)c);
-    add_line(trace, line, length);
+    say_event(trace, now_ns, what, (const uint64_t[3]){a, b, c});
 }
 
 void jzx_sim_note(jzx_sim *sim, const char *format, ...)

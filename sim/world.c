@@ -370,7 +370,7 @@ static void go_on(jzx_sim *sim)
 {
     thread *next = choose(sim);
     if (next != sim->world.current && next != sim->world.outside) {
-        jzx__sim_event(sim, next->name, sim->world.now_ns, 0, 0);
+        jzx__sim_event(sim, next->name, 0, 0, 0);
     }
     switch_to(&sim->world, next);
 }

@@ -14,8 +14,8 @@
  *   NO_LOOK     the writer's look at the way back after it has set `parked`
  *   PLAIN_ONE   the writer parks with 1: it does not say that it wants room
  *   TELL_FIRST  the reader looks at `parked` before it gives back
- *   LATE_SET    the writer's fence between setting `parked` and its look at the way back. On x86-64 every exchange is one;
- *               C11 lets the look, a plain load of another word, pass an exchange that is acquire and release only.
+ *   LATE_SET    the writer's fence between its exchange and its look. x86-64 has one in every exchange; C11 lets the look, a
+ *               load of another word, pass an exchange that is acquire and release only.
  */
 #ifndef CELLS
 #define CELLS 3
@@ -62,7 +62,7 @@ turn:
 #ifdef LATE_SET
     :: overflow > 0 -> setting = 2
 #else
-    :: overflow > 0 -> parked = 2 /* parked_word() */
+    :: overflow > 0 -> parked = 2 /* parked_word(), and the fence: P2 */
 #endif
     :: overflow == 0 -> parked = 1
 #endif

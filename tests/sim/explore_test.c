@@ -180,7 +180,7 @@ Test(explore, replay_is_the_same_failure, .timeout = 60)
     cr_expect_eq(again.failed_faults, 2);
     cr_expect_eq(again.failed_steps, found.failed_steps);
     cr_expect_str_eq(again.failure, found.failure);
-    cr_expect_not_null(strstr(report, "fault:alloc 1017 "), "the trace: %s", report);
+    cr_expect_not_null(strstr(report, "fault:alloc 1017\n"), "the trace: %s", report);
     free(report);
     search.name = "another";
     again = explore(&search);

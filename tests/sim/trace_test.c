@@ -77,9 +77,17 @@ Test(trace, text_is_what_happened, .timeout = 10)
 {
     jzx_sim *sim = machine(10000);
     cr_expect_str_eq(jzx_sim_trace_text(sim), "");
-    jzx__sim_event(sim, "spawn", 1, 2, UINT64_MAX);
+    jzx__sim_event(sim, "something", 1, 2, UINT64_MAX);
+    jzx__sim_event(sim, "something else", 0, 0, 0);
+    jzx__sim_event(sim, "spawn", UINT64_C(2) << 56 | UINT64_C(4) << 32 | 3, 0, 0);
+    jzx__sim_event(sim, "handle", UINT64_C(2) << 56 | UINT64_C(4) << 32 | 3, 1, JZX_TAG_SYS_TCP);
+    jzx__sim_event(sim, "end", 1, JZX_EXIT_KILLED, (uint32_t)-2);
     jzx_sim_note(sim, "order %s of %d", "first", 7);
-    cr_expect_str_eq(jzx_sim_trace_text(sim), "    1000000000 spawn 1 2 18446744073709551615\n"
+    cr_expect_str_eq(jzx_sim_trace_text(sim), "    1000000000 something 1 2 18446744073709551615\n"
+                                              "    1000000000 something else\n"
+                                              "    1000000000 spawn <2.4.3> by outside\n"
+                                              "    1000000000 handle <2.4.3> from <0.0.1> tag tcp\n"
+                                              "    1000000000 end <0.0.1> killed code -2\n"
                                               "    1000000000 # order first of 7\n");
     done(sim);
 }
@@ -87,7 +95,7 @@ Test(trace, text_is_what_happened, .timeout = 10)
 /* T2 */
 Test(trace, newest_whole_lines_are_kept, .timeout = 10)
 {
-    enum { LINE = 14 + 1 + 1 + 1 + 6 + 4 + 1 };
+    enum { LINE = 14 + 1 + 1 + 1 + 6 + 1 };
     for (uint64_t kept = 1; kept <= 40; kept++) {
         jzx_sim *sim = machine(kept * LINE + kept % LINE);
         for (uint64_t i = 100000; i < 101000; i++) {

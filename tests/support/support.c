@@ -218,6 +218,7 @@ void test_config(jzx_config *config)
     config->ring_entries = 256;
     config->recv_buffers = 16;
     config->send_chunks = 64;
+    config->turn_ns = 1000000000; /* a turn ends by what is counted, however slow the machine */
     config->seed = 1;
     config->oldest_kernel = getenv("JZX_TEST_OLDEST_KERNEL") != NULL;
 }

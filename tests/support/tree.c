@@ -54,7 +54,7 @@ static jzx_err kid_init(jzx_context *context, void *argument, void **state)
 {
     tree_kid *kid = argument;
     *state = kid;
-    kid->inits++;
+    __atomic_store_n(&kid->inits, kid->inits + 1, __ATOMIC_RELEASE); /* a test looks at it, and at ref */
     if (kid->fail_inits > 0) {
         kid->fail_inits -= kid->fail_inits != UINT32_MAX;
         kid->failed_inits++;
@@ -62,7 +62,7 @@ static jzx_err kid_init(jzx_context *context, void *argument, void **state)
         return kid->init_result != JZX_OK ? kid->init_result : (jzx_err)-77;
     }
     kid->id = jzx_self(context);
-    kid->ref = jzx_child_self(context);
+    __atomic_store_n(&kid->ref, jzx_child_self(context), __ATOMIC_RELEASE);
     kid->tree->twice += kid->alive != 0;
     kid->alive++;
     put_about(kid->tree, '+', kid->name, "");
