@@ -248,6 +248,10 @@ void jzx__monitor_let_go(jzx_loop *loop, jzx__monitor *monitor)
 {
     jzx__resource *resource = &monitor->resource;
     jzx__resource_disown(resource);
+    if (!resource->listed && resource->cell.kind == JZX__CELL_DOWN) {
+        jzx__resource_expired(loop, &resource->cell); /* dropped with the mail: the target has gone, or never was */
+        return;
+    }
     if (!resource->listed) {
         stop_at_target(loop, monitor);
         return;

@@ -712,6 +712,32 @@ Test(monitor, watchers_that_die_first_leave_nothing_behind, .timeout = 60)
     test_world_close(&world);
 }
 
+static jzx_behavior_result watch_and_stop(jzx_context *context, test_actor *actor, void *argument)
+{
+    (void)start_watch(context, actor, argument);
+    return JZX_BEHAVIOR_STOP;
+}
+
+/* The DOWN is queued at once, and dropped with the mail: there is no loop that could be told of the end of the monitor. */
+Test(monitor, a_watcher_of_nobody_that_dies_first_tells_no_loop, .timeout = 60)
+{
+    static const jzx_actor_id nobody[] = {UINT64_MAX, 77ull << 56 | 1, 2ull << 56 | 1ull << 32 | 1, 1};
+    jzx_config config;
+    test_config(&config);
+    config.monitors_max = 2;
+    test_world world;
+    test_world_open(&world, 2, &config);
+    for (uint32_t round = 0; round < 20; round++) {
+        test_actor watcher = {0};
+        test_spawn(&world, round % 2, &watcher);
+        watch w = {.target = nobody[round % 4], .count = 2};
+        test_do(&world, &watcher, watch_and_stop, &w);
+        cr_assert_eq(w.err, JZX_OK, "round %u: %s", round, jzx_strerror(w.err));
+        test_until(&world, watcher.finis == 1);
+    }
+    test_world_close(&world);
+}
+
 static jzx_behavior_result yield_always(jzx_context *context, test_actor *actor, const jzx_message *message)
 {
     (void)context;
