@@ -704,11 +704,14 @@ bool jzx__loop_turn(jzx_loop *loop)
     return loop->leave || loop->failed != JZX_OK || !jzx__runs_empty(&loop->runs) || jzx__stop_more(loop);
 }
 
-/* Lets the kernel give back what inits have begun. If the ring was never enabled this thread does it now. */
+/*
+ * Lets the kernel give back what inits have begun, and what the ring itself has if a stop came just after it was enabled. If
+ * it never was, and has to be, this thread does it now.
+ */
 static void reap_unrun(jzx_loop *loop)
 {
     const jzx__backend_ops *ops = loop->backend->ops;
-    if (loop->sockets.used == 0 && loop->watches.used == 0) {
+    if (!loop->enabled && loop->sockets.used == 0 && loop->watches.used == 0) {
         return;
     }
     if (!loop->enabled && ops->enable(loop->backend, &loop->os_error) != JZX_OK) {
