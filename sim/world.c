@@ -172,20 +172,20 @@ static void switch_begins(thread *from, const thread *to)
 #endif
 }
 
-/* On the stack of who was switched to. What it came from tells its own stack that way: outside's is known only then. */
-static void switch_ended(thread *self, thread *from)
+/* On the stack of who was switched to. The first switch of all comes from outside, whose stack is known only then. */
+static void switch_ended(thread *self, thread *outside)
 {
 #ifdef WITH_ASAN
     const void *stack;
     size_t size;
     __sanitizer_finish_switch_fiber(self->fake_stack, &stack, &size);
-    if (from != NULL && from->stack == NULL) {
-        from->asan_stack = stack;
-        from->asan_size = size;
+    if (outside != NULL && outside->asan_stack == NULL) {
+        outside->asan_stack = stack;
+        outside->asan_size = size;
     }
 #else
     (void)self;
-    (void)from;
+    (void)outside;
 #endif
 }
 
@@ -275,13 +275,11 @@ uint64_t jzx__sim_world_next_ns(const jzx_sim *sim)
     uint64_t next_ns = jzx__sim_kernel_next_ns(sim);
     for (uint32_t i = 0; i < sim->world.thread_count; i++) {
         const thread *one = sim->world.threads[i];
-        if (one->state == WAITING && one->deadline_ns < next_ns) {
-            next_ns = one->deadline_ns;
+        uint64_t own_ns = one->state == WAITING ? one->deadline_ns : JZX__SIM_NEVER;
+        if ((one->state == WAITING || one->state == READY) && one->stalled_ns > sim->world.now_ns) {
+            own_ns = one->stalled_ns; /* before that its deadline does not matter */
         }
-        if ((one->state == WAITING || one->state == READY) && one->stalled_ns > sim->world.now_ns &&
-            one->stalled_ns < next_ns) {
-            next_ns = one->stalled_ns;
-        }
+        next_ns = own_ns < next_ns ? own_ns : next_ns;
     }
     return next_ns;
 }
