@@ -1,0 +1,73 @@
+/*
+ * api: actors that do what an input says, for api_fuzz.c and completion_fuzz.c: each handler takes calls of the public API from
+ * it, with arguments that are right, stale, of somebody else or wrong, and in the end what to return.
+ *
+ * All runs in one machine of the simulator, so on one real thread. What must hold, whatever is called:
+ *
+ *   payloads   one that was accepted is handled once or dropped once; one that was refused is still the caller's
+ *   order      what one actor sent to another is handled in the order in which it was sent
+ *   timers     none is early
+ *   lives      each init that succeeded has one fini
+ *   threads    a context of another thread is refused
+ */
+#ifndef TESTS_FUZZ_API_H
+#define TESTS_FUZZ_API_H
+
+#include <jzx/sim.h>
+
+#include "fuzz.h"
+
+enum { API_LOOPS_MAX = 3, API_CALLS_MAX = 200, API_FILES_MAX = 4, API_KEPT = 16, API_PAIRS_MAX = 256, API_PORT = 7000 };
+
+/* Things of one kind that calls gave out, the newest in place of the oldest. */
+struct api_kept {
+    uint64_t things[API_KEPT];
+    uint32_t count; /* ever */
+};
+
+/* The last message that was handled, of those from one actor to another. */
+struct api_pair {
+    uint64_t from;
+    uint64_t to;
+    uint64_t last;
+};
+
+struct api {
+    jzx_sim *sim;
+    jzx_runtime *runtime;
+    struct fuzz_input program;
+    uint32_t calls; /* that may still be made */
+    bool started;   /* until then one thread owns all loops */
+    struct api_kept actors, refs, timers, monitors, watches, sockets, children, posters;
+    int files[API_FILES_MAX];
+    uint32_t file_count;
+    uint64_t sent; /* messages with a number */
+    struct api_pair pairs[API_PAIRS_MAX];
+    uint32_t pair_count;
+    uint64_t payloads;    /* not yet handled or dropped */
+    uint64_t lives;       /* inits without fini */
+    uint64_t buffers_out; /* receive buffers that are kept */
+};
+
+extern struct api api;
+
+/* A number below `end`, or 0 when the input is used up. */
+static inline uint32_t api_below(uint32_t end)
+{
+    return fuzz_below(&api.program, end);
+}
+
+uint64_t api_any(const struct api_kept *kept); /* one of them, or no such thing */
+
+/* What is called: of the context of an actor or host, and of no loop at all. */
+void api_call(jzx_context *context);
+void api_call_outside(void);
+
+/* Options of an actor that does what the input says. */
+void api_spawn_options(jzx_spawn_options *options);
+
+/* A message, and what to do when it was not accepted. */
+void api_message(jzx_message *message, jzx_context *context);
+void api_message_result(const jzx_message *message, jzx_err err);
+
+#endif
