@@ -35,6 +35,7 @@ _Noreturn void jzx__assert_failed(const char *what, const char *file, int line);
  *   JZX__SIM_EVENT(loop, WHAT, a, b, c)  JZX__SIM_WHAT has happened: for the trace, and for the simulator's own books
  *   JZX__SIM_TURN(loop)                  a turn begins
  *   JZX__SIM_GONE(runtime)               its memory is about to be freed
+ *   JZX__SIM_NO_KERNEL()                 true when nothing is simulated: there is no other kernel
  */
 #ifdef JZX__SIM
 #include <jzx/sim.h>
@@ -57,6 +58,7 @@ bool jzx__sim_fault_here(jzx_sim_fault fault);
 void jzx__sim_event_here(const jzx_loop *loop, jzx__sim_what what, uint64_t a, uint64_t b, uint64_t c);
 void jzx__sim_turn(jzx_loop *loop);
 void jzx__sim_gone(const jzx_runtime *runtime);
+bool jzx__sim_no_kernel(void);
 void jzx__sim_pause(void);       /* one that only looks again and again lets others run, and time pass */
 uintptr_t jzx__sim_thread(void); /* 0 outside of the simulation's threads: then the real one counts */
 #define JZX__SIM_POINT(where) jzx__sim_point(where)
@@ -64,12 +66,14 @@ uintptr_t jzx__sim_thread(void); /* 0 outside of the simulation's threads: then 
 #define JZX__SIM_EVENT(loop, what, a, b, c) jzx__sim_event_here(loop, JZX__SIM_##what, a, b, c)
 #define JZX__SIM_TURN(loop) jzx__sim_turn(loop)
 #define JZX__SIM_GONE(runtime) jzx__sim_gone(runtime)
+#define JZX__SIM_NO_KERNEL() jzx__sim_no_kernel()
 #else
 #define JZX__SIM_POINT(where) ((void)0)
 #define JZX__SIM_FAULT(fault) false
 #define JZX__SIM_EVENT(loop, what, a, b, c) ((void)0)
 #define JZX__SIM_TURN(loop) ((void)0)
 #define JZX__SIM_GONE(runtime) ((void)0)
+#define JZX__SIM_NO_KERNEL() false
 #endif
 
 /* A word that names the calling thread, without a system call. In a simulation each loop is its own thread. */

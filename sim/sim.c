@@ -326,6 +326,7 @@ void jzx__sim_turn(jzx_loop *loop)
     if (sim == NULL) {
         return;
     }
+    jzx__sim_point("turn"); /* one that is never idle passes no other */
     for (uint32_t i = 0; i < sim->ending_count; i++) {
         jzx__sim_ending ending = sim->endings[i];
         if (ending.runtime != loop->runtime || jzx_actor_loop(ending.actor) != loop->index) {
@@ -419,6 +420,11 @@ const char *jzx_sim_failure(const jzx_sim *sim)
 }
 
 /* ---- hooks of the library's simulation build; see io/base.h ---- */
+
+bool jzx__sim_no_kernel(void)
+{
+    return jzx__sim_machine == NULL;
+}
 
 bool jzx__sim_fault_here(jzx_sim_fault fault)
 {

@@ -139,6 +139,9 @@ jzx_err jzx_runtime_create(const jzx_config *user_config, jzx_runtime **out)
     if (out == NULL) {
         return JZX_ERR_INVALID_ARG;
     }
+    if (JZX__SIM_NO_KERNEL()) {
+        return JZX_ERR_URING_MISSING;
+    }
     jzx_config_init(&config);
     if (user_config != NULL) {
         config = *user_config;
