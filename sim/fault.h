@@ -62,7 +62,7 @@ typedef struct jzx__sim_faults {
     uint64_t seed;
     uint32_t switches; /* of 1,024 points: configured, or drawn */
     uint32_t rates[JZX_SIM_FAULTS];
-    bool held; /* no rate counts for now */
+    bool held;                        /* no rate counts for now */
     uint64_t drawn[JZX__SIM_STREAMS]; /* how often */
     uint64_t occasions[JZX_SIM_FAULTS];
     uint64_t injected[JZX_SIM_FAULTS];

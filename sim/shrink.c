@@ -3,8 +3,8 @@
  *
  * Every candidate is run in a process of its own, and taken when it fails in the same way. First kinds of faults are left
  * out as wholes; then sizes are made smaller, as that makes the runs short; then single faults are left out, many at a
- * time, then fewer (delta debugging: Zeller, Hildebrandt, 2002); then threads are switched less. All again until nothing
- * helps, or the runs are spent.
+ * time, then fewer (delta debugging: Zeller, Hildebrandt, 2002); then those that are left happen sooner, as otherwise all that
+ * comes before them has to stay; then threads are switched less. All again until nothing helps, or the runs are spent.
  *
  * "In the same way" means: the same text up to the first ": ", without its numbers but for a line of a file; of a crash,
  * all of its text. So a small failure is not another, easier one; and "order 17 lost" may become "order 2 lost".
@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SMALL = 8 }; /* of the smallest values of a size, how many are tried one by one */
+enum { SMALL = 8 }; /* of the smallest values of a size, or of an occasion, how many are tried one by one */
 
 typedef struct shrinker {
     const jzx_sim_search *search;
@@ -194,6 +194,53 @@ static void fewer_faults(shrinker *self)
     }
 }
 
+/* ---- when they happen ---- */
+
+enum { MOVED_MAX = 8 }; /* a failure that needs more faults than this is not made simpler by moving them */
+
+static bool took_at(shrinker *self, uint32_t index, uint64_t occasion)
+{
+    jzx__sim_plan candidate;
+    if (!jzx__sim_plan_copy(&candidate, &self->plan)) {
+        self->err = JZX_ERR_NO_MEMORY;
+        return false;
+    }
+    candidate.hits[index].occasion = occasion;
+    bool taken = took(self, &candidate);
+    jzx__sim_plan_deinit(&candidate);
+    return taken;
+}
+
+/* What is sooner than all that is left to do stands in the way of fewer of these. By halves, as sizes. */
+static void earlier_fault(shrinker *self, uint32_t index)
+{
+    const jzx__sim_hit *hits = self->plan.hits;
+    uint32_t count = self->plan.hit_count;
+    bool behind = index > 0 && hits[index - 1].fault == hits[index].fault;
+    uint64_t passes = behind ? hits[index - 1].occasion : 0; /* cannot be, or was tried */
+    uint64_t fails = hits[index].occasion;
+    for (unsigned i = 0; i < SMALL && fails - passes > 1 && !spent(self); i++) {
+        if (took_at(self, index, ++passes)) {
+            return;
+        }
+    }
+    while (fails - passes > 1 && !spent(self) && self->plan.hit_count == count) {
+        uint64_t middle = passes + (fails - passes) / 2;
+        if (took_at(self, index, middle)) {
+            fails = middle;
+        } else {
+            passes = middle;
+        }
+    }
+}
+
+static void earlier_faults(shrinker *self)
+{
+    for (uint32_t i = 0; self->plan.listed && self->plan.hit_count <= MOVED_MAX && i < self->plan.hit_count; i++) {
+        earlier_fault(self, i);
+    }
+}
+
 /* ---- sizes and switches ---- */
 
 /* The plan with this size; a size it has already is replaced. */
@@ -273,6 +320,7 @@ static void make_smaller(shrinker *self)
         self->progress = false;
         smaller_sizes(self);
         fewer_faults(self);
+        earlier_faults(self);
         fewer_switches(self);
     } while (self->progress && !spent(self));
 }

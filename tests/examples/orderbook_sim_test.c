@@ -162,6 +162,9 @@ static void on_tape(void *user, const struct event *event)
 {
     struct market *market = user;
     struct reference *book = &market->books[event->instrument];
+    static const char *const kinds[] = {"accepted", "cancelled", "rejected", "throttled", "traded"};
+    jzx_sim_note(market->sim, "engine %u: command %u of client %u %s", event->instrument, event->number, event->session,
+                 kinds[event->kind]);
     JZX_SIM_REQUIRE(market->sim, event->sequence == book->sequence);
     book->sequence++;
     if (event->kind == EVENT_TRADE) {

@@ -424,6 +424,13 @@ static void run(sim_play *play)
     books_close(play);
 }
 
+/* All that the knobs allow, but in one run of four: a search finds smaller runs by itself. */
+static uint32_t up_to(jzx_sim *sim, const char *name, uint32_t most)
+{
+    uint64_t size = jzx_sim_size(sim, name, 1, most < 1 ? 1 : most + 3 * (uint64_t)most);
+    return size < most ? (uint32_t)size : most;
+}
+
 void cast_play(jzx_sim *sim, const cast_knobs *knobs)
 {
     sim_play *play = calloc(1, sizeof *play);
@@ -436,6 +443,8 @@ void cast_play(jzx_sim *sim, const cast_knobs *knobs)
     sim->idle_context = play;
     play->knobs = knobs;
     play->loop_count = (uint32_t)jzx_sim_size(sim, "loops", knobs->loops_least, knobs->loops_most);
+    play->ticks_most = up_to(sim, "ticks", knobs->ticks_most);
+    play->actions_most = up_to(sim, "actions", knobs->actions_most);
     draw_config(play);
     run(play);
     free(play->mails);

@@ -31,6 +31,18 @@ static void needs_two_of_many(jzx_sim *sim, void *argument)
     }
 }
 
+/* Each step has an occasion: as long as the fault stays where it was, the steps before it have to stay as well. */
+static void needs_one_step(jzx_sim *sim, void *argument)
+{
+    (void)argument;
+    uint64_t steps = jzx_sim_size(sim, "steps", 1, 1000);
+    for (uint64_t i = 1; i <= steps; i++) {
+        if (jzx__sim_fault(sim, JZX_SIM_ALLOC)) {
+            jzx_sim_fail(sim, "step %llu failed", (unsigned long long)i);
+        }
+    }
+}
+
 static void fails_at_seed(jzx_sim *sim, void *argument)
 {
     jzx_sim_note(sim, "number %llu", (unsigned long long)jzx_sim_between(sim, 1, 1000));
@@ -164,6 +176,20 @@ Test(explore, failure_shrinks_to_what_it_needs, .timeout = 60)
     cr_expect_not_null(strstr(report, line), "%s", report);
     cr_expect_not_null(strstr(report, "-> 2, orders "), "%s", report);
     free(report);
+}
+
+Test(explore, faults_that_are_left_happen_sooner, .timeout = 60)
+{
+    jzx_sim_search search = search_two_of_many();
+    search.name = "one-step";
+    search.scenario = needs_one_step;
+    search.config.rates[JZX_SIM_ALLOC] = 200;
+    jzx_sim_outcome found = explore(&search);
+    cr_assert(found.failed);
+    char expected[128];
+    (void)snprintf(expected, sizeof expected, "one-step:seed=%llu,faults=alloc@1,sizes=steps:1,switches=0",
+                   (unsigned long long)found.seed);
+    cr_expect_str_eq(found.replay, expected);
 }
 
 Test(explore, replay_is_the_same_failure, .timeout = 60)

@@ -105,6 +105,8 @@ struct sim_play {
     jzx_runtime *runtime;
     sim_driven loops[LOOPS];
     uint32_t loop_count;
+    uint32_t ticks_most; /* of this run */
+    uint32_t actions_most;
     sim_player players[PLAYERS];
     uint32_t player_count; /* those that ever were */
     sim_stranger strangers[STRANGERS];

@@ -397,7 +397,7 @@ static jzx_behavior_result tick(sim_player *self, jzx_context *context)
     JZX_SIM_REQUIRE(self->play->sim, self->ticks > 0);
     self->ticks--;
     answer_kept(self, context);
-    uint32_t actions = 1 + sim_below(self->play->sim, self->play->knobs->actions_most);
+    uint32_t actions = 1 + sim_below(self->play->sim, self->play->actions_most);
     jzx_behavior_result result = JZX_BEHAVIOR_OK;
     while (actions-- > 0 && result == JZX_BEHAVIOR_OK) {
         result = act(self, context);
@@ -638,7 +638,7 @@ sim_player *player_new(sim_play *play)
     sim_player *player = &play->players[play->player_count];
     *player = (struct sim_player){.play = play, .index = (uint16_t)play->player_count, .life = LIFE_ASKED, .watch = -1};
     player->asker = PLAYERS;
-    player->ticks = sim_below(play->sim, play->knobs->ticks_most + 1);
+    player->ticks = sim_below(play->sim, play->ticks_most + 1);
     play->player_count++;
     return player;
 }
@@ -733,11 +733,13 @@ void stranger_main(void *argument)
     sim_stranger *self = argument;
     sim_play *play = self->play;
     jzx_poster *poster = NULL;
+    uint32_t rests = sim_chance(play->sim, 512) ? 700 : 50; /* one that hardly rests fills what its target has */
+    uint32_t turns = sim_below(play->sim, 300);
     while (self->posts-- > 0) {
-        if (sim_chance(play->sim, 700)) {
+        if (sim_chance(play->sim, rests)) {
             (void)jzx_sim_sleep(play->sim, jzx_sim_random(play->sim) % (play->knobs->pause_max_ns + 1));
         }
-        if (poster == NULL && sim_chance(play->sim, 300)) {
+        if (poster == NULL && sim_chance(play->sim, turns)) {
             jzx_err err = jzx_poster_create(play->runtime, 4u << sim_below(play->sim, 4), &poster);
             JZX_SIM_REQUIRE(play->sim, err == JZX_OK || err == JZX_ERR_LOOP_CLOSED);
         }

@@ -100,6 +100,22 @@ Test(loop, no_loop_is_made_after_the_first_has_run, .timeout = 60)
     cr_assert_eq(jzx_runtime_destroy(runtime), JZX_OK);
 }
 
+Test(loop, no_loop_is_made_once_a_poster_has_rings_to_all, .timeout = 60)
+{
+    jzx_config config;
+    test_config(&config);
+    config.loops_max = 2;
+    jzx_runtime *runtime;
+    jzx_loop *loops[2] = {NULL};
+    jzx_poster *poster = NULL;
+    cr_assert_eq(jzx_runtime_create(&config, &runtime), JZX_OK);
+    cr_assert_eq(jzx_loop_create(runtime, NULL, &loops[0]), JZX_OK);
+    cr_assert_eq(jzx_poster_create(runtime, 4, &poster), JZX_OK);
+    cr_assert_eq(jzx_loop_create(runtime, NULL, &loops[1]), JZX_ERR_BUSY);
+    cr_assert_null(loops[1]);
+    cr_assert_eq(jzx_runtime_destroy(runtime), JZX_OK);
+}
+
 /* ---- run_once ---- */
 
 Test(loop, run_once_sleeps_as_long_as_told, .timeout = 60)
@@ -234,7 +250,10 @@ static jzx_behavior_result again_until(jzx_context *context, test_actor *actor, 
 Test(loop, D66_a_busy_loop_makes_no_system_call_for_mail, .timeout = 60)
 {
     test_world world;
-    test_world_open(&world, 1, NULL);
+    jzx_config config;
+    test_config(&config);
+    config.turn_ns = 50000; /* so that there are many */
+    test_world_open(&world, 1, &config);
     uint32_t left = 200000;
     test_actor actor = {.on = again_until, .data = &left};
     test_spawn(&world, 0, &actor);
