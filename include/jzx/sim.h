@@ -238,30 +238,43 @@ JZX_API void jzx_sim_note(jzx_sim *sim, const char *format, ...) __attribute__((
 
 typedef struct jzx_sim_peer jzx_sim_peer; /* a listener or one end of a connection that no actor owns; the machine's */
 
-/** What a peer does; each may be NULL. Called in events of the machine, in no thread: they may use peers, not the runtime. */
+/**
+ * What a peer does; each may be NULL. Copied. Called in events of the machine, in no thread and one at a time: they may use
+ * peers, this one too, and not the runtime. No fault of a call is made for a peer: it connects, accepts, reads and writes
+ * as it should. What happens on the way (JZX_SIM_RESET, JZX_SIM_NET_DELAY) happens to both ends.
+ */
 typedef struct jzx_sim_peer_handler {
     size_t struct_size; /* sizeof(jzx_sim_peer_handler) */
     void (*accepted)(void *user, jzx_sim_peer *listener,
                      jzx_sim_peer *peer);                         /* it has the listener's handler and user */
     void (*connected)(void *user, jzx_sim_peer *peer, int error); /* 0, or an errno: then it is gone */
-    void (*data)(void *user, jzx_sim_peer *peer, const void *data, size_t size);
-    void (*end)(void *user, jzx_sim_peer *peer);               /* the other side sends no more */
-    void (*closed)(void *user, jzx_sim_peer *peer, int error); /* the last: 0, or ECONNRESET; then it is gone */
+    void (*data)(void *user, jzx_sim_peer *peer, const void *data, size_t size); /* to be copied */
+    void (*end)(void *user, jzx_sim_peer *peer);                                 /* the other side sends no more */
+    void (*closed)(void *user, jzx_sim_peer *peer, int error); /* the last: 0, when both sides have ended and all has
+                                                                  arrived, or ECONNRESET; then it is gone */
 } jzx_sim_peer_handler;
 
-/** Connects to a listener of the machine: an actor's or a peer's. `address` as in jzx_connect(). The outcome comes as
- *  `connected`. Returns: JZX_OK with *peer; JZX_ERR_INVALID_ARG; JZX_ERR_NO_MEMORY */
+/** Connects to a listener of the machine: an actor's or a peer's. `address` as in jzx_tcp_options; `port` is not 0. The
+ *  outcome comes as `connected`. Returns: JZX_OK with *peer; JZX_ERR_INVALID_ARG */
 JZX_API jzx_err jzx_sim_peer_connect(jzx_sim *sim, const char *address, uint16_t port,
                                      const jzx_sim_peer_handler *handler, void *user, jzx_sim_peer **peer);
-/** Listens, for actors that connect. Returns: as jzx_sim_peer_connect(); JZX_ERR_ADDRESS_IN_USE */
+/** Listens, for actors that connect, at any address. Returns: as jzx_sim_peer_connect(); JZX_ERR_ADDRESS_IN_USE */
 JZX_API jzx_err jzx_sim_peer_listen(jzx_sim *sim, const char *address, uint16_t port,
                                     const jzx_sim_peer_handler *handler, void *user, jzx_sim_peer **peer);
-/** Sends all of it, as the other side reads. Copied. Returns: JZX_OK; JZX_ERR_NO_SUCH_SOCKET (not connected, or closed);
- *  JZX_ERR_NO_MEMORY; JZX_ERR_INVALID_ARG */
+
+/*
+ * The rest return JZX_OK; JZX_ERR_INVALID_ARG; JZX_ERR_NO_SUCH_SOCKET: it is gone, or not connected yet, or, to send, has
+ * ended. A peer that is gone may still be named in a call until the machine is destroyed.
+ */
+
+/** Sends all of it, as the other side reads. Copied. */
 JZX_API jzx_err jzx_sim_peer_send(jzx_sim_peer *peer, const void *data, size_t size);
-JZX_API jzx_err jzx_sim_peer_pause(jzx_sim_peer *peer, bool paused); /* reads nothing: the other side's sends fill up */
-JZX_API jzx_err jzx_sim_peer_end(jzx_sim_peer *peer);                /* sends what is queued and no more (FIN) */
-JZX_API jzx_err jzx_sim_peer_reset(jzx_sim_peer *peer);              /* RST: gone after this */
+/** Reads nothing while it is paused: the other side's sends fill up. Also while it connects. */
+JZX_API jzx_err jzx_sim_peer_pause(jzx_sim_peer *peer, bool paused);
+/** Sends what is queued and no more (FIN). A listener closes: who waits to be accepted is reset. */
+JZX_API jzx_err jzx_sim_peer_end(jzx_sim_peer *peer);
+/** RST: gone after this, without a callback. A listener closes; what connects gives up. */
+JZX_API jzx_err jzx_sim_peer_reset(jzx_sim_peer *peer);
 
 /* ---- descriptors ---- */
 

@@ -1,0 +1,555 @@
+/*
+ * peer: a server and clients of actors over the simulated network, with peers at the other end: what arrives is what was
+ * sent, each fault of TCP is answered as jzx/net.h says, and nothing stays open, whatever goes wrong and when.
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jzx/sim.h>
+
+#include "io/base.h"
+
+#include "tests/sim/echo.h"
+#include "tests/sim/seeds.h"
+
+enum { PORT = 9000, CLIENTS_MAX = 8, PIECE_MAX = 3000 };
+static const uint64_t SECOND = 1000000000;
+
+/* ---- a machine with a server ---- */
+
+typedef struct stage {
+    jzx_sim *sim;
+    jzx_runtime *runtime;
+    jzx_loop *loop;
+    echo server;
+    jzx_actor_id id;
+    jzx_err spawned;
+} stage;
+
+static void small_runtime(jzx_config *config)
+{
+    jzx_config_init(config);
+    config->lane_blocks = 2;
+    config->inbox_size = 16;
+    config->cells = 1024;
+    config->mailbox_cap = 64;
+    config->actors_max = 64;
+    config->sockets_max = 32;
+    config->recv_buffers = 8;
+    config->recv_buffer_size = 1024;
+    config->send_chunks = 32;
+    config->send_chunk_size = 1024;
+}
+
+static void set_up(stage *s, uint64_t seed, const jzx_sim_config *config)
+{
+    jzx_config runtime_config;
+    memset(s, 0, sizeof *s);
+    cr_assert_eq(jzx_sim_create(seed, config, &s->sim), JZX_OK);
+    small_runtime(&runtime_config);
+    cr_assert_eq(jzx_runtime_create(&runtime_config, &s->runtime), JZX_OK);
+    cr_assert_eq(jzx_loop_create(s->runtime, NULL, &s->loop), JZX_OK);
+    s->server = (echo){.sim = s->sim, .port = PORT};
+}
+
+static void start(stage *s)
+{
+    s->spawned = echo_spawn(&s->server, s->loop, &s->id);
+    cr_assert_eq(jzx_loop_start(s->loop), JZX_OK);
+}
+
+/* NULL, or what was wrong; static memory. */
+static const char *tear_down(stage *s)
+{
+    static char failure[512];
+    failure[0] = '\0';
+    if (jzx_sim_failure(s->sim) == NULL) {
+        (void)jzx_runtime_shutdown(s->runtime, 100 * SECOND, NULL);
+        (void)jzx_runtime_destroy(s->runtime);
+        (void)jzx_sim_check_end(s->sim);
+    }
+    if (jzx_sim_failure(s->sim) != NULL) {
+        (void)snprintf(failure, sizeof failure, "%s", jzx_sim_failure(s->sim));
+    }
+    cr_assert_eq(jzx_sim_destroy(s->sim), JZX_OK);
+    return failure[0] != '\0' ? failure : NULL;
+}
+
+static void end_well(stage *s)
+{
+    const char *wrong = tear_down(s);
+    cr_assert_null(wrong, "%s", wrong);
+}
+
+static void inject(stage *s, jzx_sim_fault fault, uint64_t amount)
+{
+    jzx_sim_injection injection = {.fault = fault, .times = 1, .amount = amount};
+    cr_assert_eq(jzx_sim_inject(s->sim, &injection), JZX_OK);
+}
+
+/* ---- a client that sends and compares what comes back ---- */
+
+typedef struct client {
+    jzx_sim *sim;
+    jzx_sim_peer *peer;
+    uint32_t size; /* it sends so much in all, and then ends */
+    uint32_t sent;
+    uint32_t got;
+    uint32_t reset_at; /* it resets when it has got so much; 0: never */
+    bool connected;
+    bool ended;
+    bool over;
+    int error;
+} client;
+
+static uint8_t byte_at(uint32_t place)
+{
+    return (uint8_t)(place * 131 + (place >> 8));
+}
+
+static void send_more(client *self)
+{
+    uint8_t bytes[PIECE_MAX];
+    uint32_t left = self->size - self->sent;
+    uint32_t size = (uint32_t)jzx_sim_between(self->sim, 0, left < PIECE_MAX ? left : PIECE_MAX);
+    size = size == 0 && self->got == self->sent && left > 0 ? 1 : size; /* or nothing ever comes */
+    for (uint32_t i = 0; i < size; i++) {
+        bytes[i] = byte_at(self->sent + i);
+    }
+    if (size > 0) {
+        JZX_SIM_REQUIRE(self->sim, jzx_sim_peer_send(self->peer, bytes, size) == JZX_OK);
+    }
+    self->sent += size;
+    if (self->sent == self->size && !self->ended) {
+        JZX_SIM_REQUIRE(self->sim, jzx_sim_peer_end(self->peer) == JZX_OK);
+        self->ended = true;
+    }
+}
+
+static void on_connected(void *user, jzx_sim_peer *peer, int error)
+{
+    client *self = user;
+    JZX_SIM_REQUIRE(self->sim, peer == self->peer && !self->connected && !self->over);
+    self->connected = error == 0;
+    self->over = error != 0;
+    self->error = error;
+    if (error == 0) {
+        send_more(self);
+    }
+}
+
+static void on_data(void *user, jzx_sim_peer *peer, const void *data, size_t size)
+{
+    client *self = user;
+    const uint8_t *bytes = data;
+    JZX_SIM_REQUIRE(self->sim, peer == self->peer && self->connected && !self->over && size > 0);
+    for (size_t i = 0; i < size; i++) {
+        if (self->got + i >= self->sent || bytes[i] != byte_at(self->got + (uint32_t)i)) {
+            jzx_sim_fail(self->sim, "byte %zu of a stream came back wrong", self->got + i);
+        }
+    }
+    self->got += (uint32_t)size;
+    if (self->reset_at != 0 && self->got >= self->reset_at) {
+        JZX_SIM_REQUIRE(self->sim, jzx_sim_peer_reset(self->peer) == JZX_OK);
+        JZX_SIM_REQUIRE(self->sim, jzx_sim_peer_send(self->peer, "a", 1) == JZX_ERR_NO_SUCH_SOCKET);
+        self->over = true;
+        return;
+    }
+    if (!self->ended) {
+        send_more(self);
+    }
+}
+
+static void on_end(void *user, jzx_sim_peer *peer)
+{
+    client *self = user;
+    JZX_SIM_REQUIRE(self->sim, peer == self->peer && !self->over);
+    if (!self->ended) { /* the server gave up first */
+        (void)jzx_sim_peer_end(peer);
+        self->ended = true;
+    }
+}
+
+static void on_closed(void *user, jzx_sim_peer *peer, int error)
+{
+    client *self = user;
+    JZX_SIM_REQUIRE(self->sim, peer == self->peer && self->connected && !self->over);
+    self->over = true;
+    self->error = error;
+}
+
+static const jzx_sim_peer_handler CLIENT = {.struct_size = sizeof(jzx_sim_peer_handler),
+                                            .connected = on_connected,
+                                            .data = on_data,
+                                            .end = on_end,
+                                            .closed = on_closed};
+
+static void client_connect(stage *s, client *self, uint32_t size)
+{
+    *self = (client){.sim = s->sim, .size = size};
+    cr_assert_eq(jzx_sim_peer_connect(s->sim, "127.0.0.1", PORT, &CLIENT, self, &self->peer), JZX_OK);
+}
+
+static bool is_over(void *argument)
+{
+    return ((const client *)argument)->over;
+}
+
+/* One client from its connect to its end. */
+static void visit(stage *s, client *self, uint32_t size)
+{
+    client_connect(s, self, size);
+    cr_assert_eq(jzx_sim_run_until(s->sim, is_over, self, 300 * SECOND), JZX_OK);
+}
+
+static void visit_well(stage *s, uint32_t size)
+{
+    client self;
+    visit(s, &self, size);
+    cr_assert_eq(self.error, 0);
+    cr_assert_eq(self.got, size);
+}
+
+/* ---- the public calls ---- */
+
+Test(peer, calls_refuse_what_is_wrong, .timeout = 60)
+{
+    stage s;
+    client self = {.over = false};
+    jzx_sim_peer *peer = NULL;
+    jzx_sim_peer *listener;
+    jzx_sim_peer_handler odd = CLIENT;
+    odd.struct_size--;
+    set_up(&s, 1, NULL);
+    start(&s);
+    self.sim = s.sim;
+    cr_assert_eq(jzx_sim_peer_connect(NULL, "127.0.0.1", PORT, &CLIENT, &self, &peer), JZX_ERR_INVALID_ARG);
+    cr_assert_eq(jzx_sim_peer_connect(s.sim, NULL, PORT, &CLIENT, &self, &peer), JZX_ERR_INVALID_ARG);
+    cr_assert_eq(jzx_sim_peer_connect(s.sim, "nowhere", PORT, &CLIENT, &self, &peer), JZX_ERR_INVALID_ARG);
+    cr_assert_eq(jzx_sim_peer_connect(s.sim, "127.0.0.1", 0, &CLIENT, &self, &peer), JZX_ERR_INVALID_ARG);
+    cr_assert_eq(jzx_sim_peer_connect(s.sim, "127.0.0.1", PORT, NULL, &self, &peer), JZX_ERR_INVALID_ARG);
+    cr_assert_eq(jzx_sim_peer_connect(s.sim, "127.0.0.1", PORT, &odd, &self, &peer), JZX_ERR_INVALID_ARG);
+    cr_assert_eq(jzx_sim_peer_connect(s.sim, "127.0.0.1", PORT, &CLIENT, &self, NULL), JZX_ERR_INVALID_ARG);
+    cr_assert_eq(jzx_sim_peer_listen(s.sim, "127.0.0.1", PORT, &CLIENT, &self, &peer), JZX_ERR_ADDRESS_IN_USE);
+    cr_assert_eq(jzx_sim_peer_listen(s.sim, "127.0.0.1", 0, &CLIENT, &self, &peer), JZX_ERR_INVALID_ARG);
+    cr_assert_null(peer);
+    cr_assert_eq(jzx_sim_peer_listen(s.sim, "10.1.2.3", PORT, &CLIENT, &self, &listener), JZX_OK);
+    cr_assert_eq(jzx_sim_peer_send(listener, "a", 1), JZX_ERR_NO_SUCH_SOCKET);
+    cr_assert_eq(jzx_sim_peer_pause(listener, true), JZX_ERR_NO_SUCH_SOCKET);
+    cr_assert_eq(jzx_sim_peer_end(listener), JZX_OK);
+    cr_assert_eq(jzx_sim_peer_end(listener), JZX_ERR_NO_SUCH_SOCKET);
+    client_connect(&s, &self, 10);
+    cr_assert_eq(jzx_sim_peer_send(self.peer, "a", 1), JZX_ERR_NO_SUCH_SOCKET); /* not yet */
+    cr_assert_eq(jzx_sim_peer_end(self.peer), JZX_ERR_NO_SUCH_SOCKET);
+    cr_assert_eq(jzx_sim_peer_send(NULL, "a", 1), JZX_ERR_INVALID_ARG);
+    cr_assert_eq(jzx_sim_peer_send(self.peer, NULL, 1), JZX_ERR_INVALID_ARG);
+    cr_assert_eq(jzx_sim_peer_pause(NULL, true), JZX_ERR_INVALID_ARG);
+    cr_assert_eq(jzx_sim_peer_end(NULL), JZX_ERR_INVALID_ARG);
+    cr_assert_eq(jzx_sim_peer_reset(NULL), JZX_ERR_INVALID_ARG);
+    cr_assert_eq(jzx_sim_peer_reset(self.peer), JZX_OK);
+    cr_assert_eq(jzx_sim_peer_reset(self.peer), JZX_ERR_NO_SUCH_SOCKET);
+    cr_assert_eq(jzx_sim_peer_pause(self.peer, true), JZX_ERR_NO_SUCH_SOCKET);
+    cr_assert_eq(jzx_sim_advance(s.sim, SECOND), JZX_OK);
+    cr_assert(!self.connected && !self.over); /* no callback after a reset */
+    cr_assert_eq(s.server.accepted, 0);
+    end_well(&s);
+}
+
+Test(peer, a_connect_to_nobody_is_refused, .timeout = 60)
+{
+    stage s;
+    client self = {.over = false};
+    set_up(&s, 1, NULL);
+    start(&s);
+    self.sim = s.sim;
+    cr_assert_eq(jzx_sim_peer_connect(s.sim, "127.0.0.1", PORT + 1, &CLIENT, &self, &self.peer), JZX_OK);
+    cr_assert_eq(jzx_sim_advance(s.sim, SECOND), JZX_OK);
+    cr_assert(self.over);
+    cr_assert_eq(self.error, ECONNREFUSED);
+    cr_assert_eq(jzx_sim_peer_reset(self.peer), JZX_ERR_NO_SUCH_SOCKET);
+    end_well(&s);
+}
+
+Test(peer, a_paused_one_fills_the_server_up_and_then_gets_all, .timeout = 60)
+{
+    stage s;
+    client self;
+    set_up(&s, 3, NULL);
+    start(&s);
+    client_connect(&s, &self, 400000);
+    cr_assert_eq(jzx_sim_peer_pause(self.peer, true), JZX_OK);
+    cr_assert_eq(jzx_sim_advance(s.sim, SECOND), JZX_OK);
+    cr_assert(self.connected);
+    static uint8_t bytes[400000];
+    for (uint32_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = byte_at(i);
+    }
+    cr_assert_eq(jzx_sim_peer_send(self.peer, bytes + self.sent, self.size - self.sent), JZX_OK);
+    cr_assert_eq(jzx_sim_peer_end(self.peer), JZX_OK);
+    self.sent = self.size;
+    self.ended = true;
+    cr_assert_eq(jzx_sim_advance(s.sim, 10 * SECOND), JZX_OK);
+    cr_assert_eq(self.got, 0);
+    cr_assert_lt(s.server.bytes, 300000); /* its queue, the buffers of both and a window are full */
+    cr_assert_gt(s.server.bytes, 65536);
+    cr_assert_eq(jzx_sim_peer_pause(self.peer, false), JZX_OK);
+    cr_assert_eq(self.got, 0); /* callbacks come only when the machine runs */
+    cr_assert_eq(jzx_sim_run_until(s.sim, is_over, &self, 100 * SECOND), JZX_OK);
+    cr_assert_eq(self.got, self.size);
+    cr_assert_eq(self.error, 0);
+    end_well(&s);
+}
+
+/* ---- each fault once ---- */
+
+Test(peer, address_taken_is_what_listen_says, .timeout = 60)
+{
+    stage s;
+    for (int occasion = 0; occasion < 2; occasion++) { /* of the bind, and of the listen */
+        set_up(&s, 1, NULL);
+        jzx_sim_injection injection = {JZX_SIM_ADDRESS_TAKEN, (uint64_t)occasion, 1, 0};
+        cr_assert_eq(jzx_sim_inject(s.sim, &injection), JZX_OK);
+        start(&s);
+        cr_assert_eq(s.server.listening, JZX_ERR_ADDRESS_IN_USE);
+        cr_assert_neq(s.spawned, JZX_OK);
+        end_well(&s);
+    }
+}
+
+Test(peer, fd_limit_is_what_listen_says, .timeout = 60)
+{
+    stage s;
+    set_up(&s, 1, NULL);
+    inject(&s, JZX_SIM_FD_LIMIT, EMFILE);
+    start(&s);
+    cr_assert_eq(s.server.listening, JZX_ERR_FD_LIMIT);
+    end_well(&s);
+}
+
+Test(peer, fd_limit_at_an_accept_turns_one_away_and_rests, .timeout = 60)
+{
+    stage s;
+    client first;
+    set_up(&s, 1, NULL);
+    start(&s);
+    inject(&s, JZX_SIM_FD_LIMIT, EMFILE);
+    visit(&s, &first, 100);
+    cr_assert_eq(s.server.accepted, 0);
+    cr_assert_neq(first.got, 100);
+    uint64_t now_ns = jzx_sim_now_ns(s.sim);
+    visit_well(&s, 100);
+    cr_assert_gt(jzx_sim_now_ns(s.sim) - now_ns, 90000000);
+    cr_assert_eq(s.server.accepted, 1);
+    end_well(&s);
+}
+
+Test(peer, accept_fails_is_of_one_connection, .timeout = 60)
+{
+    stage s;
+    client first;
+    set_up(&s, 1, NULL);
+    start(&s);
+    inject(&s, JZX_SIM_ACCEPT_FAILS, 0);
+    visit(&s, &first, 100);
+    cr_assert_eq(first.error, ECONNRESET);
+    visit_well(&s, 100);
+    cr_assert_eq(s.server.accepted, 1);
+    cr_assert_eq(s.server.listener_closed, 0);
+    end_well(&s);
+}
+
+Test(peer, short_transfers_lost_buffers_and_delays_change_nothing, .timeout = 60)
+{
+    static const jzx_sim_fault faults[] = {JZX_SIM_RECV_SHORT, JZX_SIM_SEND_SHORT, JZX_SIM_RECV_NOBUFS,
+                                           JZX_SIM_NET_DELAY};
+    for (size_t i = 0; i < JZX__COUNT(faults); i++) {
+        stage s;
+        set_up(&s, i + 1, NULL);
+        start(&s);
+        jzx_sim_injection injection = {faults[i], 1, 5, 0};
+        cr_assert_eq(jzx_sim_inject(s.sim, &injection), JZX_OK);
+        visit_well(&s, 50000);
+        cr_assert_eq(jzx_sim_injected(s.sim, faults[i]), 5);
+        end_well(&s);
+    }
+}
+
+Test(peer, a_reset_is_told_to_both, .timeout = 60)
+{
+    stage s;
+    client self;
+    set_up(&s, 1, NULL);
+    start(&s);
+    jzx_sim_injection injection = {JZX_SIM_RESET, 4, 1, 0};
+    cr_assert_eq(jzx_sim_inject(s.sim, &injection), JZX_OK);
+    visit(&s, &self, 50000);
+    cr_assert_eq(self.error, ECONNRESET);
+    cr_assert_eq(jzx_sim_advance(s.sim, SECOND), JZX_OK);
+    cr_assert_eq(s.server.closed, 1);
+    cr_assert_eq(s.server.closed_error, ECONNRESET);
+    visit_well(&s, 1000);
+    end_well(&s);
+}
+
+Test(peer, epipe_is_told_to_the_sender, .timeout = 60)
+{
+    stage s;
+    client self;
+    set_up(&s, 1, NULL);
+    start(&s);
+    inject(&s, JZX_SIM_EPIPE, 0);
+    visit(&s, &self, 50000);
+    cr_assert_eq(self.error, ECONNRESET);
+    cr_assert_eq(s.server.closed, 1);
+    cr_assert_eq(s.server.closed_error, EPIPE);
+    visit_well(&s, 1000);
+    end_well(&s);
+}
+
+Test(peer, one_that_resets_is_a_reset_for_the_server, .timeout = 60)
+{
+    stage s;
+    client self;
+    set_up(&s, 1, NULL);
+    start(&s);
+    client_connect(&s, &self, 100000);
+    self.reset_at = 5000;
+    cr_assert_eq(jzx_sim_run_until(s.sim, is_over, &self, 100 * SECOND), JZX_OK);
+    cr_assert_eq(jzx_sim_advance(s.sim, SECOND), JZX_OK);
+    cr_assert_eq(s.server.closed, 1);
+    cr_assert(s.server.closed_error == ECONNRESET || s.server.closed_error == EPIPE);
+    end_well(&s);
+}
+
+/* ---- whatever goes wrong ---- */
+
+typedef struct play {
+    stage stage;
+    client clients[CLIENTS_MAX];
+    uint32_t count;
+    bool harmless; /* no fault that a connection, or an actor, does not survive */
+} play;
+
+static bool all_over(void *argument)
+{
+    const play *p = argument;
+    for (uint32_t i = 0; i < p->count; i++) {
+        if (!p->clients[i].over) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void draw_rates(play *p, jzx_sim_config *config, uint64_t seed)
+{
+    static const jzx_sim_fault mild[] = {JZX_SIM_RECV_SHORT, JZX_SIM_SEND_SHORT,    JZX_SIM_RECV_NOBUFS,
+                                         JZX_SIM_NET_DELAY,  JZX_SIM_MULTISHOT_END, JZX_SIM_LATE,
+                                         JZX_SIM_SQ_FULL,    JZX_SIM_CQ_OVERFLOW,   JZX_SIM_ENTER_EINTR};
+    static const jzx_sim_fault grave[] = {JZX_SIM_RESET, JZX_SIM_EPIPE, JZX_SIM_ACCEPT_FAILS, JZX_SIM_FD_LIMIT,
+                                          JZX_SIM_OP_FAILS};
+    p->harmless = seed % 3 == 0;
+    config->swarm = seed % 3 == 2; /* everything, also what no socket has to do with */
+    for (size_t i = 0; seed % 3 != 2 && i < JZX__COUNT(mild); i++) {
+        config->rates[mild[i]] = (uint32_t)(jzx__mix(seed * 64 + i) % 2 == 0 ? jzx__mix(seed * 65 + i) % 8192 : 0);
+    }
+    for (size_t i = 0; seed % 3 == 1 && i < JZX__COUNT(grave); i++) {
+        config->rates[grave[i]] = (uint32_t)(jzx__mix(seed * 66 + i) % 2 == 0 ? jzx__mix(seed * 67 + i) % 4096 : 0);
+    }
+}
+
+static bool try_set_up(play *p, uint64_t seed)
+{
+    jzx_sim_config config;
+    jzx_config runtime_config;
+    stage *s = &p->stage;
+    jzx_sim_config_init(&config);
+    draw_rates(p, &config, seed);
+    config.tick_max_ns = 200;
+    config.trace_max = getenv("JZX_TRACE") != NULL ? 64u << 20 : 0;
+    cr_assert_eq(jzx_sim_create(seed, &config, &s->sim), JZX_OK);
+    small_runtime(&runtime_config);
+    runtime_config.recv_buffers = 2u << jzx_sim_between(s->sim, 0, 3);
+    runtime_config.send_chunks = (uint32_t)jzx_sim_between(s->sim, 2, 16);
+    s->server = (echo){.sim = s->sim, .port = PORT, .keeps = true};
+    s->server.send_max = (uint32_t)jzx_sim_between(s->sim, 1500, 9000);
+    if (jzx_runtime_create(&runtime_config, &s->runtime) != JZX_OK) {
+        return false;
+    }
+    if (jzx_loop_create(s->runtime, NULL, &s->loop) != JZX_OK) {
+        return false;
+    }
+    s->spawned = echo_spawn(&s->server, s->loop, &s->id);
+    return jzx_loop_start(s->loop) == JZX_OK;
+}
+
+/* Peers come, pause, and go on; what goes wrong goes wrong; then all is well again, and everything must come to its end. */
+static void run_play(play *p)
+{
+    stage *s = &p->stage;
+    uint32_t count = (uint32_t)jzx_sim_between(s->sim, 1, CLIENTS_MAX);
+    for (; p->count < count; p->count++) {
+        client *one = &p->clients[p->count];
+        uint32_t size = (uint32_t)jzx_sim_between(s->sim, 1, 20000);
+        client_connect(s, one, size);
+        bool resets = !p->harmless && jzx_sim_between(s->sim, 0, 7) == 0;
+        one->reset_at = resets ? (uint32_t)jzx_sim_between(s->sim, 1, size) : 0;
+        (void)jzx_sim_advance(s->sim, jzx_sim_between(s->sim, 0, 200000));
+    }
+    for (int i = 0; i < 20 && jzx_sim_failure(s->sim) == NULL && !all_over(p); i++) {
+        client *one = &p->clients[jzx_sim_between(s->sim, 0, p->count - 1)];
+        bool pauses = jzx_sim_between(s->sim, 0, 1) == 0;
+        (void)jzx_sim_peer_pause(one->peer, pauses); /* it may be gone */
+        (void)jzx_sim_run_until(s->sim, all_over, p, jzx_sim_between(s->sim, 0, 3000000));
+    }
+    (void)jzx_sim_heal(s->sim);
+    for (uint32_t i = 0; i < p->count; i++) {
+        (void)jzx_sim_peer_pause(p->clients[i].peer, false);
+    }
+    if (jzx_sim_run_until(s->sim, all_over, p, 100 * SECOND) == JZX_ERR_TIMEOUT) {
+        jzx_sim_fail(s->sim, "a stream stands still");
+    }
+    for (uint32_t i = 0; p->harmless && i < p->count; i++) {
+        JZX_SIM_REQUIRE(s->sim, p->clients[i].error == 0 && p->clients[i].got == p->clients[i].size);
+    }
+}
+
+static uint64_t last_hash; /* of the last play's trace */
+
+static const char *streams(uint64_t seed)
+{
+    static play p;
+    memset(&p, 0, sizeof p);
+    if (try_set_up(&p, seed)) {
+        run_play(&p);
+    }
+    if (getenv("JZX_TRACE") != NULL) {
+        (void)fputs(jzx_sim_trace_text(p.stage.sim), stderr);
+    }
+    last_hash = jzx_sim_trace_hash(p.stage.sim);
+    return tear_down(&p.stage);
+}
+
+Test(peer, streams_come_back_whole_and_nothing_stays_open, .timeout = 600)
+{
+    seeds_play("peer", streams);
+}
+
+Test(peer, a_seed_gives_the_same_run, .timeout = 60)
+{
+    for (uint64_t seed = 1; seed <= 100; seed++) {
+        const char *first_wrong = streams(seed);
+        uint64_t first = last_hash;
+        cr_assert_null(first_wrong, "%s", first_wrong);
+        void *away = malloc(10000 + seed); /* addresses are others now */
+        cr_assert_null(streams(seed));
+        cr_assert_eq(last_hash, first, "seed %llu", (unsigned long long)seed);
+        free(away);
+        if (getenv("JZX_HASHES") != NULL) {
+            (void)printf("hash %llu %llx\n", (unsigned long long)seed, (unsigned long long)first);
+        }
+    }
+}
