@@ -106,6 +106,7 @@ static jzx_behavior_result stream_event(jzx_context *context, stream *self, cons
         self->full = false;
         break;
     case JZX_TCP_EOF:
+        require(self->server, !self->ended, "a second end");
         self->server->ends++;
         self->ended = true;
         break;
