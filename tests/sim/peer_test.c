@@ -819,7 +819,11 @@ static void run_play(play *p)
         (void)jzx_sim_run_until(s->sim, all_over, p, jzx_sim_between(s->sim, 0, 3000000));
     }
     if (!p->harmless && jzx_sim_between(s->sim, 0, 3) == 0) {
-        return; /* it is stopped in the middle, with all that goes wrong */
+        while (p->count < CLIENTS_MAX) {
+            client_connect(s, &p->clients[p->count++], 100);
+        }
+        (void)jzx_sim_advance(s->sim, jzx_sim_between(s->sim, 0, 400000));
+        return; /* it is stopped in the middle of all that, while it accepts */
     }
     (void)jzx_sim_heal(s->sim);
     for (uint32_t i = 0; i < p->count; i++) {
