@@ -6,7 +6,8 @@
  *   memory.c   blocks                        books.c   what must hold of events, whatever runs
  *   file.c     descriptors                   kernel.c  system calls that are about none of the others
  *   uring.c    rings                         ops.c     operations in flight
- *   net.c      sockets                       peer.c    the other end of connections
+ *   net.c      sockets                       wire.c    connections, and what flies on them
+ *   due.c      what happens at a time        peer.c    the other end of connections
  *   sim.c      the public calls              explore.c, shrink.c  searching
  *
  * All of it runs on one real thread. What the simulator itself needs it takes from malloc and aborts without: the
