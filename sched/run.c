@@ -376,12 +376,6 @@ static inline bool check_now_and_then(jzx_loop *loop)
     return false;
 }
 
-/* Urgent ones and mail take turns, so neither starves the other (U2). */
-static inline bool urgent_is_next(const jzx__hot *hot, bool mail_was_last)
-{
-    return jzx__unlikely(hot->urgent_last != NULL) && (mail_was_last || hot->mail.first == NULL);
-}
-
 /* A request to one that keeps too many: its asker hears so at once. */
 static step refuse_request(jzx_loop *loop, jzx__hot *hot, jzx_segment_slot *public, jzx__cell *cell)
 {
@@ -407,45 +401,50 @@ static inline step run_first(jzx_loop *loop, jzx__hot *hot, jzx_segment_slot *pu
     return next;
 }
 
-/* Handles at most a turn's messages and signals. False when the actor has ended. */
-static inline bool run_until_over(jzx_loop *loop, jzx__hot *hot, jzx_segment_slot *public, uint64_t *handled,
-                                  bool *mail_was_last)
+/* Was the last turn over after a signal, with mail waiting? Then mail begins this one. */
+static __attribute__((noinline)) bool take_mail_first(jzx__hot *hot)
 {
+    hot->flags &= (uint16_t)~JZX__SLOT_MAIL_FIRST;
+    return true;
+}
+
+/*
+ * Runs at most a turn of messages and signals; *handled counts the messages. False when the actor has ended. Signals and
+ * mail take turns, so neither starves the other (U2); a turn may be as short as one of them, so whose it is outlives it.
+ */
+static inline bool run_batch(jzx_loop *loop, jzx__hot *hot, jzx_segment_slot *public, uint64_t *handled)
+{
+    bool mail_is_next = jzx__unlikely((hot->flags & JZX__SLOT_MAIL_FIRST) != 0) && take_mail_first(hot);
     uint32_t budget = hot->per_turn;
     while (hot->mail.first != NULL || hot->urgent_last != NULL) {
         step next;
-        if (jzx__unlikely(urgent_is_next(hot, *mail_was_last))) {
-            *mail_was_last = false;
+        if (jzx__unlikely(hot->urgent_last != NULL) && (!mail_is_next || hot->mail.first == NULL)) {
+            mail_is_next = true;
             next = run_signal(&loop->turn, jzx__urgent_pop(hot));
         } else {
-            *mail_was_last = true;
+            mail_is_next = false;
             next = run_first(loop, hot, public, handled);
         }
         bool checked = check_now_and_then(loop);
+        if (jzx__unlikely(next == STEP_ENDED)) {
+            loop->turn.end = 0;
+            return false;
+        }
         if (jzx__unlikely(next != STEP_ON)) {
             loop->turn.end = 0;
-            return next != STEP_ENDED;
+            break;
         }
         if (jzx__unlikely(checked) && public->state == JZX__STOPPING) {
-            return true;
+            break;
         }
         if (--budget == 0 || loop->turn_over) {
             break;
         }
     }
-    return true;
-}
-
-/* The same; *handled counts the messages. A turn may be as short as one of them, so whose turn it is outlives it (U2). */
-static inline bool run_batch(jzx_loop *loop, jzx__hot *hot, jzx_segment_slot *public, uint64_t *handled)
-{
-    bool mail_was_last = (hot->flags & JZX__SLOT_MAIL_FIRST) == 0; /* or it does not matter: urgent ones begin */
-    hot->flags &= (uint16_t)~JZX__SLOT_MAIL_FIRST;
-    bool alive = run_until_over(loop, hot, public, handled, &mail_was_last);
-    if (jzx__unlikely(!mail_was_last) && alive && hot->mail.first != NULL) {
+    if (jzx__unlikely(mail_is_next) && hot->mail.first != NULL) {
         hot->flags |= JZX__SLOT_MAIL_FIRST;
     }
-    return alive;
+    return true;
 }
 
 /* Gives the first actor of the run queue its turn. */

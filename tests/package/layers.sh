@@ -50,6 +50,10 @@ forbid include/jzx '^(io|sched|src|liburing|ck)' "public headers show nothing of
 only '^liburing' io/probe.c io/sys.h io/uring.c
 only '^ck' sched/inbox.h sched/lane.h
 
+# What the simulation build has is nothing in this one.
+nm "$library" 2>/dev/null | grep 'jzx__sim' >"$dir/found" || true
+[ ! -s "$dir/found" ] || bad "the library knows the simulator: $(cat "$dir/found")"
+
 # Programs for users see public headers alone.
 includes examples/*.[ch] examples/*/*.[ch] tools/*.[ch] | awk '$2 ~ /^(io|sched|src|sim)\// { print $1 " includes " $2 }' \
     >"$dir/found"
