@@ -1010,15 +1010,10 @@ int jzx__socket_send_copy(jzx__net *net, jzx__socket *socket, const void *data, 
 
 int jzx__socket_send_owned(jzx__net *net, jzx__socket *socket, void *data, size_t size, jzx_drop_fn drop, void *context)
 {
+    JZX_ASSERT(size != 0);
     int refused = send_check(socket, size);
     if (refused < 0) {
         return refused;
-    }
-    if (size == 0) {
-        if (drop != NULL) {
-            drop(context, data, size);
-        }
-        return 0;
     }
     if (net->segments_out == segments_max(net)) {
         return refuse_chunkless(net, socket, 0);

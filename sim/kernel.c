@@ -79,16 +79,12 @@ void jzx__sys_wait(_Atomic(uint32_t) *word, uint32_t value, uint64_t deadline_ns
     (void)jzx__sim_wait(jzx__sim_machine, changed, &wait, deadline_ns);
 }
 
-typedef struct start {
-    void *(*main)(void *);
-    void *argument;
-} start;
-
 static void run_thread(void *argument)
 {
-    start what = *(start *)argument;
-    free(argument);
-    (void)what.main(what.argument);
+    jzx__sim_start *what = argument;
+    jzx__sim_start taken = *what;
+    what->main = NULL;
+    (void)taken.main(taken.argument);
 }
 
 int jzx__sim_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*main)(void *), void *argument)
@@ -98,11 +94,14 @@ int jzx__sim_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
     if (jzx__sim_fault(sim, JZX_SIM_SETUP)) {
         return EAGAIN;
     }
-    start *what = jzx__sim_own_alloc(sizeof *what);
-    *what = (start){main, argument};
+    jzx__sim_start *what = sim->starts;
+    while (what->main != NULL) { /* no more of them wait than there may be threads */
+        what++;
+    }
+    *what = (jzx__sim_start){main, argument};
     jzx__sim_thread_record *made = jzx__sim_thread_start(sim, jzx__sim_loop_name(argument), run_thread, what, true);
     if (made == NULL) {
-        free(what);
+        what->main = NULL;
         return EAGAIN;
     }
     *thread = (pthread_t)(uintptr_t)made;

@@ -21,6 +21,12 @@ typedef struct jzx__sim_check {
     void *argument;
 } jzx__sim_check;
 
+/* What a thread of pthread_create() runs; until it does. */
+typedef struct jzx__sim_start {
+    void *(*main)(void *); /* NULL: free */
+    void *argument;
+} jzx__sim_start;
+
 /* An actor that is to be killed, or to fail, in the next turn of its loop. */
 typedef struct jzx__sim_ending {
     jzx_runtime *runtime;
@@ -45,6 +51,7 @@ struct jzx_sim {
     bool touched; /* something happened that operations in flight may have waited for */
     jzx__sim_check checks[JZX__SIM_CHECKS_MAX];
     uint32_t check_count;
+    jzx__sim_start starts[JZX__SIM_THREADS_MAX + 1]; /* the last is refused */
     jzx__sim_ending endings[JZX__SIM_ENDS_MAX];
     uint32_t ending_count;
     void (*idle)(void *context); /* of a test of the simulator's own: called when nobody can run */

@@ -19,6 +19,7 @@
 #endif
 #endif
 #ifdef WITH_ASAN
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 
@@ -69,6 +70,9 @@ static char *stack_take(void)
 
 static void stack_give(char *stack)
 {
+#ifdef WITH_ASAN
+    __asan_unpoison_memory_region(stack + GUARD, STACK_SIZE - GUARD); /* of functions that never returned */
+#endif
     if (spare_count < JZX__SIM_THREADS_MAX) {
         spare_stacks[spare_count++] = stack;
     } else {

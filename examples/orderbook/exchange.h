@@ -31,8 +31,9 @@ enum {
     READERS = SESSIONS_MAX + 2, /* the sessions, then: */
     READER_POSITIONS = SESSIONS_MAX,
     READER_TAPE,
-    QUEUE_SIZE = 64,    /* commands of a session, a power of two */
-    EVENTS_SIZE = 1024, /* of an engine, a power of two */
+    /* So small that a test meets them. */
+    QUEUE_SIZE = 8,                     /* commands of a session; a power of two */
+    EVENTS_SIZE = BOOK_ORDERS_MAX + 16, /* of an engine: all that can come of one order, and a little */
 };
 
 /* How long a session waits for an engine's word, and how long anybody waits after a refusal, before asking again. */

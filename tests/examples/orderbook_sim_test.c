@@ -221,10 +221,25 @@ static void client_main(void *argument)
     client->done = true;
 }
 
+/* In a patient market most orders rest, and now and then one sweeps them; in the other most trade soon. */
+static void draw_limit(jzx_sim *sim, struct command *command, bool patient, uint64_t what)
+{
+    uint64_t away = jzx_sim_between(sim, 0, 10);
+    bool sweeps = patient && what == 1;
+    bool low = patient && (command->side == BOOK_BUY) != sweeps;
+    command->price = (int32_t)(!patient ? 95 + away : low ? 95 - away : 105 + away);
+    command->quantity = sweeps ? 400 : (uint32_t)jzx_sim_between(sim, 1, 20);
+    if (what == 0 && away > 7) { /* which no book takes */
+        command->price = 0;
+    }
+}
+
 /* All that could be drawn is drawn, whatever the sizes: a smaller run has the same orders, only fewer. */
 static void draw(struct market *market)
 {
     jzx_sim *sim = market->sim;
+    bool patient = jzx_sim_between(sim, 0, 1) == 1;
+    uint64_t pause_max_ns = jzx_sim_between(sim, 0, 3) * MS;
     for (uint32_t i = 0; i < SESSIONS_MAX * ORDERS_MOST; i++) {
         struct client *client = &market->clients[i / ORDERS_MOST];
         uint32_t at = i % ORDERS_MOST;
@@ -234,10 +249,9 @@ static void draw(struct market *market)
         command->session = (uint8_t)(i / ORDERS_MOST);
         command->side = (uint8_t)jzx_sim_between(sim, BOOK_BUY, BOOK_SELL);
         command->instrument = (uint8_t)jzx_sim_between(sim, 0, INSTRUMENTS - 1);
-        command->price = what == 0 ? 0 : (int32_t)jzx_sim_between(sim, 95, 105);
-        command->quantity = (uint32_t)jzx_sim_between(sim, 1, 20);
-        client->pauses_ns[at] = jzx_sim_between(sim, 0, 3 * MS);
-        if (what >= 7 && at > 0) { /* a cancel, of an order if nothing was throttled */
+        draw_limit(sim, command, patient, what);
+        client->pauses_ns[at] = jzx_sim_between(sim, 0, pause_max_ns);
+        if (what >= (patient ? 9 : 7) && at > 0) { /* a cancel, of an order if nothing was throttled */
             earlier %= at;
             command->kind = COMMAND_CANCEL;
             command->target = (uint32_t)earlier + 1;
@@ -555,6 +569,18 @@ Test(orderbook, command_that_is_late_is_taken_once, .timeout = 60)
     cr_assert_eq(market->clients[0].words[1], 1);
     cr_assert_eq(jzx_sim_now_ns(sim), began_ns + stall_ns);
     cr_assert_eq(market->exchange.engines[0].book.count, 1);
+    close_healthy(market);
+}
+
+Test(orderbook, command_waits_while_its_session_is_down, .timeout = 60)
+{
+    struct market *market = open_healthy();
+    cr_assert_eq(exchange_crash(&market->exchange, 0), JZX_OK);
+    cr_assert_eq(exchange_submit(&market->exchange, &BUY), JZX_OK);
+    cr_assert_eq(jzx_sim_run_until_idle(market->sim), JZX_OK);
+    cr_assert_eq(market->clients[0].words[1], 0);
+    cr_assert_eq(jzx_sim_advance(market->sim, AGAIN_NS), JZX_OK);
+    cr_assert_eq(market->clients[0].words[1], 1);
     close_healthy(market);
 }
 

@@ -44,14 +44,15 @@ struct api {
     uint64_t sent; /* messages with a number */
     struct api_pair pairs[API_PAIRS_MAX];
     uint32_t pair_count;
-    uint64_t payloads;    /* not yet handled or dropped */
-    uint64_t lives;       /* inits without fini */
-    uint64_t buffers_out; /* receive buffers that are kept */
+    void *blocks[API_CALLS_MAX]; /* payloads not yet handled or dropped; the rest NULL */
+    uint64_t lives;              /* inits without fini */
+    uint64_t buffers_out;        /* receive buffers that are kept */
+    bool kernel_lies;            /* some ends of the machine are its fault */
 };
 
 extern struct api api;
 
-/* A number below `end`, or 0 when the input is used up. */
+/* A number below `end`, or 0 when the input is used up. Never two in one expression: compilers order them differently. */
 static inline uint32_t api_below(uint32_t end)
 {
     return fuzz_below(&api.program, end);
@@ -63,8 +64,24 @@ uint64_t api_any(const struct api_kept *kept); /* one of them, or no such thing 
 void api_call(jzx_context *context);
 void api_call_outside(void);
 
+/* ---- api_drive.c: the machine and what is outside of its threads ---- */
+
+bool api_begin(uint64_t seed, const jzx_sim_config *config); /* a machine and, if true, a runtime with loops */
+void api_start(void);                                        /* the loops */
+void api_drive_peer(void);
+void api_drive_file(void);
+void api_drive_time(void);
+bool api_stop(void);    /* of the runtime, which must work; false: the machine ended before, and was destroyed */
+void api_abandon(void); /* of a machine that has failed: nothing runs in it any more */
+void api_end(void);     /* of the machine, in which nothing may be left */
+
+/* ---- api_calls.c ---- */
+
 /* Options of an actor that does what the input says. */
 void api_spawn_options(jzx_spawn_options *options);
+
+void *api_payload(size_t size);
+void api_payload_free(void *payload);
 
 /* A message, and what to do when it was not accepted. */
 void api_message(jzx_message *message, jzx_context *context);

@@ -60,12 +60,35 @@ static const char *any_name(void)
 
 /* ---- payloads ---- */
 
+void *api_payload(size_t size)
+{
+    uint32_t place = 0;
+    while (api.blocks[place] != NULL) { /* each call makes one at most */
+        place++;
+    }
+    FUZZ_REQUIRE(place < API_CALLS_MAX);
+    api.blocks[place] = malloc(size + 1);
+    FUZZ_REQUIRE(api.blocks[place] != NULL);
+    memset(api.blocks[place], 0, size + 1);
+    return api.blocks[place];
+}
+
+void api_payload_free(void *payload)
+{
+    uint32_t place = 0;
+    while (place < API_CALLS_MAX && api.blocks[place] != payload) {
+        place++;
+    }
+    FUZZ_REQUIRE(payload != NULL && place < API_CALLS_MAX); /* else it was dropped before */
+    api.blocks[place] = NULL;
+    free(payload);
+}
+
 static void drop(void *context, void *data, size_t size)
 {
     (void)size;
-    FUZZ_REQUIRE(context == &api && api.payloads > 0);
-    api.payloads--;
-    free(data); /* a second time is the sanitizer's to see */
+    FUZZ_REQUIRE(context == &api);
+    api_payload_free(data);
 }
 
 void api_message(jzx_message *message, jzx_context *context)
@@ -75,8 +98,7 @@ void api_message(jzx_message *message, jzx_context *context)
     *message = jzx_message_value(TAG_NUMBERED, words, sizeof words);
     if (kind < 4) {
         size_t size = kind == 0 ? 0 : 1u << api_below(12);
-        *message = jzx_message_pointer(TAG_POINTER, malloc(size + 1), size, drop, &api);
-        api.payloads++;
+        *message = jzx_message_pointer(TAG_POINTER, api_payload(size), size, drop, &api);
     } else if (kind == 4) {
         *message = jzx_message_pointer(TAG_POINTER, NULL, api_below(2), NULL, NULL);
     } else if (kind == 5) {
@@ -197,6 +219,7 @@ static void call_timer_cancel(jzx_context *context)
 static void call_end(jzx_context *context)
 {
     uint64_t id = api_any(&api.actors);
+    const char *text = any_name();
     switch (api_below(6)) {
     case 0:
         (void)jzx_stop(context, id);
@@ -208,10 +231,10 @@ static void call_end(jzx_context *context)
         (void)jzx_kill(context, id);
         break;
     case 3:
-        (void)jzx_fail(context, id, (int32_t)api_below(3) - 1, any_name());
+        (void)jzx_fail(context, id, (int32_t)api_below(3) - 1, text);
         break;
     case 4:
-        (void)jzx_stop_with(context, id, 5, any_name());
+        (void)jzx_stop_with(context, id, 5, text);
         break;
     default:
         (void)jzx_stop(context, jzx_self(context));
@@ -246,7 +269,7 @@ static void call_watch_others(jzx_context *context)
 
 static void call_name(jzx_context *context)
 {
-    jzx_actor_id id;
+    jzx_actor_id id = api_any(&api.actors);
     switch (api_below(4)) {
     case 0:
         (void)jzx_unregister(context, any_name());
@@ -260,7 +283,7 @@ static void call_name(jzx_context *context)
         (void)jzx_register(context, any_name(), jzx_self(context));
         break;
     default:
-        (void)jzx_register(context, any_name(), api_any(&api.actors));
+        (void)jzx_register(context, any_name(), id);
         break;
     }
 }
@@ -566,9 +589,10 @@ static void call_watch(jzx_context *context)
 {
     jzx_watch_id watch = 0;
     int fd = api.file_count > 0 ? api.files[api_below(api.file_count)] : -1;
+    uint32_t interest = api_below(5);
     if (api_below(3) == 1) {
         (void)jzx_unwatch(context, api_any(&api.watches));
-    } else if (jzx_watch(context, api_below(8) == 7 ? -1 : fd, api_below(5), &watch) == JZX_OK) {
+    } else if (jzx_watch(context, api_below(8) == 7 ? -1 : fd, interest, &watch) == JZX_OK) {
         keep(&api.watches, watch);
     }
 }
@@ -617,10 +641,7 @@ static void call_tcp(jzx_context *context)
         (void)jzx_tcp_queued(context, socket);
         break;
     case 5:
-        data = malloc(size + 1);
-        FUZZ_REQUIRE(data != NULL);
-        memset(data, 0, size + 1);
-        api.payloads++;
+        data = api_payload(size);
         err = jzx_tcp_send_owned(context, socket, data, size, drop, &api);
         if (err != JZX_OK) {
             drop(&api, data, size);
@@ -646,7 +667,8 @@ static void call_small(jzx_context *context)
         (void)jzx_resume(context, api_any(&api.actors));
         break;
     case 1:
-        (void)jzx_id_format(api_any(&api.actors), text, api_below(sizeof text + 1));
+        id = api_any(&api.actors);
+        (void)jzx_id_format(id, text, api_below(sizeof text + 1));
         break;
     case 2:
         (void)jzx_loop_stats(jzx_context_loop(context), &counters);

@@ -778,8 +778,33 @@ static int out_of_locked_memory(void)
     return refused(JZX_ERR_MEMLOCK, ENOMEM);
 }
 
+/* Without /proc nothing is known of filters: the kernel's word counts. */
+static int denied_with_no_descriptor_to_look(void)
+{
+    if (filter_setup(ENOSYS) != 0) {
+        return 2;
+    }
+    int lowest = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    close(lowest);
+    struct rlimit limit = {.rlim_cur = (rlim_t)lowest, .rlim_max = (rlim_t)lowest};
+    setrlimit(RLIMIT_NOFILE, &limit);
+    return refused(JZX_ERR_URING_MISSING, ENOSYS);
+}
+
+static int out_of_memory_without_a_limit(void)
+{
+    struct rlimit limit = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+    if (setrlimit(RLIMIT_MEMLOCK, &limit) != 0) {
+        return 77;
+    }
+    return filter_setup(ENOMEM) != 0 ? 2 : refused(JZX_ERR_NO_MEMORY, ENOMEM);
+}
+
 Test(uring, refusals_name_their_cause, .timeout = 20)
 {
+    int unlimited = in_child(out_of_memory_without_a_limit);
+    cr_assert(unlimited == 0 || unlimited == 77, "%d", unlimited);
+    cr_assert_eq(in_child(denied_with_no_descriptor_to_look), 0);
     cr_assert_eq(in_child(denied_with_eperm), 0);
     cr_assert_eq(in_child(denied_with_enosys), 0);
     cr_assert_eq(in_child(denied_by_flags), 0);

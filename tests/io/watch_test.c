@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -112,6 +113,39 @@ Test(watch, reports_readiness_and_coalesces, .timeout = 10)
     UNTIL(&w, w.reports[0] == 2);
     cr_assert_eq(watch->seen, POLLIN);
     close(fd);
+    world_end(&w);
+}
+
+/* What has no wait queue is told by epoll; with no descriptor left for one, by its kind. */
+Test(watch, a_file_is_always_ready_also_when_descriptors_are_short, .timeout = 10)
+{
+    static world w;
+    world_begin(&w, 64);
+    int file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    int folder = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    cr_assert(file >= 0 && folder >= 0 && event >= 0);
+    int lowest = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    close(lowest);
+    struct rlimit before;
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    struct rlimit limit = {.rlim_cur = (rlim_t)lowest, .rlim_max = before.rlim_max};
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    const int fds[] = {file, folder, event};
+    for (uint32_t i = 0; i < 3; i++) {
+        jzx__watch_begin(&w.net, &w.watches[i], fds[i], POLLIN);
+    }
+    UNTIL(&w, w.reports[0] != 0 && w.reports[1] != 0);
+    quiesce(&w);
+    cr_assert_eq(w.reports[0], 1, "once, not each time it is looked at");
+    cr_assert_eq(w.reports[1], 1);
+    cr_assert_eq(w.reports[2], 0);
+    eventfd_write(event, 1);
+    UNTIL(&w, w.reports[2] == 1);
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    for (uint32_t i = 0; i < 3; i++) {
+        close(fds[i]);
+    }
     world_end(&w);
 }
 

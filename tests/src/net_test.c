@@ -1297,6 +1297,128 @@ Test(net, a_socket_is_given_with_the_events_that_wait, .timeout = 30)
     player_free(to);
 }
 
+enum { WAITING = 4 };
+
+/* At the first data, the three others are given away while their own data waits in the actor's list. */
+typedef struct giver {
+    player *p;
+    jzx_actor_id to;
+    jzx_socket_id sockets[WAITING];
+    uint32_t count;
+    bool given;
+} giver;
+
+static jzx_behavior_result give_the_others(jzx_context *context, test_actor *actor, const jzx_message *message)
+{
+    giver *g = actor->data;
+    const jzx_tcp_event *event = jzx_message_data(message);
+    if (message->tag == JZX_TAG_SYS_TCP && event->kind == JZX_TCP_ACCEPTED) {
+        g->sockets[g->count++] = event->peer;
+    } else if (message->tag == JZX_TAG_SYS_TCP && event->kind == JZX_TCP_DATA && !g->given) {
+        g->given = true;
+        static const uint32_t ORDER[] = {2, 1, 3, 0}; /* one in the middle of those that wait, then the last ones */
+        for (uint32_t i = 0; i < WAITING; i++) {
+            jzx_socket_id socket = g->sockets[ORDER[i]];
+            if (socket != event->socket) {
+                cr_assert_eq(jzx_tcp_give(context, socket, g->to), JZX_OK);
+            }
+        }
+    }
+    return on_message(context, actor, message);
+}
+
+static jzx_behavior_result do_read_all(jzx_context *context, test_actor *actor, void *argument)
+{
+    const giver *g = argument;
+    (void)actor;
+    for (uint32_t i = 0; i < g->count; i++) {
+        cr_assert_eq(jzx_tcp_read(context, g->sockets[i]), JZX_OK);
+    }
+    return JZX_BEHAVIOR_OK;
+}
+
+Test(net, sockets_whose_events_wait_in_the_giver_s_list_are_given, .timeout = 30)
+{
+    test_world w;
+    player *from = player_make(LISTEN_ONLY);
+    player *to = player_make(READ);
+    giver g = {.p = from};
+    uint8_t data[100];
+    int fds[WAITING];
+    fill(data, sizeof data);
+    from->actor.on = give_the_others;
+    from->actor.data = &g;
+    open_world(&w, from);
+    test_spawn(&w, 0, &to->actor);
+    g.to = to->actor.id;
+    for (uint32_t i = 0; i < WAITING; i++) {
+        fds[i] = dial(from);
+        test_until(&w, g.count == i + 1);
+        cr_assert_eq(write_some(fds[i], data, sizeof data), sizeof data);
+    }
+    test_world_settle(&w);
+    test_do(&w, &from->actor, do_read_all, &g);
+    test_until(&w, from->size + to->size == WAITING * sizeof data);
+    cr_assert_eq(from->size, sizeof data, "that of the one it was told of");
+    cr_assert_eq(count_events(to, JZX_TCP_DATA), WAITING - 1);
+    for (uint32_t i = 0; i < WAITING; i++) {
+        close(fds[i]);
+    }
+    test_until(&w, count_events(to, JZX_TCP_EOF) == WAITING - 1);
+    test_world_close(&w);
+    player_free(from);
+    player_free(to);
+}
+
+static jzx_behavior_result do_stop_and_give(jzx_context *context, test_actor *actor, void *argument)
+{
+    player *p = player_of(actor);
+    jzx_actor_id to = *(jzx_actor_id *)argument;
+    cr_assert_eq(jzx_stop(context, to), JZX_OK);
+    p->err = jzx_tcp_give(context, p->last, to);
+    return JZX_BEHAVIOR_OK;
+}
+
+Test(net, a_socket_is_not_given_to_one_that_ends, .timeout = 30)
+{
+    test_world w;
+    player *p = player_make(LISTEN_ONLY);
+    test_actor to = {0};
+    open_world(&w, p);
+    test_spawn(&w, 0, &to);
+    int fd = dial(p);
+    test_until(&w, count_events(p, JZX_TCP_ACCEPTED) == 1);
+    test_do(&w, &p->actor, do_stop_and_give, &to.id);
+    cr_assert_eq(p->err, JZX_ERR_STOPPING);
+    errand(&w, p, do_close); /* it is still the giver's */
+    close(fd);
+    close_world(&w, p);
+}
+
+static jzx_behavior_result do_port(jzx_context *context, test_actor *actor, void *argument)
+{
+    player_of(actor)->err = jzx_tcp_port(context, player_of(actor)->last, argument);
+    return JZX_BEHAVIOR_OK;
+}
+
+Test(net, a_socket_of_another_family_has_no_port, .timeout = 30)
+{
+    test_world w;
+    player *p = player_make(READ);
+    int pair[2];
+    uint16_t port = 7;
+    open_world(&w, p);
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    test_do(&w, &p->actor, do_adopt, &pair[0]);
+    cr_assert_eq(p->err, JZX_OK);
+    test_do(&w, &p->actor, do_port, &port);
+    cr_assert_eq(p->err, JZX_ERR_OS);
+    cr_assert_eq(port, 7, "it is left as it was");
+    errand(&w, p, do_close);
+    close(pair[1]);
+    close_world(&w, p);
+}
+
 Test(net, a_socket_is_not_given_to_who_cannot_have_it, .timeout = 30)
 {
     test_world w;

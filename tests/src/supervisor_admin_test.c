@@ -393,6 +393,75 @@ TREE_TEST(S61_a_terminated_child_leaves_nothing)
     tree_close(&t);
 }
 
+/* ---- calls that are refused at once ---- */
+
+typedef struct refusals {
+    tree *t;
+    jzx_err errs[8];
+    uint32_t count;
+} refusals;
+
+static void call_wrongly(jzx_context *context, refusals *r, jzx_actor_id sup)
+{
+    static const char byte = 0;
+    uint64_t ref = 7;
+    r->count = 0;
+    r->errs[r->count++] = jzx_child_start_like(context, sup, NULL, 1, &ref);
+    r->errs[r->count++] = jzx_child_start_like(context, sup, &byte, (size_t)UINT32_MAX + 1, &ref);
+    cr_assert_eq(ref, 7);
+}
+
+static jzx_behavior_result call_in_handler(jzx_context *context, test_actor *actor, void *argument)
+{
+    refusals *r = argument;
+    (void)actor;
+    call_wrongly(context, r, r->t->sup);
+    return JZX_BEHAVIOR_OK;
+}
+
+/* In fini an actor can ask nothing any more. */
+static void call_in_fini(jzx_context *context, test_actor *actor, const jzx_exit_info *info)
+{
+    refusals *r = actor->data;
+    uint64_t ref = 7;
+    (void)info;
+    r->count = 0;
+    r->errs[r->count++] = jzx_child_start(context, r->t->sup, r->t->kids[0].spec, &ref);
+    r->errs[r->count++] = jzx_child_start_like(context, r->t->sup, NULL, 0, &ref);
+    r->errs[r->count++] = jzx_child_restart(context, r->t->sup, jzx_child_named("a"), &ref);
+    r->errs[r->count++] = jzx_child_count(context, r->t->sup, &ref);
+    cr_assert_eq(ref, 7);
+}
+
+TREE_TEST(requests_that_are_refused_at_once)
+{
+    tree t;
+    tree_open(&t, layout);
+    tree_add(&t, "a");
+    tree_start(&t);
+    refusals r = {.t = &t};
+    test_actor asker = {.on_fini = call_in_fini, .data = &r};
+    test_spawn(&t.world, 0, &asker);
+    test_do(&t.world, &asker, call_in_handler, &r);
+    cr_assert_eq(r.count, 2);
+    cr_assert_eq(r.errs[0], JZX_ERR_INVALID_ARG, "an argument that is not there");
+    cr_assert_eq(r.errs[1], JZX_ERR_TOO_BIG);
+    uint64_t ref = 7;
+    jzx_context *nobody = NULL;
+    cr_assert_eq(jzx_child_start(nobody, t.sup, t.kids[0].spec, &ref), JZX_ERR_INVALID_ARG);
+    cr_assert_eq(jzx_child_start_like(nobody, t.sup, NULL, 0, &ref), JZX_ERR_INVALID_ARG);
+    const jzx_message mail = jzx_message_empty(TREE_MAIL);
+    cr_assert_eq(jzx_child_send(nobody, t.kids[0].ref, &mail), JZX_ERR_INVALID_ARG);
+    cr_assert_eq(jzx_kill(jzx_loop_context(t.world.loops[0]), asker.id), JZX_OK);
+    test_until(&t.world, asker.finis == 1);
+    cr_assert_eq(r.count, 4);
+    for (uint32_t i = 0; i < r.count; i++) {
+        cr_assert_eq(r.errs[i], JZX_ERR_STOPPING, "call %u: %s", i, jzx_strerror(r.errs[i]));
+    }
+    tree_expect_counts(&t, 1, 1);
+    tree_close(&t);
+}
+
 /* ---- references ---- */
 
 TREE_TEST(references_hold_over_restarts)
