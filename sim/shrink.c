@@ -299,6 +299,52 @@ static void smaller_sizes(shrinker *self)
     }
 }
 
+/*
+ * Where a single fault has to be moves with the sizes: smaller sizes alone pass, and so does a sooner fault alone. So both at
+ * once: the least sizes, and each of the first places.
+ */
+enum { PLACES = 64 };
+
+static bool took_place(shrinker *self, const jzx__sim_plan *sizes)
+{
+    uint64_t last = self->plan.hits[0].occasion < PLACES ? self->plan.hits[0].occasion : PLACES;
+    for (uint64_t occasion = 1; occasion <= last && !spent(self); occasion++) {
+        jzx__sim_hit hit = self->plan.hits[0];
+        jzx__sim_plan candidate = *sizes;
+        hit.occasion = occasion;
+        candidate.hits = &hit;
+        if (took(self, &candidate)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void smaller_and_sooner(shrinker *self)
+{
+    if (!self->plan.listed || self->plan.hit_count != 1) {
+        return;
+    }
+    jzx__sim_plan all = self->plan;
+    uint32_t larger = 0;
+    for (uint32_t i = 0; i < self->best->record.size_count; i++) {
+        const jzx__sim_size *size = &self->best->record.sizes[i];
+        larger += size->value > size->least;
+        set_size(&all, size->name, size->least);
+    }
+    if (larger == 0 || (took_place(self, &all) && self->plan.hit_count == 1)) {
+        return;
+    }
+    for (uint32_t i = 0; larger > 1 && self->plan.hit_count == 1 && i < self->best->record.size_count; i++) {
+        jzx__sim_size size = self->best->record.sizes[i];
+        if (size.value > size.least) {
+            jzx__sim_plan one = self->plan;
+            set_size(&one, size.name, size.least);
+            (void)took_place(self, &one);
+        }
+    }
+}
+
 static void fewer_switches(shrinker *self)
 {
     static const uint32_t steps[] = {0, 1, 4, 16, 64, 256};
@@ -322,6 +368,9 @@ static void make_smaller(shrinker *self)
         fewer_faults(self);
         earlier_faults(self);
         fewer_switches(self);
+        if (!self->progress) {
+            smaller_and_sooner(self);
+        }
     } while (self->progress && !spent(self));
 }
 
