@@ -43,6 +43,20 @@ static void needs_one_step(jzx_sim *sim, void *argument)
     }
 }
 
+/* The place of the one occasion that matters is a matter of the size: neither can become smaller alone. */
+static void needs_the_last_occasion(jzx_sim *sim, void *argument)
+{
+    (void)argument;
+    bool last = false;
+    uint64_t steps = jzx_sim_size(sim, "steps", 1, 20);
+    for (uint64_t i = 0; i < steps * 3; i++) {
+        last = jzx__sim_fault(sim, JZX_SIM_ALLOC);
+    }
+    if (last) {
+        jzx_sim_fail(sim, "step %llu failed", (unsigned long long)steps);
+    }
+}
+
 static void fails_at_seed(jzx_sim *sim, void *argument)
 {
     jzx_sim_note(sim, "number %llu", (unsigned long long)jzx_sim_between(sim, 1, 1000));
@@ -188,6 +202,19 @@ Test(explore, faults_that_are_left_happen_sooner, .timeout = 60)
     cr_assert(found.failed);
     char expected[128];
     (void)snprintf(expected, sizeof expected, "one-step:seed=%llu,faults=alloc@1,sizes=steps:1,switches=0",
+                   (unsigned long long)found.seed);
+    cr_expect_str_eq(found.replay, expected);
+}
+
+Test(explore, size_and_place_become_smaller_together, .timeout = 60)
+{
+    jzx_sim_search search = search_two_of_many();
+    search.name = "last";
+    search.scenario = needs_the_last_occasion;
+    jzx_sim_outcome found = explore(&search);
+    cr_assert(found.failed);
+    char expected[128];
+    (void)snprintf(expected, sizeof expected, "last:seed=%llu,faults=alloc@3,sizes=steps:1,switches=0",
                    (unsigned long long)found.seed);
     cr_expect_str_eq(found.replay, expected);
 }
