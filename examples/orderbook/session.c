@@ -18,20 +18,29 @@ struct reader {
 /* ---- asking ---- */
 
 /* A refusal is no failure: the timer asks again. Only without a timer is there nothing left but to be started again. */
-static jzx_err ask(jzx_context *context, struct reader *reader, uint32_t instrument, const jzx_message *message,
-                   uint64_t timeout_ns, uint64_t *ref)
+static jzx_err ask_later(jzx_context *context, struct reader *reader)
 {
-    jzx_actor_id engine;
     jzx_message again = jzx_message_empty(TAG_AGAIN);
-    jzx_err err = jzx_child_id(reader->exchange->runtime, reader->exchange->engine_refs[instrument], &engine);
-    if (err == JZX_OK) {
-        err = jzx_request(context, engine, message, timeout_ns, ref);
-    }
-    if (err == JZX_OK || reader->again) {
+    if (reader->again) {
         return JZX_OK;
     }
     reader->again = true;
     return jzx_timer_after(context, AGAIN_NS, &again, NULL);
+}
+
+/* Nothing is asked while the timer runs: who is told to wait and asks at once is told so at once, and never sleeps. */
+static jzx_err ask(jzx_context *context, struct reader *reader, uint32_t instrument, const jzx_message *message,
+                   uint64_t timeout_ns, uint64_t *ref)
+{
+    jzx_actor_id engine;
+    if (reader->again) {
+        return JZX_OK;
+    }
+    jzx_err err = jzx_child_id(reader->exchange->runtime, reader->exchange->engine_refs[instrument], &engine);
+    if (err == JZX_OK) {
+        err = jzx_request(context, engine, message, timeout_ns, ref);
+    }
+    return err == JZX_OK ? JZX_OK : ask_later(context, reader);
 }
 
 static jzx_err ask_next(jzx_context *context, struct reader *reader, uint32_t instrument)
@@ -111,8 +120,7 @@ static jzx_err on_answer(jzx_context *context, struct reader *reader, const jzx_
         if (message->tag == TAG_TAKEN) {
             reader->session->first++;
         } else if (message->tag == TAG_BUSY) {
-            jzx_message again = jzx_message_empty(TAG_AGAIN);
-            return reader->again ? JZX_OK : jzx_timer_after(context, AGAIN_NS, &again, NULL);
+            return ask_later(context, reader);
         }
         return JZX_OK;
     }

@@ -514,7 +514,7 @@ static struct market *open_healthy(void)
     jzx_sim *sim;
     cr_assert_eq(jzx_sim_create(1, NULL, &sim), JZX_OK);
     struct market *market = begin(sim, false);
-    market->client_count = 2;
+    market->client_count = 3;
     cr_assert_eq(start(market), JZX_OK);
     cr_assert_eq(jzx_sim_run_until_idle(sim), JZX_OK);
     cr_assert(is_open(market));
@@ -569,6 +569,35 @@ Test(orderbook, command_that_is_late_is_taken_once, .timeout = 60)
     cr_assert_eq(market->clients[0].words[1], 1);
     cr_assert_eq(jzx_sim_now_ns(sim), began_ns + stall_ns);
     cr_assert_eq(market->exchange.engines[0].book.count, 1);
+    close_healthy(market);
+}
+
+/* Found by a search: a session that was told to wait asked again at once, and the two of them never slept. */
+Test(orderbook, full_engine_is_asked_once_a_millisecond, .timeout = 60)
+{
+    struct market *market = open_healthy();
+    jzx_sim *sim = market->sim;
+    struct exchange *exchange = &market->exchange;
+    struct command buy = {.session = 1, .side = BOOK_BUY, .price = 100, .quantity = 1000};
+    struct command sell = {.session = 0, .side = BOOK_SELL, .price = 100, .quantity = 1};
+    cr_assert_eq(exchange_submit(exchange, &buy), JZX_OK);
+    cr_assert_eq(jzx_sim_run_until_idle(sim), JZX_OK);
+    cr_assert_eq(jzx_sim_inject(sim, &(jzx_sim_injection){.fault = JZX_SIM_INIT_FAILS, .times = UINT64_MAX}), JZX_OK);
+    cr_assert_eq(exchange_crash(exchange, 1), JZX_OK); /* it cannot come back, so it does not read its trades */
+    for (uint32_t i = 0; i < EVENTS_SIZE / 2; i++) {
+        cr_assert_eq(exchange_submit(exchange, &sell), JZX_OK);
+        cr_assert_eq(jzx_sim_run_until_idle(sim), JZX_OK);
+    }
+    buy.session = 2;
+    cr_assert_eq(exchange_submit(exchange, &buy), JZX_OK);
+    uint64_t steps = jzx_sim_steps(sim);
+    cr_assert_eq(jzx_sim_advance(sim, 10 * AGAIN_NS), JZX_OK, "%s", jzx_sim_failure(sim));
+    cr_assert_lt(jzx_sim_steps(sim) - steps, 1000);
+    cr_assert_eq(market->clients[2].words[1], 0);
+    cr_assert_eq(jzx_sim_heal(sim), JZX_OK);
+    cr_assert_eq(jzx_sim_advance(sim, 2 * AGAIN_NS), JZX_OK);
+    cr_assert_eq(market->clients[2].words[1], 1);
+    cr_assert_eq(market->clients[1].holds[0], EVENTS_SIZE / 2);
     close_healthy(market);
 }
 
