@@ -405,7 +405,8 @@ const char *jzx__sim_rings_use(const jzx_sim *sim, const void *memory, size_t si
 bool jzx__sim_rings_use_fd(const jzx_sim *sim, int fd)
 {
     for (uint32_t i = 0; i < sim->ring_count; i++) {
-        for (uint32_t j = 0; j < sim->rings[i]->op_count; j++) {
+        /* One that is broken can give nothing back: its operations end with it. */
+        for (uint32_t j = 0; j < sim->rings[i]->op_count && !sim->rings[i]->broken; j++) {
             if (sim->rings[i]->ops[j].sqe.fd == fd && sim->rings[i]->ops[j].sqe.opcode != IORING_OP_TIMEOUT) {
                 return true;
             }
