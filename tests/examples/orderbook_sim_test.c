@@ -423,15 +423,20 @@ static void run_clients(struct market *market)
     }
 }
 
-/* An exchange that does not open, without memory or descriptors, has to leave nothing: that is looked at behind this. */
+/*
+ * Most exchanges open in peace. Of the others some do not open, without memory or descriptors: those have to leave nothing,
+ * which is looked at behind this.
+ */
 static void play(jzx_sim *sim, void *argument)
 {
     struct market *market = begin(sim, argument != NULL);
+    (void)jzx_sim_hold(sim, jzx_sim_between(sim, 0, 3) > 0);
     if (start(market) != JZX_OK) {
         return;
     }
     (void)jzx_sim_check(sim, "the best prices do not cross", not_crossed, market);
     if (jzx_sim_run_until(sim, is_open, market, 10000 * MS) == JZX_OK) {
+        (void)jzx_sim_hold(sim, false);
         run_clients(market);
     }
     (void)exchange_stop(&market->exchange);

@@ -31,4 +31,23 @@ for program in "$dir"/*.c; do
     diff "$name.text.same" "$name.output.same"
     count=$((count + 1))
 done
+# Its table has a line for each fault that there is.
+cat >"$dir/names.c" <<'END'
+#include <jzx/sim.h>
+#include <stdio.h>
+int main(void)
+{
+    for (int i = 0; i < JZX_SIM_FAULTS; i++) {
+        printf("| `%s` |\n", jzx_sim_fault_name((jzx_sim_fault)i));
+    }
+    return 0;
+}
+END
+# shellcheck disable=SC2046
+${CC:-cc} -I "$source/include" "$dir/names.c" "$library" $(pkg-config --libs liburing) -pthread -o "$dir/names"
+"$dir/names" >"$dir/named"
+# shellcheck disable=SC2016  # not that kind of backquotes
+grep -o '^| `[a-z-]*` |' "$source/docs/testing.md" | diff "$dir/named" - ||
+    { echo "the table of faults in docs/testing.md has others (>) than there are (<)" >&2; exit 1; }
+
 [ "$count" -ge 5 ] || { echo "only $count programs in docs/testing.md" >&2; exit 1; }
