@@ -122,7 +122,6 @@ static void lock(jzx__names *names)
 {
     uint32_t looks = 0;
     while (atomic_exchange_explicit(&names->lock, 1, memory_order_acquire) != 0) {
-        JZX__SIM_POINT("names: locked out");
         if (++looks < LOOKS_BEFORE_YIELD) {
             jzx__cpu_pause();
         } else {

@@ -131,7 +131,7 @@ pthread_t jzx__sim_pthread_self(void)
 
 int jzx__sim_sched_yield(void)
 {
-    jzx__sim_pass(jzx__sim_machine);
+    jzx__sim_poll(jzx__sim_machine); /* whom it waits for may be stalled: time has to pass */
     return 0;
 }
 
@@ -319,7 +319,10 @@ bool jzx__sim_kernel_step(jzx_sim *sim)
     bool moved = jzx__sim_net_step(sim);
     if (moved || sim->touched || jzx__sim_rings_next_ns(sim) <= jzx__sim_clock(sim)) {
         sim->touched = false;
-        moved |= jzx__sim_rings_step(sim);
+        if (jzx__sim_rings_step(sim)) {
+            moved = true;
+            sim->touched = true; /* one result each: a stream may have more to give */
+        }
     }
     return moved;
 }

@@ -319,9 +319,18 @@ void jzx__sim_op_begin(jzx__sim_ring *ring, const struct io_uring_sqe *sqe)
 
 /* ---- going on ---- */
 
+/* What is in flight in a ring that takes no enter, or cannot say what is over, ends with the ring alone. */
+static bool hopeless(const jzx__sim_ring *ring)
+{
+    return ring->broken || ring->lost;
+}
+
 bool jzx__sim_ops_go_on(jzx__sim_ring *ring)
 {
     bool moved = false;
+    if (hopeless(ring)) {
+        return false; /* no enter comes that would do its work */
+    }
     for (uint32_t i = ring->op_count; i > 0; i--) {
         if (i <= ring->op_count) { /* one that ended took the last one's place */
             moved |= try_op(ring, i - 1);
@@ -333,10 +342,19 @@ bool jzx__sim_ops_go_on(jzx__sim_ring *ring)
 uint64_t jzx__sim_ops_next_ns(const jzx__sim_ring *ring)
 {
     uint64_t next_ns = JZX__SIM_NEVER;
-    for (uint32_t i = 0; i < ring->op_count; i++) {
+    for (uint32_t i = 0; i < ring->op_count && !hopeless(ring); i++) {
         next_ns = ring->ops[i].due_ns < next_ns ? ring->ops[i].due_ns : next_ns;
     }
     return next_ns;
+}
+
+/* Accepted, and nobody will ever hear of it: the kernel accepts in the enter that brings the completion. */
+void jzx__sim_ops_take_back(jzx__sim_ring *ring, const struct io_uring_cqe *cqe)
+{
+    uint32_t place = find(ring, cqe->user_data);
+    if (cqe->res >= 0 && place < ring->op_count && ring->ops[place].sqe.opcode == IORING_OP_ACCEPT) {
+        (void)jzx__sim_socket_close(ring->sim, cqe->res);
+    }
 }
 
 void jzx__sim_ops_touch(jzx__sim_ring *ring, int fd)
@@ -405,8 +423,7 @@ const char *jzx__sim_rings_use(const jzx_sim *sim, const void *memory, size_t si
 bool jzx__sim_rings_use_fd(const jzx_sim *sim, int fd)
 {
     for (uint32_t i = 0; i < sim->ring_count; i++) {
-        /* One that is broken can give nothing back: its operations end with it. */
-        for (uint32_t j = 0; j < sim->rings[i]->op_count && !sim->rings[i]->broken; j++) {
+        for (uint32_t j = 0; j < sim->rings[i]->op_count && !hopeless(sim->rings[i]); j++) {
             if (sim->rings[i]->ops[j].sqe.fd == fd && sim->rings[i]->ops[j].sqe.opcode != IORING_OP_TIMEOUT) {
                 return true;
             }

@@ -75,6 +75,7 @@ void jzx__sim_complete(jzx__sim_ring *ring, uint64_t user_data, int32_t res, uin
 void jzx__sim_op_begin(jzx__sim_ring *ring, const struct io_uring_sqe *sqe);
 bool jzx__sim_ops_go_on(jzx__sim_ring *ring); /* true when something completed */
 uint64_t jzx__sim_ops_next_ns(const jzx__sim_ring *ring);
-void jzx__sim_ops_touch(jzx__sim_ring *ring, int fd); /* polls of it look again */
+void jzx__sim_ops_touch(jzx__sim_ring *ring, int fd);                             /* polls of it look again */
+void jzx__sim_ops_take_back(jzx__sim_ring *ring, const struct io_uring_cqe *cqe); /* it is not delivered any more */
 
 #endif

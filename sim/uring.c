@@ -364,6 +364,12 @@ void jzx__sim_queue_exit(struct io_uring *shared)
         jzx_sim_fail(sim, "ring %u ends with %u operations in flight, one of opcode %u", ring->index, ring->op_count,
                      ring->ops[0].sqe.opcode);
     }
+    for (uint32_t i = 0; i < ring->work.count; i++) {
+        jzx__sim_ops_take_back(ring, &ring->work.items[i]);
+    }
+    for (uint32_t i = 0; i < ring->overflow.count; i++) {
+        jzx__sim_ops_take_back(ring, &ring->overflow.items[i]);
+    }
     for (uint32_t i = 0; i < sim->ring_count; i++) {
         if (sim->rings[i] == ring) {
             memmove(&sim->rings[i], &sim->rings[i + 1], (--sim->ring_count - i) * sizeof ring);
