@@ -113,6 +113,9 @@ typedef struct jzx__backend_ops {
     void (*host_awake)(jzx__backend *backend);
     void (*host_ring)(jzx__backend *backend);
 
+    /* Has no submission taken this operation yet? For what is given up when enters fail. */
+    bool (*unsent)(jzx__backend *backend, uint64_t user_data);
+
     /* True while operations of the backend itself (not the caller's) are in flight; close_begin() cancels those. */
     bool (*close_begin)(jzx__backend *backend);
 

@@ -1118,8 +1118,16 @@ void jzx__socket_close(jzx__net *net, jzx__socket *socket, bool abort)
     settle(net, socket);
 }
 
+/* A close that was submitted is done, whether or not its completion comes: the number may be somebody else's by now. */
+static bool is_closed(const jzx__net *net, const jzx__socket *socket)
+{
+    return (socket->in_flight & bit(JZX__SOCKET_CLOSE)) != 0 &&
+           !net->backend->ops->unsent(net->backend, net->upcalls->user_data(socket, JZX__SOCKET_CLOSE));
+}
+
 void jzx__socket_abandon(jzx__net *net, jzx__socket *socket)
 {
+    bool closed = is_closed(net, socket);
     socket->in_flight = 0; /* so nothing is kept for it */
     socket->closing = true;
     jzx__list_remove(&socket->want);
@@ -1129,10 +1137,10 @@ void jzx__socket_abandon(jzx__net *net, jzx__socket *socket)
     while (socket->accepted_count > 0) {
         close(accepted_take(net, socket));
     }
-    if (socket->fd >= 0) {
+    if (socket->fd >= 0 && !closed) {
         close(socket->fd);
-        socket->fd = -1;
     }
+    socket->fd = -1;
 }
 
 static void complete_close(jzx__net *net, jzx__socket *socket)

@@ -685,6 +685,17 @@ static void cancel_internal(uring *u, uint64_t target)
     u->cancels++;
 }
 
+static bool uring_unsent(jzx__backend *backend, uint64_t user_data)
+{
+    const struct io_uring_sq *sq = &uring_of(backend)->ring.sq;
+    for (unsigned at = __atomic_load_n(sq->khead, __ATOMIC_ACQUIRE); at != sq->sqe_tail; at++) {
+        if (sq->sqes[at & sq->ring_mask].user_data == user_data) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool uring_close_begin(jzx__backend *backend)
 {
     uring *u = uring_of(backend);
@@ -778,6 +789,7 @@ static const jzx__backend_ops OPS = {
     .host_sleep = uring_host_sleep,
     .host_awake = uring_host_awake,
     .host_ring = uring_host_ring,
+    .unsent = uring_unsent,
     .close_begin = uring_close_begin,
     .destroy = uring_destroy,
 };
