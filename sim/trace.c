@@ -138,10 +138,12 @@ static const char *wording_of(const char *what, const uint64_t numbers[3])
 static void say_event(jzx__sim_trace *trace, uint64_t now_ns, const char *what, const uint64_t numbers[3])
 {
     char line[LINE_MAX_BYTES];
-    int used = snprintf(line, sizeof line, "%14llu %s", (unsigned long long)now_ns, what);
+    /* The name of a thread is its user's, and as long as that likes. */
+    int used = snprintf(line, sizeof line, "%14llu %.200s", (unsigned long long)now_ns, what);
     uint32_t next = 0;
     for (const char *at = wording_of(what, numbers); *at != '\0' && used < LINE_MAX_BYTES - 64; at++) {
         if (*at == '%') {
+            JZX_ASSERT(next < 3);
             say_number(line + used, sizeof line - (size_t)used, *++at, numbers[next++]);
             used += (int)strlen(line + used);
         } else {

@@ -92,6 +92,17 @@ Test(trace, text_is_what_happened, .timeout = 10)
     done(sim);
 }
 
+Test(trace, long_name_is_cut, .timeout = 10)
+{
+    char name[1000];
+    jzx_sim *sim = machine(10000);
+    memset(name, 'n', sizeof name);
+    name[sizeof name - 1] = '\0';
+    jzx__sim_event(sim, name, 1, 2, 3);
+    cr_expect_eq(strlen(jzx_sim_trace_text(sim)), 14 + 1 + 200 + strlen(" 1 2 3\n"));
+    done(sim);
+}
+
 /* T2 */
 Test(trace, newest_whole_lines_are_kept, .timeout = 10)
 {
