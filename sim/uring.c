@@ -243,11 +243,11 @@ int jzx__sim_enter2(unsigned fd, unsigned to_submit, unsigned wait_for, unsigned
     }
     uint64_t deadline_ns = deadline_of(sim, flags, argument);
     uint32_t submitted = submit(ring, to_submit);
-    if ((flags & IORING_ENTER_GETEVENTS) == 0) {
-        return (int)submitted;
+    if (submitted < to_submit || (flags & IORING_ENTER_GETEVENTS) == 0) {
+        return (int)submitted; /* who gave more than was taken hears of no completion */
     }
     bring_in(ring);
-    if (submitted == to_submit && wait_for > 0 && ring->cq_head == ring->cq_tail) {
+    if (wait_for > 0 && ring->cq_head == ring->cq_tail) {
         sleep_in(ring, deadline_ns);
         bool late = ring->cq_head == ring->cq_tail;
         return submitted > 0 ? (int)submitted : late ? -ETIME : 0;
