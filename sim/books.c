@@ -9,6 +9,7 @@
  *   B3  Timers of a loop fire in the order of their times, at equal times in the order of arming; each once for each
  *       arming, never early, never when it was disarmed.
  *   B4  An actor that waits for its turn has it before any other of its loop has two.
+ *   B5  When a runtime goes, each actor of it has ended and no timer is armed.
  */
 #include "sim/machine.h"
 
@@ -47,8 +48,9 @@ typedef struct loop_book {
 typedef struct runtime_book {
     struct runtime_book *next;
     const jzx_runtime *runtime;
-    table actors;  /* ALIVE or ENDED */
-    table waiting; /* the last turn that may come before its own */
+    table actors;   /* ALIVE or ENDED */
+    table waiting;  /* the last turn that may come before its own */
+    uint64_t alive; /* actors */
     loop_book loops[JZX_LOOPS_MAX];
 } runtime_book;
 
@@ -137,15 +139,29 @@ static runtime_book *book_of(jzx__sim_books *books, const jzx_runtime *runtime)
     return book;
 }
 
-void jzx__sim_gone(const jzx_runtime *runtime)
+/* B5 */
+static void check_gone(jzx_sim *sim, const runtime_book *book)
 {
-    if (jzx__sim_machine == NULL) {
-        return;
+    uint32_t timers = 0;
+    for (uint32_t i = 0; i < JZX_LOOPS_MAX; i++) {
+        timers += book->loops[i].timer_count;
     }
-    for (runtime_book **at = &jzx__sim_machine->books->first; *at != NULL; at = &(*at)->next) {
+    if (book->alive != 0) {
+        jzx_sim_fail(sim, "a runtime is gone and %llu of its actors have not ended", (unsigned long long)book->alive);
+    } else if (timers != 0) {
+        jzx_sim_fail(sim, "a runtime is gone and %u of its timers are armed", timers);
+    }
+}
+
+void jzx__sim_books_gone(jzx_sim *sim, const jzx_runtime *runtime)
+{
+    for (runtime_book **at = &sim->books->first; *at != NULL; at = &(*at)->next) {
         if ((*at)->runtime == runtime) {
             runtime_book *gone = *at;
             *at = gone->next;
+            if (!sim->failed) {
+                check_gone(sim, gone);
+            }
             book_free(gone);
             return;
         }
@@ -160,6 +176,7 @@ static void spawned(jzx_sim *sim, runtime_book *book, uint64_t actor)
         jzx_sim_fail(sim, "id %llx was issued twice", (unsigned long long)actor); /* B1 */
     }
     set(&book->actors, actor, ALIVE);
+    book->alive++;
 }
 
 static void handles(jzx_sim *sim, const runtime_book *book, uint64_t actor, uint64_t tag)
@@ -176,6 +193,7 @@ static void ended(jzx_sim *sim, runtime_book *book, uint64_t actor)
         jzx_sim_fail(sim, "actor %llx ends and was not alive", (unsigned long long)actor); /* B2 */
     }
     set(&book->actors, actor, ENDED);
+    book->alive--;
 }
 
 static void queued(runtime_book *book, loop_book *loop, uint64_t actor)
@@ -185,15 +203,21 @@ static void queued(runtime_book *book, loop_book *loop, uint64_t actor)
     loop->waiting++;
 }
 
-static void runs(jzx_sim *sim, runtime_book *book, loop_book *loop, uint64_t actor)
+/* B4, also of one that ended before it came to its turn. */
+static void waited(jzx_sim *sim, const runtime_book *book, const loop_book *loop, uint64_t actor)
 {
     uint64_t last = value_of(&book->waiting, actor);
-    loop->turns++;
-    loop->waiting--;
     if (last != 0 && loop->turns > last) {
         jzx_sim_fail(sim, "actor %llx has waited for %llu turns too many", (unsigned long long)actor,
-                     (unsigned long long)(loop->turns - last)); /* B4 */
+                     (unsigned long long)(loop->turns - last));
     }
+}
+
+static void runs(jzx_sim *sim, runtime_book *book, loop_book *loop, uint64_t actor)
+{
+    loop->turns++;
+    loop->waiting--;
+    waited(sim, book, loop, actor);
     set(&book->waiting, actor, 0);
 }
 
@@ -225,9 +249,10 @@ static void take_out(loop_book *loop, uint32_t place)
 
 static void fire(jzx_sim *sim, loop_book *loop, uint64_t timer, uint64_t now_ns)
 {
+    now_ns = now_ns < jzx__sim_clock(sim) ? now_ns : jzx__sim_clock(sim); /* a loop may believe that it is later */
     if (loop->timer_count == 0 || loop->timers[0].timer != timer) {
         jzx_sim_fail(sim, "timer %llx fires and is not the next", (unsigned long long)timer);
-    } else if (loop->timers[0].due_ns > now_ns || loop->timers[0].due_ns > jzx__sim_clock(sim)) {
+    } else if (loop->timers[0].due_ns > now_ns) {
         jzx_sim_fail(sim, "timer %llx fires %llu ns early", (unsigned long long)timer,
                      (unsigned long long)(loop->timers[0].due_ns - now_ns));
     } else {
@@ -269,6 +294,7 @@ void jzx__sim_event_here(const jzx_loop *loop, jzx__sim_what what, uint64_t a, u
         handles(sim, book, a, c);
         break;
     case JZX__SIM_END:
+        waited(sim, book, loop_in, a);
         ended(sim, book, a);
         break;
     case JZX__SIM_ARM:

@@ -57,7 +57,7 @@ void *jzx__sys_alloc(size_t size, size_t align)
 void jzx__sys_free(void *memory)
 {
     JZX_ASSERT(jzx__sim_machine != NULL);
-    jzx__sim_memory_give(jzx__sim_machine, memory);
+    jzx__sim_memory_give(jzx__sim_machine, memory, JZX__SIM_SIZE_UNKNOWN);
 }
 
 /* ---- threads ---- */

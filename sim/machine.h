@@ -78,7 +78,9 @@ uint64_t jzx__sim_event_writes(const jzx_sim *sim, int fd); /* for an edge-trigg
 jzx__sim_memory *jzx__sim_memory_create(void);
 void jzx__sim_memory_destroy(jzx__sim_memory *memory); /* with every block that is left */
 void *jzx__sim_memory_take(jzx_sim *sim, size_t size, size_t align);
-void jzx__sim_memory_give(jzx_sim *sim, void *block);
+/* `size` is what its owner says that it is; JZX__SIM_SIZE_UNKNOWN: says nothing. */
+void jzx__sim_memory_give(jzx_sim *sim, void *block, size_t size);
+#define JZX__SIM_SIZE_UNKNOWN SIZE_MAX
 uint64_t jzx__sim_memory_live(const jzx_sim *sim); /* bytes */
 uint64_t jzx__sim_memory_blocks(const jzx_sim *sim);
 
@@ -94,6 +96,7 @@ bool jzx__sim_rings_use_fd(const jzx_sim *sim, int fd);
 /* books.c */
 jzx__sim_books *jzx__sim_books_create(void);
 void jzx__sim_books_destroy(jzx__sim_books *books);
+void jzx__sim_books_gone(jzx_sim *sim, const jzx_runtime *runtime);
 
 /* sim.c: the name of a loop's thread */
 const char *jzx__sim_loop_name(const void *loop);

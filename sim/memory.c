@@ -5,6 +5,7 @@
  *
  * Invariants
  *   M1  A block is freed once, and only when no operation in flight names its bytes (R3).
+ *   M2  What is in a block that was not written is the same in every run, and not 0: who reads it is at least not lucky.
  */
 #include "sim/machine.h"
 
@@ -12,6 +13,7 @@
 #include <string.h>
 
 static const uint64_t MAGIC = 0x6A7A7873696D6D65ull;
+enum { UNWRITTEN = 0xA5, GONE = 0xDD };
 
 typedef struct block {
     struct block *next;
@@ -82,10 +84,11 @@ void *jzx__sim_memory_take(jzx_sim *sim, size_t size, size_t align)
     memory->first = made;
     memory->live += size;
     memory->blocks++;
+    memset(bytes, UNWRITTEN, size); /* M2 */
     return bytes;
 }
 
-void jzx__sim_memory_give(jzx_sim *sim, void *bytes)
+void jzx__sim_memory_give(jzx_sim *sim, void *bytes, size_t size)
 {
     jzx__sim_memory *memory = sim->memory;
     if (bytes == NULL) {
@@ -95,6 +98,9 @@ void jzx__sim_memory_give(jzx_sim *sim, void *bytes)
     if (given->magic != MAGIC) {
         jzx_sim_fail(sim, "memory is freed that was not allocated, or twice");
         return;
+    }
+    if (size != given->size && size != JZX__SIM_SIZE_UNKNOWN) {
+        jzx_sim_fail(sim, "memory of %zu bytes is freed as %zu", given->size, size);
     }
     const char *use = jzx__sim_rings_use(sim, bytes, given->size);
     if (use != NULL) {
@@ -109,6 +115,7 @@ void jzx__sim_memory_give(jzx_sim *sim, void *bytes)
     }
     memory->live -= given->size;
     memory->blocks--;
+    memset(bytes, GONE, given->size); /* the next to have it takes nothing over, and who still reads it sees that */
     free(given->raw);
 }
 

@@ -19,9 +19,8 @@ enum { JZX__SIM_PARTS_MAX = 64 };
 /* An operation in flight. */
 typedef struct jzx__sim_op {
     struct io_uring_sqe sqe;
-    uint32_t done; /* bytes sent */
-    uint32_t size; /* of a send: all of them */
-    bool connecting;
+    uint32_t done;       /* bytes sent */
+    uint32_t size;       /* of a send: all of them */
     uint64_t due_ns;     /* of a timeout */
     uint32_t part_count; /* of a send: what the header named when it was submitted */
     struct iovec parts[JZX__SIM_PARTS_MAX];

@@ -114,12 +114,18 @@ const jzx_sim_config *jzx__sim_config_of(const jzx_sim *sim)
 
 jzx_err jzx_sim_check_end(jzx_sim *sim)
 {
-    if (sim == NULL || jzx__sim_inside(sim)) {
+    if (sim == NULL) {
         return JZX_ERR_INVALID_ARG;
     }
+    if (jzx__sim_inside(sim)) {
+        return JZX_ERR_BUSY;
+    }
     uint32_t threads = jzx__sim_threads_alive(sim);
+    uint32_t unjoined = jzx__sim_threads_unjoined(sim);
     if (threads != 0) {
         jzx_sim_fail(sim, "at the end %u threads have not ended", threads);
+    } else if (unjoined != 0) {
+        jzx_sim_fail(sim, "at the end %u threads have ended and were not joined", unjoined);
     } else if (jzx__sim_memory_blocks(sim) != 0) {
         jzx_sim_fail(sim, "at the end %llu bytes in %llu blocks were not freed",
                      (unsigned long long)jzx__sim_memory_live(sim), (unsigned long long)jzx__sim_memory_blocks(sim));
@@ -297,7 +303,7 @@ static jzx_err end_later(jzx_sim *sim, const jzx__sim_ending *ending)
     if (sim == NULL || ending->runtime == NULL) {
         return JZX_ERR_INVALID_ARG;
     }
-    if (jzx_actor_loop(ending->actor) >= jzx_runtime_loop_count(ending->runtime)) {
+    if (ending->actor == 0 || jzx_actor_loop(ending->actor) >= jzx_runtime_loop_count(ending->runtime)) {
         return JZX_ERR_NO_SUCH_ACTOR;
     }
     if (sim->ending_count == JZX__SIM_ENDS_MAX) {
@@ -340,6 +346,23 @@ void jzx__sim_turn(jzx_loop *loop)
     sim->ending_count = kept;
 }
 
+/* A runtime goes: what was asked for its actors is void, and its address may be another's later. */
+void jzx__sim_gone(const jzx_runtime *runtime)
+{
+    jzx_sim *sim = jzx__sim_machine;
+    uint32_t kept = 0;
+    if (sim == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < sim->ending_count; i++) {
+        if (sim->endings[i].runtime != runtime) {
+            sim->endings[kept++] = sim->endings[i];
+        }
+    }
+    sim->ending_count = kept;
+    jzx__sim_books_gone(sim, runtime);
+}
+
 jzx_err jzx_sim_stall(jzx_sim *sim, const jzx_loop *loop, uint64_t ns)
 {
     if (sim == NULL || loop == NULL) {
@@ -373,9 +396,8 @@ static void *take(void *sim, size_t size, size_t align)
 
 static void give(void *sim, void *memory, size_t size, size_t align)
 {
-    (void)size;
     (void)align;
-    jzx__sim_memory_give(sim, memory);
+    jzx__sim_memory_give(sim, memory, size);
 }
 
 jzx_allocator jzx_sim_allocator(jzx_sim *sim)

@@ -110,7 +110,6 @@ void jzx__sim_world_init(jzx_sim *sim)
     world->outside->entered = true;
     world->current = world->outside;
     world->now_ns = 1000000000;
-    world->hash = 0xCBF29CE484222325ull;
     draw_pace(sim);
 }
 
@@ -160,6 +159,15 @@ uint32_t jzx__sim_threads_alive(const jzx_sim *sim)
         alive += sim->world.threads[i]->state == READY || sim->world.threads[i]->state == WAITING;
     }
     return alive;
+}
+
+uint32_t jzx__sim_threads_unjoined(const jzx_sim *sim)
+{
+    uint32_t unjoined = 0;
+    for (uint32_t i = 0; i < sim->world.thread_count; i++) {
+        unjoined += sim->world.threads[i]->state == ENDED;
+    }
+    return unjoined;
 }
 
 /* ---- switching ---- */
@@ -389,7 +397,6 @@ static void took_step(jzx_sim *sim)
 {
     jzx__sim_world *world = &sim->world;
     world->steps++;
-    world->hash = (world->hash ^ (world->now_ns + world->current->index)) * 0x100000001B3ull;
     if (world->steps > sim->config.steps_max) {
         jzx_sim_fail(sim, "no end after %llu steps, at %llu ns: something spins", (unsigned long long)world->steps,
                      (unsigned long long)world->now_ns);

@@ -39,7 +39,6 @@ typedef struct jzx__sim_world {
     uint64_t now_ns;
     uint64_t poll_step_ns;
     uint64_t steps;
-    uint64_t hash; /* of who ran when */
 
     uint32_t freezes; /* of 1,024 switches, how many make the thread that ran miss some */
     uint32_t freeze_max;
@@ -72,6 +71,7 @@ bool jzx__sim_thread_ended(const jzx__sim_thread_record *thread);
 void jzx__sim_thread_forget(jzx__sim_thread_record *thread); /* that was to be joined: it was */
 const char *jzx__sim_thread_name(const jzx__sim_thread_record *thread);
 uint32_t jzx__sim_threads_alive(const jzx_sim *sim);
+uint32_t jzx__sim_threads_unjoined(const jzx_sim *sim); /* that have ended and are still known */
 void jzx__sim_thread_stall(jzx__sim_thread_record *thread, uint64_t until_ns);
 
 bool jzx__sim_inside(const jzx_sim *sim); /* does a thread of the world run? */

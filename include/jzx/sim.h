@@ -123,7 +123,8 @@ JZX_API jzx_err jzx_sim_destroy(jzx_sim *sim);
 /**
  * What must hold at the end: no thread, no live byte, no open descriptor, no operation in flight.
  *
- * Returns: JZX_OK; JZX_ERR_SIM_FAILED, and jzx_sim_failure() says what is left
+ * Returns: JZX_OK; JZX_ERR_SIM_FAILED, and jzx_sim_failure() says what is left; JZX_ERR_INVALID_ARG; JZX_ERR_BUSY (from
+ *          inside)
  */
 JZX_API jzx_err jzx_sim_check_end(jzx_sim *sim);
 

@@ -9,29 +9,6 @@
 
 static const uint64_t PATIENCE_NS = 30000000000ull;
 
-/* ---- memory ---- */
-
-static void *counted_alloc(void *context, size_t size, size_t align)
-{
-    sim_play *play = context;
-    void *memory = NULL;
-    if (posix_memalign(&memory, align < sizeof memory ? sizeof memory : align, size) != 0) {
-        return NULL;
-    }
-    play->memory_live += size;
-    play->memory_blocks++;
-    return memory;
-}
-
-static void counted_free(void *context, void *memory, size_t size, size_t align)
-{
-    sim_play *play = context;
-    (void)align;
-    play->memory_live -= size;
-    play->memory_blocks--;
-    free(memory);
-}
-
 /* ---- set-up ---- */
 
 static void draw_config(sim_play *play)
@@ -41,7 +18,7 @@ static void draw_config(sim_play *play)
     jzx_config *config = &play->config;
     jzx_config_init(config);
     for (uint32_t i = 0; i < JZX_MEMORY_KINDS; i++) {
-        config->allocators[i] = (jzx_allocator){counted_alloc, counted_free, play};
+        config->allocators[i] = jzx_sim_allocator(sim); /* not by default: so that sizes are looked at */
     }
     config->loops_max = play->loop_count;
     config->actors_max = 2 * PLAYERS;

@@ -131,8 +131,6 @@ struct sim_play {
     bool alone[LOOPS]; /* a stop of this loop was */
     bool silent;       /* hosts say nothing more */
     bool destroying;
-    uint64_t memory_live;
-    uint64_t memory_blocks;
 };
 
 /* player.c */
