@@ -721,8 +721,9 @@ static void reap_unrun(jzx_loop *loop)
         loop->now_ns = ops->now_ns(loop->backend);
         loop->net.now_ns = loop->now_ns;
         fire(loop);
-        jzx__net_flush(&loop->net);
-        if (ops->wait(loop->backend, jzx__deadlines_next_ns(&loop->deadlines)) != JZX_OK) {
+        /* A ring that has failed may have left what ends the others unsubmitted. */
+        if (jzx__net_flush(&loop->net) != JZX_OK ||
+            ops->wait(loop->backend, jzx__deadlines_next_ns(&loop->deadlines)) != JZX_OK) {
             return;
         }
         ops->reap(loop->backend, REAP_PER_TURN, jzx__socket_cqe, loop);
