@@ -116,7 +116,7 @@ typedef struct jzx__backend_ops {
     /* Has no submission taken this operation yet? For what is given up when enters fail. */
     bool (*unsent)(jzx__backend *backend, uint64_t user_data);
 
-    /* True while operations of the backend itself (not the caller's) are in flight; close_begin() cancels those. */
+    /* True while operations of the backend itself (not the caller's) are in flight; cancels those. No wake() is heard after. */
     bool (*close_begin)(jzx__backend *backend);
 
     /* Frees everything. Every operation has had its terminal completion. Any thread, after the loop has left. */

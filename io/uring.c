@@ -70,7 +70,8 @@ typedef struct uring {
     bool wake_poll_wanted; /* the poll of wake_fd is not armed and shall be */
     bool wake_poll_armed;
     bool timeout_armed;
-    bool polls;       /* a poll has been queued */
+    bool cancel_refused; /* there was no room for a cancel: close_begin() is to be asked again before a sleep */
+    bool polls;          /* a poll has been queued */
     uint32_t quiet;   /* enters in a row that brought nothing, though the kernel said and says that it has more (U6) */
     bool host_asleep; /* written here, read by uring_wake() on any thread */
     jzx_err untold;   /* of an enter whose caller could not be told */
@@ -266,7 +267,8 @@ static jzx_err uring_wait(jzx__backend *backend, uint64_t deadline_ns)
     if (jzx__unlikely(u->wake_poll_wanted)) {
         wake_poll_arm(u);
     }
-    if (completed(u) != 0 || u->wake_poll_wanted) {
+    if (completed(u) != 0 || u->wake_poll_wanted || u->cancel_refused) {
+        u->cancel_refused = false;
         return uring_submit(backend);
     }
     uint32_t flags = IORING_ENTER_GETEVENTS | (u->features.no_iowait ? ENTER_NO_IOWAIT : 0);
@@ -619,7 +621,8 @@ static void uring_host_sleep(jzx__backend *backend, uint64_t deadline_ns)
     reap_removed_timeout(u);
     __atomic_store_n(&u->host_asleep, true, __ATOMIC_RELEASE); /* pairs with the acquire in uring_wake() */
     notify(u, true);
-    if (!set || queued(u) != 0 || u->wake_poll_wanted || u->untold != JZX_OK) {
+    if (!set || queued(u) != 0 || u->wake_poll_wanted || u->cancel_refused || u->untold != JZX_OK) {
+        u->cancel_refused = false;
         uring_host_ring(backend); /* too late to sleep, or no room for what wakes: the host comes back at once */
     }
 }
@@ -678,7 +681,8 @@ static void cancel_internal(uring *u, uint64_t target)
         sqe = sqe_take(u);
     }
     if (sqe == NULL) {
-        return; /* the next close_begin() asks again */
+        u->cancel_refused = true; /* the next close_begin() asks again */
+        return;
     }
     io_uring_prep_cancel64(sqe, target, 0);
     sqe->user_data = USER_CANCEL;

@@ -471,6 +471,7 @@ bool jzx__stop_step(jzx_loop *loop); /* one step of a stop, at the end of a turn
 bool jzx__stop_pending(const jzx_loop *loop);
 bool jzx__stop_more(const jzx_loop *loop);  /* the next step can be done at once */
 void jzx__stop_begin(jzx_runtime *runtime); /* async-signal-safe */
+jzx_err jzx__stop_close(jzx_loop *loop);
 void jzx__stop_left(jzx_loop *loop);
 bool jzx__loop_refuses(const jzx_loop *loop); /* spawns, because it stops */
 

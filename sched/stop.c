@@ -176,16 +176,13 @@ static void drain_step(jzx_loop *loop)
     }
 }
 
-/* True when the kernel holds nothing of this loop any more. */
+/* True when the kernel holds nothing of this loop's actors any more. */
 static bool reaped(jzx_loop *loop)
 {
     if (loop->result != JZX_OK) {
         return true; /* some completions will never come */
     }
-    if (loop->sockets.used > 0 || loop->watches.used > 0) {
-        return false;
-    }
-    return !loop->backend->ops->close_begin(loop->backend);
+    return loop->sockets.used == 0 && loop->watches.used == 0;
 }
 
 /* Does this loop's work of a phase; true when it is done (Z1). */
@@ -270,6 +267,21 @@ bool jzx__stop_more(const jzx_loop *loop)
 {
     bool ending = loop->phase_seen == JZX__PHASE_END || atomic_load_explicit(&loop->closed, memory_order_relaxed) != 0;
     return (ending && loop->end_cursor < loop->slots.fresh) || jzx__stop_pending(loop);
+}
+
+/*
+ * The backend's own operations end last: one of them may be what other threads wake this loop by, and until all have opened
+ * the last phase it may have to be woken.
+ */
+jzx_err jzx__stop_close(jzx_loop *loop)
+{
+    const jzx__backend_ops *ops = loop->backend->ops;
+    jzx_err err = JZX_OK;
+    while (err == JZX_OK && ops->close_begin(loop->backend)) {
+        err = ops->wait(loop->backend, JZX_FOREVER);
+        ops->reap(loop->backend, UINT32_MAX, jzx__socket_cqe, loop);
+    }
+    return err;
 }
 
 void jzx__stop_left(jzx_loop *loop)

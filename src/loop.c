@@ -82,6 +82,9 @@ static void leave(jzx_loop *loop)
         jzx__park_ring_failed(loop);
     }
     if (loop->result == JZX_OK) {
+        loop->result = jzx__stop_close(loop);
+    }
+    if (loop->result == JZX_OK) {
         loop->result = outcome(loop);
     }
     jzx__count_set(&loop->segment->state, JZX__LOOP_LEFT);
