@@ -43,6 +43,7 @@ static void draw_config(sim_play *play)
     config->turn_ns = sim_between(sim, 1000, 50000);
     config->flush_ns = sim_below(sim, 20000);
     config->ring_entries = 64;
+    config->oldest_kernel = sim_chance(sim, 300);
     config->measure_handlers = sim_chance(sim, 100);
     config->exit_when_idle = knobs->stop_anytime && sim_chance(sim, 100);
     play->stopping = config->exit_when_idle; /* at any moment, then */
