@@ -156,6 +156,7 @@ static void refuse(jzx_loop *loop, const jzx__cell *request, jzx_exit_kind kind)
     content.tag = kind;
     content.sender = request->target;
     content.target = request->sender;
+    content.words[2] = 0; /* that record was to be here, not there */
     send_none(loop, &content);
 }
 
@@ -316,11 +317,12 @@ jzx_err jzx__link_reserve(jzx_context *context, uint64_t *reserved)
     return err;
 }
 
-/* A record that still waits for its LINK, or NULL. */
+/* A record of this loop that still waits for its LINK, or NULL. */
 static jzx__link *find_reserved(jzx_loop *loop, uint64_t number)
 {
     jzx__link *link = number != 0 ? jzx__table_find(&loop->links, number) : NULL;
-    return link != NULL && link->state == JZX__LINK_RESERVED ? link : NULL;
+    bool waits = link != NULL && link->resource.number == number && link->state == JZX__LINK_RESERVED;
+    return waits ? link : NULL;
 }
 
 void jzx__link_release(jzx_loop *loop, uint64_t reserved)
