@@ -23,13 +23,13 @@ static jzx_err worker_init(jzx_context *context, void *argument, void **state)
     JZX_SIM_REQUIRE(self->stage->sim, self->alive == 0); /* never two incarnations */
     self->alive++;
     self->id = jzx_self(context);
-    *state = self;
+    memcpy(*state, &self, sizeof self); /* of the runtime's, so that a start can fail for want of memory */
     return JZX_OK;
 }
 
 static jzx_behavior_result worker(jzx_context *context, void *state, const jzx_message *message)
 {
-    role *self = state;
+    role *self = *(role *const *)state;
     jzx__sim_point("worker");
     if (message->tag == JZX_TAG_SYS_EXIT) {
         bool deaf = self->stage->tree.begin.nodes[self->node].deaf;
@@ -51,7 +51,7 @@ static jzx_behavior_result worker(jzx_context *context, void *state, const jzx_m
 
 static void worker_fini(jzx_context *context, void *state, const jzx_exit_info *info)
 {
-    role *self = state;
+    role *self = *(role *const *)state;
     (void)context;
     (void)info;
     jzx__sim_point("worker fini");
@@ -67,6 +67,7 @@ static void fill_worker(void *context, uint8_t node, jzx_child_spec *spec)
     spec->fini = worker_fini;
     spec->argument = &s->arguments[node];
     spec->argument_size = sizeof s->arguments[node];
+    spec->state_size = sizeof(role *);
 }
 
 /* ---- what is reported ---- */
