@@ -16,7 +16,8 @@
  *   U5  The ring is registered with the owner's thread until close_begin() has returned false; only that thread can
  *       take it out again.
  *   U6  The kernel sets IORING_SQ_TASKRUN after it has put work where the owner finds it. If the owner has run it by then,
- *       the flag stays until other work comes. So busy() soon stops believing it; submit() and wait() look all the same.
+ *       the flag stays until other work comes. So busy() soon believes it only now and then; submit() and wait() look all the
+ *       same.
  *
  * What depends on the kernel's age is in probe.c; liburing is used as of 2.3, which does not export what enables and
  * restricts a ring.
@@ -42,6 +43,7 @@ enum {
     BUFFER_GROUP = 0,
     WAIT_MIN_NS = 1000, /* the kernel takes 23 us over a shorter sleep than it can arm */
     QUIET_MAX = 4,      /* one enter runs 20 pieces of work, and most of them bring a completion */
+    LOOKS_PER_DOUBT = 1024,
 };
 static const uint32_t ENTRIES_MAX = 32768;
 static const uint32_t ENTER_NO_IOWAIT = 1u << 7;
@@ -73,6 +75,7 @@ typedef struct uring {
     bool cancel_refused; /* there was no room for a cancel: close_begin() is to be asked again before a sleep */
     bool polls;          /* a poll has been queued */
     uint32_t quiet;   /* enters in a row that brought nothing, though the kernel said and says that it has more (U6) */
+    uint32_t doubts;  /* looks at a flag that was not believed */
     bool host_asleep; /* written here, read by uring_wake() on any thread */
     jzx_err untold;   /* of an enter whose caller could not be told */
     uint32_t enter_flags;
@@ -200,10 +203,23 @@ static void wake_poll_arm(uring *u)
     u->wake_poll_wanted = false;
 }
 
+/* Whether an enter is worth it. Who looks again and again without ever sleeping hears of work in no other way (U6). */
+static bool is_believed(uring *u)
+{
+    uint32_t flags = IO_URING_READ_ONCE(*u->ring.sq.kflags);
+    if ((flags & IORING_SQ_CQ_OVERFLOW) != 0) {
+        return true;
+    }
+    if ((flags & IORING_SQ_TASKRUN) == 0) {
+        return false;
+    }
+    return u->quiet < QUIET_MAX || ++u->doubts % LOOKS_PER_DOUBT == 0;
+}
+
 static bool uring_busy(jzx__backend *backend)
 {
-    const uring *u = uring_of(backend);
-    return queued(u) != 0 || completed(u) != 0 || (kernel_has_more(u) && u->quiet < QUIET_MAX);
+    uring *u = uring_of(backend);
+    return queued(u) != 0 || completed(u) != 0 || is_believed(u);
 }
 
 /* An error that came where it could not be told: the kernel says it once. */

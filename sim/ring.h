@@ -39,6 +39,7 @@ struct jzx__sim_ring {
     uint32_t index; /* among the rings that ever were */
     bool enabled;
     bool lost;   /* it has told of a completion that is lost */
+    bool stale;  /* it says that there is work, and there is none */
     bool broken; /* no enter works any more */
     uintptr_t owner;
     bool registered; /* in the owner's table of descriptors */

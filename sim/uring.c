@@ -46,6 +46,7 @@ void jzx__sim_complete(jzx__sim_ring *ring, uint64_t user_data, int32_t res, uin
     uint64_t place = jzx__sim_between(ring->sim, JZX__SIM_STREAM_KERNEL, first, ring->work.count);
     insert(&ring->work, (uint32_t)place, &cqe);
     ring->wakes++;
+    ring->stale = false;
     flag(ring, IORING_SQ_TASKRUN, true);
     if (ring->event_fd >= 0 && (ring->cq_flags & IORING_CQ_EVENTFD_DISABLED) == 0) {
         jzx__sim_event_write(ring->sim, ring->event_fd, 1);
@@ -84,10 +85,11 @@ static void bring_in(jzx__sim_ring *ring)
         }
     }
     flag(ring, IORING_SQ_CQ_OVERFLOW, ring->overflow.count > 0);
-    /* Work that was run before its flag was set leaves the flag behind: seen on real kernels (U6 of io/uring.c). */
-    bool stale = ring->work.count == 0 && (ring->sq_flags & IORING_SQ_TASKRUN) != 0 &&
-                 jzx__sim_fault(ring->sim, JZX_SIM_LATE);
-    flag(ring, IORING_SQ_TASKRUN, ring->work.count > 0 || stale);
+    /* Work that was run before its flag was set leaves the flag behind until other work has come: seen on real kernels
+       (U6 of io/uring.c). */
+    ring->stale = ring->work.count == 0 && (ring->sq_flags & IORING_SQ_TASKRUN) != 0 &&
+                  (ring->stale || jzx__sim_fault(ring->sim, JZX_SIM_LATE));
+    flag(ring, IORING_SQ_TASKRUN, ring->work.count > 0 || ring->stale);
 }
 
 /* ---- submission ---- */
@@ -199,6 +201,15 @@ static jzx__sim_ring *ring_entered(jzx_sim *sim, unsigned fd, unsigned flags)
     return NULL;
 }
 
+/* For want of memory, and this is all that is ever heard of it (R1). */
+static void lose_one(jzx__sim_ring *ring)
+{
+    ring->lost = true;
+    if (ring->work.count > 0) {
+        (void)take_first(&ring->work);
+    }
+}
+
 /* What an enter does not even begin for. */
 static int enter_fault(jzx__sim_ring *ring, unsigned to_submit, unsigned wait_for, unsigned flags)
 {
@@ -209,7 +220,9 @@ static int enter_fault(jzx__sim_ring *ring, unsigned to_submit, unsigned wait_fo
         return -ENXIO;
     }
     if (jzx__sim_fault_errno(sim, JZX_SIM_ENTER_FAILS, deadly, JZX__COUNT(deadly), &error)) {
-        ring->lost = ring->lost || error == EBADR;
+        if (error == EBADR) {
+            lose_one(ring);
+        }
         ring->broken = error != EBADR;
         return -error;
     }

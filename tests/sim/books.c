@@ -443,8 +443,9 @@ void books_idle(void *context)
     sim_play *play = context;
     for (uint32_t i = 0; i < play->loop_count; i++) {
         const jzx_loop *loop = play->loops[i].loop;
-        if (!sleeps(play, &play->loops[i]) && (loop->owed_count > 0 || loop->failed != JZX_OK)) {
-            return; /* it looks again, with a doorbell or an error on its mind */
+        bool minds = loop->owed_count > 0 || loop->failed != JZX_OK || !sim_ring_quiet(play->sim, i);
+        if (!sleeps(play, &play->loops[i]) && minds) {
+            return; /* it looks again, with a doorbell, an error or a completion on its mind */
         }
     }
     for (uint32_t i = 0; i < play->loop_count; i++) {

@@ -477,6 +477,9 @@ static jzx_behavior_result mail_came(sim_player *self, jzx_context *context, con
         mail->refused = mail->pointer;
         return JZX_BEHAVIOR_UNHANDLED;
     }
+    if (play->knobs->timer != 0 && sim_chance(play->sim, 60)) {
+        alarm_set(self, context); /* sooner perhaps than any that its loop waits for */
+    }
     return JZX_BEHAVIOR_OK;
 }
 
