@@ -1,6 +1,6 @@
 #!/bin/sh
 # find.sh PATCH PROGRAM SEEDS: does this simulation, whose library has the mistake of the patch in it, find it?
-# It must fail within so many seeds, and name the one that does.
+# It must fail within so many seeds, and name the one that does. 0 seeds: it leaves nothing to the lot.
 set -u
 # shellcheck disable=SC3045  # where it is unknown, nothing is lost
 ulimit -c 0 2>/dev/null
@@ -13,6 +13,11 @@ status=$?
 if [ $status -eq 0 ]; then
     echo "NOT FOUND in $3 seeds"
     exit 1
+fi
+if [ "$3" -eq 0 ]; then
+    echo "Found:"
+    grep -m 1 '^\[FAIL\]' "$report"
+    exit
 fi
 found=$(sed -n "s/^JZX_SIM_REPLAY='[a-z]*:seed=\([0-9]*\)'.*/\1/p" "$report" | head -n 1)
 if [ -z "$found" ]; then

@@ -417,6 +417,7 @@ void cast_play(jzx_sim *sim, const cast_knobs *knobs)
     }
     play->sim = sim;
     sim_lot(sim);
+    sim->config.steps_max = 2000000; /* none has passed a tenth of it */
     sim->idle = books_idle;
     sim->idle_context = play;
     play->knobs = knobs;
