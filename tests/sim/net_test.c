@@ -9,6 +9,7 @@
 
 #include <jzx/jzx.h>
 
+#include "src/internal.h"
 #include "tests/sim/echo.h"
 #include "tests/sim/lot.h"
 #include "tests/sim/seeds.h"
@@ -276,6 +277,14 @@ static void set_up(play *p)
     }
 }
 
+/* When its loop has left: each completion found its record, and what the kernel and handlers were lent is back. */
+static void check_loop(const play *p, const jzx_loop *loop)
+{
+    jzx_counters counters;
+    JZX_SIM_REQUIRE(p->sim, jzx_loop_stats(loop, &counters) == JZX_OK && counters.stale_completions == 0);
+    JZX_SIM_REQUIRE(p->sim, loop->net.buffers_out == 0 && loop->net.chunks_out == 0 && loop->net.segments_out == 0);
+}
+
 static void run_play(play *p)
 {
     set_up(p);
@@ -289,6 +298,9 @@ static void run_play(play *p)
     }
     if (jzx_sim_failure(p->sim) == NULL) {
         JZX_SIM_REQUIRE(p->sim, jzx_runtime_shutdown(p->runtime, 100000000000, NULL) == JZX_OK);
+    }
+    for (uint32_t i = 0; i < jzx_runtime_loop_count(p->runtime) && jzx_sim_failure(p->sim) == NULL; i++) {
+        check_loop(p, jzx_runtime_loop(p->runtime, i));
     }
     if (jzx_sim_failure(p->sim) == NULL) {
         JZX_SIM_REQUIRE(p->sim, jzx_runtime_destroy(p->runtime) == JZX_OK);
