@@ -20,7 +20,7 @@
 #include <errno.h>
 #include <setjmp.h>
 
-enum { STEPS_MAX = 1000000, SEEN_MAX = 64 };
+enum { STEPS_MAX = 1000000, SEEN_MAX = 64, ERROR_MAX = 4095 /* as the kernel has it, MAX_ERRNO */ };
 
 static struct {
     uint64_t seen[SEEN_MAX]; /* user_data of operations, the newest in place of the oldest */
@@ -57,9 +57,10 @@ static int32_t any_result(void)
 {
     static const int32_t results[] = {0,      1,       -1,     -EAGAIN, -ECANCELED, -ENOBUFS,    -EINTR,
                                       -EBADF, -EMFILE, -EPIPE, -EINVAL, -ENOENT,    -ECONNRESET, -ETIME,
-                                      512,    513,     16384,  65536,   INT32_MAX,  INT32_MIN};
+                                      512,    513,     16384,  65536,   INT32_MAX,  -ERROR_MAX};
     uint32_t which = api_below(sizeof results / sizeof results[0] + 2);
-    return which < sizeof results / sizeof results[0] ? results[which] : (int32_t)fuzz_u32(&api.program);
+    int32_t result = which < sizeof results / sizeof results[0] ? results[which] : (int32_t)fuzz_u32(&api.program);
+    return result < -ERROR_MAX ? -ERROR_MAX : result;
 }
 
 /* IORING_CQE_F_BUFFER with any number of a buffer, F_MORE, F_NOTIF and flags that nobody knows. */
