@@ -7,7 +7,7 @@
 
 #include "io/sys.h"
 
-enum { WORK_PER_ENTER = 20, REGISTER_SEND_MSG_RING = 31 };
+enum { BROKEN_ENTER_NS = 1000000, WORK_PER_ENTER = 20, REGISTER_SEND_MSG_RING = 31 };
 
 /* ---- completions ---- */
 
@@ -217,6 +217,8 @@ static int enter_fault(jzx__sim_ring *ring, unsigned to_submit, unsigned wait_fo
     jzx_sim *sim = ring->sim;
     int error = 0;
     if (ring->broken) {
+        /* Its loop cannot sleep in it, and turns until the others have stopped: that takes them time. */
+        jzx__sim_clock_add(sim, BROKEN_ENTER_NS);
         return -ENXIO;
     }
     if (jzx__sim_fault_errno(sim, JZX_SIM_ENTER_FAILS, deadly, JZX__COUNT(deadly), &error)) {
