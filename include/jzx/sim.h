@@ -48,15 +48,15 @@ typedef enum jzx_sim_fault {
     JZX_SIM_LANE_FULL,  /* a lane to another loop has no room for mail */
     JZX_SIM_INBOX_FULL, /* an inbox has no room for a post */
     /* io_uring */
-    JZX_SIM_SETUP,         /* making a ring, an eventfd, or registering with one fails: EMFILE, ENOMEM or EPERM */
-    JZX_SIM_SQ_FULL,       /* no submission entry is free */
-    JZX_SIM_SUBMIT_PART,   /* an enter takes a part of the queue */
-    JZX_SIM_ENTER_EAGAIN,  /* an enter returns EAGAIN: no memory for a request */
-    JZX_SIM_ENTER_EBUSY,   /* an enter returns EBUSY: completions must be reaped first */
-    JZX_SIM_ENTER_EINTR,   /* an enter returns EINTR: a signal */
-    JZX_SIM_ENTER_FAILS,   /* an enter returns EBADR (a completion is lost) or an error that nobody expects */
-    JZX_SIM_CQ_OVERFLOW,   /* a completion finds no room in the ring, and comes with a later enter */
-    JZX_SIM_LATE,          /* an enter leaves completions for the next */
+    JZX_SIM_SETUP,        /* making a ring, an eventfd or a thread, or registering with one fails: EMFILE, EPERM, ... */
+    JZX_SIM_SQ_FULL,      /* no submission entry is free */
+    JZX_SIM_SUBMIT_PART,  /* an enter takes a part of the queue */
+    JZX_SIM_ENTER_EAGAIN, /* an enter returns EAGAIN: no memory for a request */
+    JZX_SIM_ENTER_EBUSY,  /* an enter returns EBUSY: completions must be reaped first */
+    JZX_SIM_ENTER_EINTR,  /* an enter returns EINTR: a signal */
+    JZX_SIM_ENTER_FAILS,  /* an enter returns EBADR (a completion is lost) or an error that nobody expects */
+    JZX_SIM_CQ_OVERFLOW,  /* a completion finds no room in the ring, and comes with a later enter */
+    JZX_SIM_LATE,         /* an enter leaves completions for the next */
     JZX_SIM_MULTISHOT_END, /* a multishot operation ends with a result that others of its kind follow */
     JZX_SIM_DOORBELL,      /* a message to another ring fails with ENOMEM */
     JZX_SIM_OP_FAILS,      /* an operation ends with EIO, ENOMEM, EINTR or ECANCELED */
@@ -158,7 +158,7 @@ JZX_API uint64_t jzx_sim_steps(const jzx_sim *sim); /* points passed so far */
 /* ---- threads of the machine that are not loops ---- */
 
 /** Starts a thread: one that posts, or a host that drives a loop by jzx_loop_run() or jzx_loop_run_once(). `name` stays
- *  the caller's and must live as long. Returns: JZX_OK; JZX_ERR_LIMIT (64 threads); JZX_ERR_NO_MEMORY; INVALID_ARG */
+ *  the caller's and must live as long. Returns: JZX_OK; JZX_ERR_LIMIT (64 threads); JZX_ERR_INVALID_ARG */
 JZX_API jzx_err jzx_sim_thread(jzx_sim *sim, const char *name, void (*main)(void *argument), void *argument);
 /** Sleeps, in a thread of the machine; from outside as jzx_sim_advance(). */
 JZX_API jzx_err jzx_sim_sleep(jzx_sim *sim, uint64_t ns);
