@@ -206,7 +206,8 @@ static void lose_one(jzx__sim_ring *ring)
 {
     ring->lost = true;
     if (ring->work.count > 0) {
-        (void)take_first(&ring->work);
+        struct io_uring_cqe cqe = take_first(&ring->work);
+        jzx__sim_ops_take_back(ring, &cqe);
     }
 }
 
