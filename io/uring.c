@@ -185,6 +185,7 @@ static jzx_err enter(uring *u, uint32_t wait_for, uint32_t flags, void *argument
         return JZX_OK;
     case EAGAIN:
     case EBUSY:
+        u->quiet = 0;  /* it did not look: the flag is as good as new (U6) */
         return JZX_OK; /* no memory, or completions must be reaped first: the caller reaps and comes again */
     default:
         return JZX_ERR_OS;
