@@ -150,3 +150,37 @@ Test(park, a_doorbell_that_failed_is_repeated_by_a_loop_that_never_sleeps, .time
         two_close(&busy.two);
     }
 }
+
+static void ignore(void *context, const jzx__cqe *cqe)
+{
+    (void)context;
+    (void)cqe;
+}
+
+/* White-box: the backend of one loop, asked as park.c asks it. */
+Test(park, U6_a_flag_is_not_old_after_an_enter_that_did_not_look, .timeout = 10)
+{
+    sim_two two;
+    int fd;
+    two_open(&two, 1);
+    cr_assert_eq(jzx_loop_poll_fd(two.loops[0], &fd), JZX_OK);
+    jzx__backend *backend = two.loops[0]->backend;
+    const jzx__backend_ops *ops = backend->ops;
+    ops->host_awake(backend);
+    jzx_sim_injection stale = {.fault = JZX_SIM_LATE, .times = 1};
+    cr_assert_eq(jzx_sim_inject(two.sim, &stale), JZX_OK);
+    ops->wake(backend);
+    cr_assert_eq(ops->submit(backend), JZX_OK); /* brings the wake in, and leaves its flag standing */
+    (void)ops->reap(backend, UINT32_MAX, ignore, NULL);
+    for (int i = 0; i < 16 && ops->busy(backend); i++) {
+        cr_assert_eq(ops->submit(backend), JZX_OK);
+    }
+    cr_assert_not(ops->busy(backend), "nothing comes of it: the flag is old");
+    ops->wake(backend);
+    jzx_sim_injection busy = {.fault = JZX_SIM_ENTER_EBUSY, .times = 1};
+    cr_assert_eq(jzx_sim_inject(two.sim, &busy), JZX_OK);
+    ops->host_sleep(backend, JZX_FOREVER);
+    cr_assert_eq(jzx_sim_injected(two.sim, JZX_SIM_ENTER_EBUSY), 1);
+    cr_assert(ops->busy(backend), "the wake is still in the ring: the host must not sleep");
+    cr_assert_eq(jzx_sim_destroy(two.sim), JZX_OK);
+}
