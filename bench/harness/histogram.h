@@ -21,10 +21,16 @@ void bench_histogram_merge(bench_histogram *to, const bench_histogram *from);
 uint64_t bench_histogram_count(const bench_histogram *histogram);
 uint64_t bench_histogram_max(const bench_histogram *histogram);
 
-/* The least value that `share` of all do not exceed, up to the width of its bucket; share 0 to 1. 0 of none. */
+/*
+ * The least value that `share` of all do not exceed, or what is greater by less than the width of its bucket, but never more
+ * than the maximum; share 0 to 1. 0 of none.
+ */
 uint64_t bench_histogram_at(const bench_histogram *histogram, double share);
 
-/* Goes through the buckets that hold something, in order. Begin with *at == 0; returns 0 after the last. */
+/*
+ * Goes through the buckets that hold something, in order: how many, and a value that stands for them. A histogram that these are
+ * added to is the same, the maximum too. Begin with *at == 0; returns 0 after the last.
+ */
 uint64_t bench_histogram_next(const bench_histogram *histogram, size_t *at, uint64_t *value);
 
 #endif
