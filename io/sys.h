@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <stddef.h>
@@ -50,6 +51,20 @@ static inline void jzx__sys_wait(_Atomic(uint32_t) *word, uint32_t value, uint64
             FUTEX_BITSET_MATCH_ANY);
 }
 
+/* Wakes all that sleep on the word. */
+static inline void jzx__sys_wake(_Atomic(uint32_t) *word)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+/* CLOCK_MONOTONIC. */
+static inline uint64_t jzx__sys_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 /* A descriptor that is only there to be given up later. -1 with errno. */
 static inline int jzx__sys_open_nothing(void)
 {
@@ -79,10 +94,11 @@ static inline int jzx__sys_uring_register(int ring_fd, unsigned opcode, const vo
 #include <sys/random.h>
 
 void jzx__sys_wait(_Atomic(uint32_t) *word, uint32_t value, uint64_t deadline_ns);
+void jzx__sys_wake(_Atomic(uint32_t) *word);
+uint64_t jzx__sys_now_ns(void);
 bool jzx__sys_discard(int fd, size_t size);
 int jzx__sys_uring_register(int ring_fd, unsigned opcode, const void *argument, unsigned count);
 
-int jzx__sim_clock_gettime(clockid_t clock, struct timespec *time);
 ssize_t jzx__sim_getrandom(void *bits, size_t size, unsigned flags);
 void *jzx__sys_alloc(size_t size, size_t align);
 void jzx__sys_free(void *memory);
@@ -120,7 +136,6 @@ int jzx__sim_unregister_eventfd(struct io_uring *ring);
 
 #ifndef JZX__SYS_REAL /* the simulator itself, and its tests, mean the real ones */
 
-#define clock_gettime(clock, time) jzx__sim_clock_gettime(clock, time)
 #define getrandom(bits, size, flags) jzx__sim_getrandom(bits, size, flags)
 
 #define pthread_create(thread, attributes, main, argument) jzx__sim_pthread_create(thread, attributes, main, argument)

@@ -263,9 +263,7 @@ static void submit_aside(uring *u)
 static uint64_t uring_now_ns(jzx__backend *backend)
 {
     (void)backend;
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+    return jzx__sys_now_ns();
 }
 
 static struct __kernel_timespec timespec_of(uint64_t ns)

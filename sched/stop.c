@@ -13,11 +13,6 @@
  */
 #include "sched/loop.h"
 
-#include <linux/futex.h>
-#include <limits.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 enum { ENDS_PER_TURN = 256 };
 
 void jzx__stop_begin(jzx_runtime *runtime)
@@ -290,7 +285,7 @@ void jzx__stop_left(jzx_loop *loop)
     atomic_store_explicit(&loop->closed, 1, memory_order_release);
     atomic_store_explicit(&loop->state, JZX__LOOP_LEFT, memory_order_release);
     atomic_fetch_add_explicit(&runtime->left, 1, memory_order_release);
-    syscall(SYS_futex, &runtime->left, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+    jzx__sys_wake(&runtime->left);
 }
 
 bool jzx__loop_refuses(const jzx_loop *loop)

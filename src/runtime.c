@@ -61,9 +61,7 @@ static jzx_err make_segment(jzx_runtime *runtime)
     if (config->segment_path == NULL) {
         (void)fcntl(runtime->segment_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL);
     }
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    header.created_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    header.created_ns = jzx__sys_now_ns();
     header.pid = runtime->pid;
     memcpy(memory, &header, sizeof header);
     return JZX_OK;
@@ -355,13 +353,6 @@ jzx_err jzx_runtime_escalation(const jzx_runtime *runtime, jzx_exit_info *exit, 
     return JZX_OK;
 }
 
-static uint64_t clock_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 /* *which is then the one that is furthest behind: the others wait for it. */
 static bool some_loop_runs(const jzx_runtime *runtime, uint32_t *which)
 {
@@ -401,7 +392,7 @@ jzx_err jzx_runtime_shutdown(jzx_runtime *runtime, uint64_t timeout_ns, uint32_t
             return JZX_ERR_WRONG_THREAD;
         }
     }
-    uint64_t deadline_ns = jzx__add_saturating(clock_ns(), timeout_ns);
+    uint64_t deadline_ns = jzx__add_saturating(jzx__sys_now_ns(), timeout_ns);
     jzx_runtime_request_stop(runtime);
     wake_all(runtime);
     for (;;) {
@@ -411,7 +402,7 @@ jzx_err jzx_runtime_shutdown(jzx_runtime *runtime, uint64_t timeout_ns, uint32_t
             end_unrun(runtime);
             return JZX_OK;
         }
-        if (clock_ns() >= deadline_ns) {
+        if (jzx__sys_now_ns() >= deadline_ns) {
             break;
         }
         jzx__sys_wait(&runtime->left, left, deadline_ns); /* jzx__stop_left() wakes it */
