@@ -27,6 +27,16 @@ _Noreturn void jzx__assert_failed(const char *what, const char *file, int line);
 #define JZX__COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define JZX__CACHE_LINE 64
 
+/* The least power of two that is not below the number, which is at most 2^31. */
+static inline uint32_t jzx__power_at_least(uint32_t number)
+{
+    uint32_t power = 1;
+    while (power < number) {
+        power *= 2;
+    }
+    return power;
+}
+
 /*
  * What only the simulation build of the library has (JZX__SIM; sim/): nothing in a production build.
  *

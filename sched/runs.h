@@ -7,8 +7,7 @@
 #ifndef JZX__RUNS_H
 #define JZX__RUNS_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "io/base.h"
 
 typedef struct jzx__runs {
     uint32_t *places;
@@ -20,11 +19,7 @@ typedef struct jzx__runs {
 /* Places for `actors_max` actors. */
 static inline uint32_t jzx__runs_size(uint32_t actors_max)
 {
-    uint32_t size = 1;
-    while (size < actors_max) {
-        size *= 2;
-    }
-    return size;
+    return jzx__power_at_least(actors_max);
 }
 
 static inline bool jzx__runs_empty(const jzx__runs *runs)

@@ -273,15 +273,6 @@ int jzx__sim_enter2(unsigned fd, unsigned to_submit, unsigned wait_for, unsigned
 
 /* ---- making one ---- */
 
-static uint32_t power_at_least(uint32_t number)
-{
-    uint32_t power = 1;
-    while (power < number) {
-        power *= 2;
-    }
-    return power;
-}
-
 static void share(jzx__sim_ring *ring, struct io_uring *with)
 {
     memset(with, 0, sizeof *with);
@@ -311,9 +302,9 @@ static void share(jzx__sim_ring *ring, struct io_uring *with)
 static void sizes(jzx__sim_ring *ring, uint32_t entries, uint32_t completions)
 {
     uint32_t most = ring->sim->config.ring_entries_max;
-    ring->sq_entries = power_at_least(entries < most ? entries : most);
+    ring->sq_entries = jzx__power_at_least(entries < most ? entries : most);
     ring->sq_mask = ring->sq_entries - 1;
-    ring->cq_entries = power_at_least(completions < 2 * ring->sq_entries ? 2 * ring->sq_entries : completions);
+    ring->cq_entries = jzx__power_at_least(completions < 2 * ring->sq_entries ? 2 * ring->sq_entries : completions);
     if (ring->cq_entries > 4 * ring->sq_entries) {
         ring->cq_entries = 4 * ring->sq_entries;
     }
