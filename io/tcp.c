@@ -420,16 +420,10 @@ static void describe(jzx__net *net, jzx__socket *socket, jzx__socket_op op, jzx_
     }
 }
 
-/* Throws input away. */
-static bool discard_some(int fd)
-{
-    return jzx__sys_discard(fd, DISCARD_SIZE);
-}
-
 /* With input unread the kernel resets a connection when it is closed, and forgets what it has still to send. */
 static void discard_unread(const jzx__socket *socket)
 {
-    for (int i = 0; i < DISCARDS_MAX && discard_some(socket->fd); i++) {
+    for (int i = 0; i < DISCARDS_MAX && jzx__sys_discard(socket->fd, DISCARD_SIZE); i++) {
     }
 }
 

@@ -8,7 +8,8 @@
  *   uring.c    rings                         ops.c     operations in flight
  *   net.c      sockets                       wire.c    connections, and what flies on them
  *   due.c      what happens at a time        peer.c    the other end of connections
- *   sim.c      the public calls              explore.c, shrink.c  searching
+ *   sim.c      the public calls              explore.c, shrink.c, search.h  searching
+ *   worker.c   a seed in a process of its own  replay.c  the line that plays one again
  *
  * All of it runs on one real thread. What the simulator itself needs it takes from malloc and aborts without: the
  * machine's memory is memory.c's.

@@ -167,10 +167,8 @@ int jzx__sim_address_read(const struct sockaddr *from, socklen_t size, jzx__sim_
 /* `outcome` is an errno that it comes to, or 0. The target's wildcard means this machine. */
 void jzx__sim_connect_begin(jzx__sim_net *net, jzx__sim_socket *socket, const jzx__sim_address *target, int outcome);
 void jzx__sim_connect_fail(jzx__sim_net *net, jzx__sim_socket *socket, int error);
-jzx__sim_side *jzx__sim_side_other(jzx__sim_side *side);
 void jzx__sim_side_write(jzx__sim_side *side, const void *data, size_t size); /* to be pushed */
 void jzx__sim_side_push(jzx__sim_net *net, jzx__sim_side *side);              /* sends what may be sent */
-void jzx__sim_side_tell(jzx__sim_net *net, jzx__sim_side *side);              /* acknowledges, if there is news */
 void jzx__sim_side_abort(jzx__sim_net *net, jzx__sim_side *side);             /* sends an RST, and is dead */
 void jzx__sim_side_leave(jzx__sim_net *net,
                          jzx__sim_side *side); /* its socket is closed; the connection may be gone then */

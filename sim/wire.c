@@ -20,7 +20,7 @@ enum {
 static const uint64_t RETRY_NS = 1000000000; /* of a SYN; then twice as long each time */
 static const uint64_t DELAY_MAX_NS = 1000000000;
 
-jzx__sim_side *jzx__sim_side_other(jzx__sim_side *side)
+static jzx__sim_side *side_other(jzx__sim_side *side)
 {
     jzx__sim_side *sides = side->connection->sides;
     return side == &sides[0] ? &sides[1] : &sides[0];
@@ -138,7 +138,7 @@ static bool has_news(const jzx__sim_side *side)
     return side->arrived != side->told_arrived || side->end_arrived != side->told_end || narrow;
 }
 
-void jzx__sim_side_tell(jzx__sim_net *net, jzx__sim_side *side)
+static void side_tell(jzx__sim_net *net, jzx__sim_side *side)
 {
     if (side->open && !side->dead && !side->ack_flies && has_news(side)) {
         segment_send(net, side, ACK);
@@ -188,7 +188,7 @@ static void bytes_make_room(jzx__sim_side *side, uint64_t from, size_t need)
 
 void jzx__sim_side_write(jzx__sim_side *side, const void *data, size_t size)
 {
-    uint64_t from = jzx__sim_side_other(side)->read;
+    uint64_t from = side_other(side)->read;
     JZX_ASSERT(!side->dead && !side->end_wanted);
     if (size > 0) {
         bytes_make_room(side, from, (size_t)(side->written - from) + size);
@@ -200,7 +200,7 @@ void jzx__sim_side_write(jzx__sim_side *side, const void *data, size_t size)
 void jzx__sim_socket_take(jzx__sim_net *net, jzx__sim_socket *socket, void *to, size_t size)
 {
     jzx__sim_side *side = socket->side;
-    jzx__sim_side *from = jzx__sim_side_other(side);
+    jzx__sim_side *from = side_other(side);
     JZX_ASSERT(size <= jzx__sim_socket_unread(socket));
     if (to != NULL && size > 0) {
         bytes_copy_out(from, side->read, to, size);
@@ -211,7 +211,7 @@ void jzx__sim_socket_take(jzx__sim_net *net, jzx__sim_socket *socket, void *to, 
         from->bytes = NULL;
         from->room = 0;
     }
-    jzx__sim_side_tell(net, side);
+    side_tell(net, side);
 }
 
 /* ---- the end ---- */
@@ -351,7 +351,7 @@ static void learn(jzx__sim_side *to, const jzx__sim_segment *segment)
 static void data_arrives(jzx__sim_net *net, jzx__sim_side *to, const jzx__sim_segment *segment)
 {
     if (jzx__sim_fault(net->sim, JZX_SIM_RESET)) {
-        break_side(net, jzx__sim_side_other(to));
+        break_side(net, side_other(to));
         break_side(net, to);
     } else if (to->socket == NULL) {
         jzx__sim_side_abort(net, to); /* nobody will read it */
@@ -393,7 +393,7 @@ static void deliver(jzx__sim_net *net, jzx__sim_side *to, const jzx__sim_segment
 static void segment_arrives(jzx__sim_net *net, jzx__sim_due *due)
 {
     jzx__sim_side *from = jzx__container_of(due, jzx__sim_side, due);
-    jzx__sim_side *to = jzx__sim_side_other(from);
+    jzx__sim_side *to = side_other(from);
     jzx__sim_connection *connection = from->connection;
     jzx__sim_segment segment = segment_pop(net, from);
     if (from->first != NULL) {
@@ -402,8 +402,8 @@ static void segment_arrives(jzx__sim_net *net, jzx__sim_due *due)
     connection->busy = true;
     deliver(net, to, &segment);
     jzx__sim_side_push(net, to);
-    jzx__sim_side_tell(net, to);   /* behind what it has to send anyway, which tells the same */
-    jzx__sim_side_tell(net, from); /* S3: what flew is not under way any more */
+    side_tell(net, to);   /* behind what it has to send anyway, which tells the same */
+    side_tell(net, from); /* S3: what flew is not under way any more */
     if (to->socket != NULL) {
         jzx__sim_socket_touched(net, to->socket);
     }

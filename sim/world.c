@@ -29,7 +29,6 @@ typedef enum thread_state { FREE, READY, WAITING, ENDED } thread_state;
 
 struct jzx__sim_thread_record {
     jzx_sim *sim;
-    uint32_t index;
     const char *name;
     void (*main)(void *argument);
     void *argument;
@@ -128,11 +127,6 @@ void jzx__sim_world_deinit(jzx_sim *sim)
 bool jzx__sim_inside(const jzx_sim *sim)
 {
     return sim->world.current != sim->world.outside;
-}
-
-const char *jzx__sim_thread_name(const thread *one)
-{
-    return one->name;
 }
 
 bool jzx__sim_thread_ended(const thread *one)
@@ -545,7 +539,6 @@ static thread *record_take(jzx__sim_world *world)
         return NULL;
     }
     thread *one = jzx__sim_own_alloc(sizeof *one);
-    one->index = world->thread_count;
     one->stack = stack_take();
     world->threads[world->thread_count++] = one;
     return one;
@@ -558,7 +551,6 @@ thread *jzx__sim_thread_start(jzx_sim *sim, const char *name, void (*main)(void 
         return NULL;
     }
     *one = (thread){.sim = sim,
-                    .index = one->index,
                     .stack = one->stack,
                     .name = name,
                     .main = main,

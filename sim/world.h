@@ -69,7 +69,6 @@ jzx__sim_thread_record *jzx__sim_thread_start(jzx_sim *sim, const char *name, vo
                                               void *argument, bool joined);
 bool jzx__sim_thread_ended(const jzx__sim_thread_record *thread);
 void jzx__sim_thread_forget(jzx__sim_thread_record *thread); /* that was to be joined: it was */
-const char *jzx__sim_thread_name(const jzx__sim_thread_record *thread);
 uint32_t jzx__sim_threads_alive(const jzx_sim *sim);
 uint32_t jzx__sim_threads_unjoined(const jzx_sim *sim); /* that have ended and are still known */
 void jzx__sim_thread_stall(jzx__sim_thread_record *thread, uint64_t until_ns);
