@@ -14,6 +14,7 @@
  */
 #include "fuzz.h"
 #include "src/plan.h"
+#include "tests/support/nothing.h"
 
 #include <math.h>
 
@@ -62,29 +63,6 @@ struct pool {
     char (*names)[NAME_BYTES];
     jzx_child_spec *children;
 };
-
-static jzx_err no_init(jzx_context *context, void *argument, void **state)
-{
-    (void)context;
-    (void)argument;
-    (void)state;
-    return JZX_OK;
-}
-
-static jzx_behavior_result no_behavior(jzx_context *context, void *state, const jzx_message *message)
-{
-    (void)context;
-    (void)state;
-    (void)message;
-    return JZX_BEHAVIOR_OK;
-}
-
-static void no_fini(jzx_context *context, void *state, const jzx_exit_info *info)
-{
-    (void)context;
-    (void)state;
-    (void)info;
-}
 
 /* Numbers at the limits of some field. */
 static const uint64_t limits[] = {

@@ -4,32 +4,10 @@
  * White-box: a plan has no public face of its own.
  */
 #include "src/plan.h"
+#include "tests/support/nothing.h"
 #include "tests/support/support.h"
 
 #include <stdlib.h>
-
-static jzx_err no_init(jzx_context *context, void *argument, void **state)
-{
-    (void)context;
-    (void)argument;
-    (void)state;
-    return JZX_OK;
-}
-
-static jzx_behavior_result no_behavior(jzx_context *context, void *state, const jzx_message *message)
-{
-    (void)context;
-    (void)state;
-    (void)message;
-    return JZX_BEHAVIOR_OK;
-}
-
-static void no_fini(jzx_context *context, void *state, const jzx_exit_info *info)
-{
-    (void)context;
-    (void)state;
-    (void)info;
-}
 
 /* A spec whose every byte can be scribbled over: nothing of it is static. */
 typedef struct scratch {

@@ -3,6 +3,7 @@
  * neither too long nor memory that stays.
  */
 #include "src/plan.h"
+#include "tests/support/nothing.h"
 #include "tests/support/support.h"
 
 #include <math.h>
@@ -10,29 +11,6 @@
 #include <stdlib.h>
 
 #define HUNDRED_YEARS (100ull * 36525 * 864 * 1000000000)
-
-static jzx_err no_init(jzx_context *context, void *argument, void **state)
-{
-    (void)context;
-    (void)argument;
-    (void)state;
-    return JZX_OK;
-}
-
-static jzx_behavior_result no_behavior(jzx_context *context, void *state, const jzx_message *message)
-{
-    (void)context;
-    (void)state;
-    (void)message;
-    return JZX_BEHAVIOR_OK;
-}
-
-static void no_fini(jzx_context *context, void *state, const jzx_exit_info *info)
-{
-    (void)context;
-    (void)state;
-    (void)info;
-}
 
 static jzx_child_spec worker(const char *name)
 {

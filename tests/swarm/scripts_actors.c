@@ -38,6 +38,19 @@ static void start_stop(stand *s)
     stand_start(s);
 }
 
+/* One on loop 0 that is told to begin, with the other on loop 1. */
+static void two(stand *s, uint64_t goals, part_fn from_on, part_fn to_on)
+{
+    s->goals = goals;
+    part *to = stand_spawn(s, 1, to_on);
+    part *from = stand_spawn(s, 0, from_on);
+    if (to != NULL && from != NULL) {
+        from->other = to;
+        stand_poke(s, from, GO);
+    }
+    stand_start(s);
+}
+
 /* ---- spawns ---- */
 
 static jzx_behavior_result state_user(jzx_context *context, void *state, const jzx_message *message)
@@ -186,14 +199,7 @@ static jzx_behavior_result writer(part *self, jzx_context *context, const jzx_me
 
 static void mail(stand *s)
 {
-    s->goals = LETTERS;
-    part *to = stand_spawn(s, 1, reader);
-    part *from = stand_spawn(s, 0, writer);
-    if (to != NULL && from != NULL) {
-        from->other = to;
-        stand_poke(s, from, GO);
-    }
-    stand_start(s);
+    two(s, LETTERS, writer, reader);
 }
 
 /* To one that ends: what comes too late is destroyed, and reported. */
@@ -221,14 +227,7 @@ static jzx_behavior_result mourner(part *self, jzx_context *context, const jzx_m
 
 static void dead_letters(stand *s)
 {
-    s->goals = 1;
-    part *to = stand_spawn(s, 1, idle);
-    part *from = stand_spawn(s, 0, mourner);
-    if (to != NULL && from != NULL) {
-        from->other = to;
-        stand_poke(s, from, GO);
-    }
-    stand_start(s);
+    two(s, 1, mourner, idle);
 }
 
 /* ---- requests ---- */
@@ -279,14 +278,7 @@ static jzx_behavior_result asker(part *self, jzx_context *context, const jzx_mes
 
 static void requests(stand *s)
 {
-    s->goals = 4;
-    part *to = stand_spawn(s, 1, answerer);
-    part *from = stand_spawn(s, 0, asker);
-    if (to != NULL && from != NULL) {
-        from->other = to;
-        stand_poke(s, from, GO);
-    }
-    stand_start(s);
+    two(s, 4, asker, answerer);
 }
 
 /* ---- monitors and links ---- */
@@ -318,14 +310,7 @@ static jzx_behavior_result watcher(part *self, jzx_context *context, const jzx_m
 
 static void monitors(stand *s)
 {
-    s->goals = 1;
-    part *to = stand_spawn(s, 1, idle);
-    part *from = stand_spawn(s, 0, watcher);
-    if (to != NULL && from != NULL) {
-        from->other = to;
-        stand_poke(s, from, GO);
-    }
-    stand_start(s);
+    two(s, 1, watcher, idle);
 }
 
 static jzx_behavior_result linker(part *self, jzx_context *context, const jzx_message *message)
