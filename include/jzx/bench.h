@@ -86,6 +86,7 @@ typedef struct jzx_bench_workload {
     const char *item;     /* one operation, for the unit "ns/ITEM"; "operation" */
     uint64_t count;       /* operations in one run, about a second's worth */
     uint64_t quick_count; /* with --quick; 0: count / 100, at least 1 */
+    uint64_t step;        /* whatever chooses a count, it is a multiple of this; 0: 1 */
     int cpus;             /* CPUs it needs, 1 or more: each run is confined to that many; 0: may use all */
     bool fixed_count;     /* --duration does not change the count */
     const jzx_bench_side *sides; /* the first is judged against the others */
@@ -139,7 +140,7 @@ JZX_API void jzx_bench_end(jzx_bench *bench, uint64_t operations);
 /** The same with times that were taken elsewhere, as the figure `name`, in ns/ITEM. No counters. */
 JZX_API void jzx_bench_time(jzx_bench *bench, const char *name, uint64_t elapsed_ns, uint64_t operations);
 
-/** Any other figure. */
+/** Any other figure. Names and units have no blanks. */
 JZX_API void jzx_bench_figure(jzx_bench *bench, const char *name, const char *unit, jzx_bench_better better, double value);
 
 /**
@@ -196,7 +197,7 @@ JZX_API uint64_t jzx_bench_load_due(jzx_bench_load *load);
 /** The operation that was due last has been sent just now. */
 JZX_API void jzx_bench_load_sent(jzx_bench_load *load);
 
-/** At the end: the figures "rate" and "late sends"; the run is invalid if the generator itself fell behind its schedule. */
+/** At the end: the figures "rate" and "late-sends"; the run is invalid if the generator itself fell behind its schedule. */
 JZX_API void jzx_bench_load_end(jzx_bench_load *load);
 
 #ifdef __cplusplus

@@ -80,10 +80,13 @@ exports() {
     same "exported data" "" "$others"
 }
 
-find "$source/include/jzx" -name '*.h' ! -name sim.h >"$dir/headers"
+find "$source/include/jzx" -name '*.h' ! -name sim.h ! -name bench.h >"$dir/headers"
 # shellcheck disable=SC2046
 exports "$library" $(cat "$dir/headers")
-exports "${library%/*}/libjzx-sim.so" "$source"/include/jzx/*.h
+# shellcheck disable=SC2046
+exports "${library%/*}/libjzx-sim.so" $(cat "$dir/headers") "$source/include/jzx/sim.h"
+bench=${library%/*}/libjzx-bench.so
+[ ! -f "$bench" ] || exports "$bench" "$source/include/jzx/bench.h" # -Dbenches=false has none
 
 # ---- the simulator: the same, by another name ----
 sim_libs=$(pkg-config --libs jzx-sim)
