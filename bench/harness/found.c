@@ -2,6 +2,7 @@
 #include "measure.h"
 
 #include "counters.h"
+#include "load.h"
 #include "memory.h"
 
 #include <ctype.h>
@@ -41,6 +42,11 @@ int jzx_bench_cpus(const jzx_bench *bench)
 bool jzx_bench_quick(const jzx_bench *bench)
 {
     return bench->quick;
+}
+
+bool bench_load_warming(const jzx_bench *bench)
+{
+    return bench->warming;
 }
 
 const char *jzx_bench_option(const jzx_bench *bench, const char *name)

@@ -144,8 +144,10 @@ int bench_measure_main(const bench_suite *suite, int argc, char **argv)
     complete(bench, &ask);
     bench_counters_open();
     if (ask.warm > 0) {
+        bench->warming = true;
         run_side(bench, ask.warm);
         bench_found_deinit(bench);
+        bench->warming = false;
     }
     run_side(bench, ask.count);
     bench_found_write(bench);

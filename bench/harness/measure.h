@@ -22,6 +22,7 @@ struct jzx_bench {
     uint64_t count; /* of this call */
     uint64_t seed;
     bool quick;
+    bool warming; /* this call is the first one */
     int cpus[BENCH_CPUS_MAX];
     int cpu_count;
     char **options; /* NAME=VALUE, of argv */

@@ -73,22 +73,22 @@ typedef enum jzx_bench_better {
 /** What a figure of the first side is to reach: at most `limit` where lower is better, at least `limit` where higher is. */
 typedef struct jzx_bench_goal {
     const char *figure;  /* "time", or a name given to jzx_bench_figure(), jzx_bench_time() */
-    const char *against; /* a side: the ratio first / that side counts. "peers": that to the best program that is not this one.
-                            NULL: the figure itself. */
+    const char *against; /* a side: the ratio first / that side counts; "peers": that to the best program that is not
+                            this one; NULL: the figure itself */
     double limit;
 } jzx_bench_goal;
 
 /** A question and the ways to answer it. Begin with jzx_bench_workload_init(). */
 typedef struct jzx_bench_workload {
     size_t struct_size;
-    const char *name;     /* letters, digits, '-' and '/'; what stands before the '/' is its group */
-    const char *about;    /* one line for `list` */
-    const char *item;     /* one operation, for the unit "ns/ITEM"; "operation" */
-    uint64_t count;       /* operations in one run, about a second's worth */
-    uint64_t quick_count; /* with --quick; 0: count / 100, at least 1 */
-    uint64_t step;        /* whatever chooses a count, it is a multiple of this; 0: 1 */
-    int cpus;             /* CPUs it needs, 1 or more: each run is confined to that many; 0: may use all */
-    bool fixed_count;     /* --duration does not change the count */
+    const char *name;            /* letters, digits, '-' and '/'; what stands before the '/' is its group */
+    const char *about;           /* one line for `list` */
+    const char *item;            /* one operation, for the unit "ns/ITEM"; "operation" */
+    uint64_t count;              /* operations in one run, about a second's worth */
+    uint64_t quick_count;        /* with --quick; 0: count / 100, at least 1 */
+    uint64_t step;               /* whatever chooses a count, it is a multiple of this; 0: 1 */
+    int cpus;                    /* CPUs it needs, 1 or more: each run is confined to that many; 0: may use all */
+    bool fixed_count;            /* --duration does not change the count */
     const jzx_bench_side *sides; /* the first is judged against the others */
     size_t side_count;
     const jzx_bench_goal *goals;
@@ -141,7 +141,8 @@ JZX_API void jzx_bench_end(jzx_bench *bench, uint64_t operations);
 JZX_API void jzx_bench_time(jzx_bench *bench, const char *name, uint64_t elapsed_ns, uint64_t operations);
 
 /** Any other figure. Names and units have no blanks. */
-JZX_API void jzx_bench_figure(jzx_bench *bench, const char *name, const char *unit, jzx_bench_better better, double value);
+JZX_API void jzx_bench_figure(jzx_bench *bench, const char *name, const char *unit, jzx_bench_better better,
+                              double value);
 
 /**
  * States that what was counted is what must be. If not, the run is invalid: it has no figures, and the program ends with 3.
@@ -167,29 +168,43 @@ JZX_API void jzx_bench_skip(jzx_bench *bench, const char *format, ...) __attribu
  * "How NOT to Measure Latency").
  *
  *   jzx_bench_load load;
- *   jzx_bench_load_init(&load, bench, capacity);
+ *   jzx_bench_load_init(&load, bench, capacity, 0.5);
  *   while ((due_ns = jzx_bench_load_due(&load)) != 0) {
  *       wait until due_ns; send; jzx_bench_load_sent(&load);
  *   }
  *   at each answer: jzx_bench_latency(bench, jzx_bench_now_ns() - due_ns);
+ *   jzx_bench_load_end(&load);
+ *
+ * Send without waiting for the server: queue what its socket does not take. Then a server that stalls shows as latency, and
+ * only a generator that is itself too slow for its schedule shows as late sends.
  */
 typedef struct jzx_bench_load {
     jzx_bench *bench;
-    double rate;      /* a second */
-    bool poisson;     /* --arrivals */
-    uint64_t random;  /* state of the generator, from the seed */
-    uint64_t left;    /* operations still to come */
-    double due_ns;    /* of the one that jzx_bench_load_due() gave last */
-    uint64_t late;    /* operations sent later than late_ns after they were due */
+    double rate;     /* a second */
+    bool poisson;    /* --arrivals */
+    uint64_t random; /* state of the generator, from the seed */
+    uint64_t left;   /* operations still to come */
+    uint64_t began_ns;
+    double due_ns;    /* after began_ns, of the one that comes next */
+    uint64_t last_ns; /* when the one that jzx_bench_load_due() gave last was due */
+    uint64_t late_ns; /* later than this after it was due is late: JZX_BENCH_LATE_NS; may be set after init */
+    uint64_t late;    /* operations sent late */
+    uint64_t worst_ns;
     uint64_t sent;
-    uint64_t late_ns;
+    uint64_t sent_ns; /* when the last one was */
 } jzx_bench_load;
 
+enum {
+    JZX_BENCH_LATE_NS = 100000,
+    JZX_BENCH_LATE_PERCENT = 1, /* more late sends than this: the generator fell behind */
+};
+
 /**
- * Starts the schedule now, with jzx_bench_count() operations. The rate is --rate, or --load of `capacity` (50 % unless the run
- * says otherwise), which is what the workload has measured or knows that it can do at most in a second.
+ * Starts the schedule now, with jzx_bench_count() operations. The rate is --rate, or else --load, in percent, of `capacity`:
+ * what the workload has measured or knows that it can do at most in a second. Without --load it is the `share` of it, 0 to 1. Where
+ * jzx_bench_option(bench, "rate") is not NULL, `capacity` is not looked at.
  */
-JZX_API void jzx_bench_load_init(jzx_bench_load *load, jzx_bench *bench, double capacity);
+JZX_API void jzx_bench_load_init(jzx_bench_load *load, jzx_bench *bench, double capacity, double share);
 
 /** When the next operation is due, by CLOCK_MONOTONIC; 0 when there are no more. */
 JZX_API uint64_t jzx_bench_load_due(jzx_bench_load *load);
@@ -197,7 +212,11 @@ JZX_API uint64_t jzx_bench_load_due(jzx_bench_load *load);
 /** The operation that was due last has been sent just now. */
 JZX_API void jzx_bench_load_sent(jzx_bench_load *load);
 
-/** At the end: the figures "rate" and "late-sends"; the run is invalid if the generator itself fell behind its schedule. */
+/**
+ * At the end: the figures "rate", "late-sends" and "latest-send". The run is invalid if an operation was not sent, or if more than
+ * JZX_BENCH_LATE_PERCENT of all were sent later than late_ns after they were due: then the generator itself fell behind
+ * its schedule, and the load was not the one that is named. With --quick, and while it warms up, lateness does not count.
+ */
 JZX_API void jzx_bench_load_end(jzx_bench_load *load);
 
 #ifdef __cplusplus
