@@ -67,7 +67,7 @@ int bench_cpus_allowed(int cpus[BENCH_CPUS_MAX])
         return 1;
     }
     for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-        if (CPU_ISSET(cpu, &set)) {
+        if (CPU_ISSET((size_t)cpu, &set)) {
             cpus[count++] = cpu;
         }
     }
@@ -79,7 +79,7 @@ bool bench_cpus_confine(const int *cpus, int count)
     cpu_set_t set;
     CPU_ZERO(&set);
     for (int i = 0; i < count; i++) {
-        CPU_SET(cpus[i], &set);
+        CPU_SET((size_t)cpus[i], &set);
     }
     return sched_setaffinity(0, sizeof set, &set) == 0;
 }

@@ -91,6 +91,7 @@ bool bench_result_read(const char *path, bench_result *result);
 bool bench_result_write(const bench_result *result, const char *path);
 
 void bench_result_free(bench_result *result);
+void bench_side_free(bench_side_result *side);
 
 /* NULL if there is none of that name. */
 const bench_workload_result *bench_result_workload(const bench_result *result, const char *name);
