@@ -93,8 +93,8 @@ static void check_goals(const jzx_bench_workload *workload)
 {
     for (size_t i = 0; i < workload->goal_count; i++) {
         const jzx_bench_goal *goal = &workload->goals[i];
-        if (goal->figure == NULL || !(goal->limit > 0)) {
-            bench_fail("workload %s: a goal needs a figure and a limit above 0", workload->name);
+        if (goal->figure == NULL || !(goal->limit >= 0)) {
+            bench_fail("workload %s: a goal needs a figure and a limit of 0 or more", workload->name);
         }
         if (goal->against != NULL && strcmp(goal->against, "peers") != 0 &&
             bench_suite_side(workload, goal->against) == NULL) {
