@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const bench_group *const groups[] = {
-    &bench_clock,
+    &bench_ring, &bench_flows, &bench_random, &bench_post, &bench_turn_latency, &bench_life, &bench_clock,
 };
 enum { GROUP_COUNT = sizeof groups / sizeof groups[0] };
 

@@ -9,6 +9,37 @@ typedef struct bench_group {
     size_t count;
 } bench_group;
 
+/* What every workload of this program is begun with, and lists that are arrays. */
+#define BENCH_COUNT(array) (sizeof(array) / sizeof(array)[0])
+#define BENCH_GROUP(array)          \
+    {                               \
+        (array), BENCH_COUNT(array) \
+    }
+#define BENCH_WORKLOAD .struct_size = sizeof(jzx_bench_workload)
+#define BENCH_SIDES(array) .sides = (array), .side_count = BENCH_COUNT(array)
+#define BENCH_GOALS(array) .goals = (array), .goal_count = BENCH_COUNT(array)
+
+/* A third of what the best peer takes. */
+#define BENCH_GOAL_PEERS(name)                                 \
+    {                                                          \
+        .figure = (name), .against = "peers", .limit = 1.0 / 3 \
+    }
+
+/* What every message is to reach. */
+extern const jzx_bench_goal bench_message_goals[2]; /* workloads/ring.c */
+
+extern const bench_group bench_allocations;
 extern const bench_group bench_clock;
+extern const bench_group bench_flows;
+extern const bench_group bench_idle;
+extern const bench_group bench_lateness;
+extern const bench_group bench_life;
+extern const bench_group bench_post;
+extern const bench_group bench_random;
+extern const bench_group bench_ring;
+extern const bench_group bench_scale;
+extern const bench_group bench_timers;
+extern const bench_group bench_turn_latency;
+extern const bench_group bench_wake;
 
 #endif

@@ -1,21 +1,16 @@
 /* world.c: see world.h. */
-#include "world.h"
+#include "support/world.h"
 
 #include <sched.h>
 
-world_shape world_shape_one(int cpu)
+void world_need_cpus(jzx_bench *bench, int count)
 {
-    world_shape shape = {.loop_count = 1, .cpus = {cpu, 0}, .linger_ns = {0, 0}};
-    return shape;
+    if (jzx_bench_cpus(bench) < count) {
+        jzx_bench_skip(bench, "needs %d CPUs and has %d", count, jzx_bench_cpus(bench));
+    }
 }
 
-world_shape world_shape_two(uint64_t linger_0_ns, uint64_t linger_1_ns)
-{
-    world_shape shape = {.loop_count = 2, .cpus = {0, 1}, .linger_ns = {linger_0_ns, linger_1_ns}};
-    return shape;
-}
-
-void world_open(struct world *world, const jzx_config *config, const world_shape *shape)
+void world_create(struct world *world, const jzx_config *config, int loops_max)
 {
     jzx_config own;
     if (config == NULL) {
@@ -23,24 +18,41 @@ void world_open(struct world *world, const jzx_config *config, const world_shape
     } else {
         own = *config;
     }
-    own.loops_max = (uint32_t)shape->loop_count;
-    world->loop_count = shape->loop_count;
+    own.loops_max = (uint32_t)loops_max;
+    world->loop_count = 0;
     WORLD_CHECK(jzx_runtime_create(&own, &world->runtime));
-    for (int i = 0; i < shape->loop_count; i++) {
-        jzx_loop_config loop_config;
-        jzx_loop_config_init(&own, &loop_config);
-        loop_config.cpu = shape->cpus[i];
-        loop_config.linger_ns = shape->linger_ns[i];
-        WORLD_CHECK(jzx_loop_create(world->runtime, &loop_config, &world->loops[i]));
+}
+
+void world_add_loop(struct world *world, jzx_bench *bench, uint64_t linger_ns)
+{
+    jzx_loop_config loop_config;
+    jzx_loop_config_init(NULL, &loop_config);
+    loop_config.cpu = jzx_bench_cpu(bench, world->loop_count);
+    loop_config.linger_ns = linger_ns;
+    BENCH_CHECK(world->loop_count < WORLD_LOOPS_MAX, "more than %d loops", WORLD_LOOPS_MAX);
+    WORLD_CHECK(jzx_loop_create(world->runtime, &loop_config, &world->loops[world->loop_count++]));
+}
+
+void world_open(struct world *world, jzx_bench *bench, const jzx_config *config, int loop_count)
+{
+    world_create(world, config, loop_count);
+    for (int i = 0; i < loop_count; i++) {
+        world_add_loop(world, bench, config == NULL ? 0 : config->linger_ns);
     }
 }
 
 jzx_actor_id world_spawn(const struct world *world, int loop, jzx_behavior_fn behavior, void *state)
 {
+    return world_spawn_cap(world, loop, behavior, state, 0);
+}
+
+jzx_actor_id world_spawn_cap(const struct world *world, int loop, jzx_behavior_fn behavior, void *state, uint32_t cap)
+{
     jzx_spawn_options options;
     jzx_spawn_options_init(&options);
     options.behavior = behavior;
     options.argument = state;
+    options.mailbox_cap = cap;
     jzx_actor_id id = 0;
     WORLD_CHECK(jzx_spawn(jzx_loop_context(world->loops[loop]), &options, &id));
     return id;

@@ -1,5 +1,5 @@
 /*
- * raw_heap.h: timers in plain C, the least they can cost: a 4-ary heap of (due, record) with the place of each record in
+ * heap.h: timers in plain C, the least they can cost: a 4-ary heap of (due, record) with the place of each record in
  * the record, so that a cancel finds it at once. A record is 64 bytes: when, whom to call, and 32 bytes of payload.
  */
 #ifndef RAW_HEAP_H

@@ -1,7 +1,7 @@
-/* raw_heap.c: see raw_heap.h. */
-#include "raw_heap.h"
+/* heap.c: see heap.h. */
+#include "raw/heap.h"
 
-#include "bench.h"
+#include "support/check.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -6,13 +6,15 @@
  * Raw: a record of 128 bytes taken from a slab and given back, an id with a generation, two callbacks, a cell pushed
  * and popped, a run queue.
  */
-#include "raw_life.h"
-#include "world.h"
+#include "raw/life.h"
+#include "support/world.h"
+#include "workloads.h"
 
 enum { TAG_GO = 1, TAG_ONLY = 2, LITTER = 64 };
 
 /* What the actors of both sides count. */
 struct lives {
+    jzx_bench *bench;
     jzx_runtime *runtime;
     uint64_t total;
     uint64_t spawned;
@@ -20,27 +22,25 @@ struct lives {
     uint64_t handled;
     uint64_t finis;
     uint64_t sum;
-    uint64_t began_ns;
-    uint64_t ended_ns;
 };
 
-static double lives_result(const struct lives *lives)
+static void lives_prove(const struct lives *lives)
 {
     uint64_t total = lives->total;
     BENCH_CHECK(lives->spawned == total && lives->inits == total, "not every actor was begun");
-    BENCH_CHECK(lives->handled == total && lives->finis == total, "not every actor was ended");
-    BENCH_CHECK(lives->sum == total * (total - 1) / 2, "the payloads add up wrongly");
-    return bench_per(lives->ended_ns - lives->began_ns, total);
+    BENCH_CHECK(lives->handled == total, "not every actor had its message");
+    jzx_bench_prove(lives->bench, "actors", lives->finis, total);
+    jzx_bench_prove(lives->bench, "sum", lives->sum, total * (total - 1) / 2);
 }
 
 static void lives_end_one(struct lives *lives)
 {
     if (++lives->finis == lives->total) {
-        lives->ended_ns = bench_now_ns();
+        jzx_bench_end(lives->bench, lives->total);
     }
 }
 
-/* ---- ours ---- */
+/* ---- libjzx ---- */
 
 static jzx_err child_init(jzx_context *context, void *argument, void **state)
 {
@@ -76,7 +76,7 @@ static jzx_behavior_result parent(jzx_context *context, void *state, const jzx_m
     struct lives *lives = state;
     (void)message;
     if (lives->spawned == 0) {
-        lives->began_ns = bench_now_ns();
+        jzx_bench_begin(lives->bench);
     }
     jzx_spawn_options options;
     jzx_spawn_options_init(&options);
@@ -94,17 +94,17 @@ static jzx_behavior_result parent(jzx_context *context, void *state, const jzx_m
     return lives->spawned < lives->total ? JZX_BEHAVIOR_YIELD : JZX_BEHAVIOR_OK;
 }
 
-static double life_ours(uint64_t total)
+static void run_life(jzx_bench *bench, void *argument)
 {
-    struct lives lives = {.total = total};
+    (void)argument;
+    struct lives lives = {.bench = bench, .total = jzx_bench_count(bench)};
     struct world world;
-    world_shape shape = world_shape_one(bench_cpu());
-    world_open(&world, NULL, &shape);
+    world_open(&world, bench, NULL, 1);
     lives.runtime = world.runtime;
     world_tell(&world, world_spawn(&world, 0, parent, &lives), TAG_GO);
     world_run(&world);
     world_close(&world);
-    return lives_result(&lives);
+    lives_prove(&lives);
 }
 
 /* ---- raw ---- */
@@ -129,14 +129,15 @@ static void raw_fini(void *state)
     lives_end_one(state);
 }
 
-static double life_raw(uint64_t total)
+static void run_raw(jzx_bench *bench, void *argument)
 {
+    (void)argument;
     raw_slab *slab = raw_slab_open();
-    struct lives lives = {.total = total};
+    struct lives lives = {.bench = bench, .total = jzx_bench_count(bench)};
     const raw_behavior behavior = {raw_init, raw_child, raw_fini};
-    lives.began_ns = bench_now_ns();
-    while (lives.spawned < total) {
-        for (int i = 0; i < LITTER && lives.spawned < total; i++) {
+    jzx_bench_begin(bench);
+    while (lives.spawned < lives.total) {
+        for (int i = 0; i < LITTER && lives.spawned < lives.total; i++) {
             uint64_t words[4] = {lives.spawned++, 0, 0, 0};
             uint64_t id = raw_slab_spawn(slab, &behavior, &lives);
             BENCH_CHECK(raw_slab_tell(slab, id, TAG_ONLY, words), "the message was refused");
@@ -145,20 +146,16 @@ static double life_raw(uint64_t total)
         }
     }
     raw_slab_close(slab);
-    return lives_result(&lives);
+    lives_prove(&lives);
 }
 
-static void run_life(const bench_run *run)
-{
-    uint64_t total = bench_scale(run, 1000000, 5000);
-    bench_series ours = {.count = 0};
-    bench_series raw = {.count = 0};
-    bench_pin(bench_cpu());
-    for (int i = 0; i < run->repeat; i++) {
-        bench_add(&ours, life_ours(total));
-        bench_add(&raw, life_raw(total));
-    }
-    bench_report(run, "whole life of an actor", "ns/life", &ours, &raw, (bench_target){BENCH_RATIO_AT_MOST, 3.0});
-}
+static const jzx_bench_side sides[] = {{"jzx", run_life, NULL}, {"raw", run_raw, NULL}};
 
-const struct bench bench_life = {"life", "spawn, init, one message, stop and fini", run_life};
+static const jzx_bench_goal goals[] = {{"time", "raw", 3}, BENCH_GOAL_PEERS("time")};
+
+static const jzx_bench_workload workloads[] = {
+    {BENCH_WORKLOAD, .name = "life/spawn", .about = "spawn, init, one message, stop and fini of an actor",
+     .item = "actor", .count = 1000000, .cpus = 1, BENCH_SIDES(sides), BENCH_GOALS(goals)},
+};
+
+const bench_group bench_life = BENCH_GROUP(workloads);

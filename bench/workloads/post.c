@@ -6,9 +6,10 @@
  *
  * Raw: the multi-producer enqueue of 64-byte slots of a bare ck_ring of the same size, and its consumer.
  */
-#include "pair.h"
-#include "raw_actors.h"
-#include "world.h"
+#include "raw/actors.h"
+#include "support/pair.h"
+#include "support/world.h"
+#include "workloads.h"
 
 #include <ck_pr.h>
 #include <ck_ring.h>
@@ -20,42 +21,40 @@ CK_RING_PROTOTYPE(slot, raw_cell)
 
 enum { TAG_POST = 1, INBOX_SIZE = 1024, MAILBOX_CAP = 8192 };
 
+/* Written by the target's thread alone, but for what is set before. */
 struct letters {
+    jzx_bench *bench;
     jzx_runtime *runtime;
     jzx_actor_id target;
     uint64_t total;
-    uint64_t handled;
+    uint64_t handled __attribute__((aligned(128)));
     uint64_t sum;
-    uint64_t began_ns;
-    uint64_t ended_ns;
-    bool out_of_order;
 };
 
 /* Takes one letter at the target; says whether it is the last. */
 static bool letters_take(struct letters *letters, const uint64_t *words)
 {
     if (letters->handled == 0) {
-        letters->began_ns = bench_now_ns();
+        jzx_bench_begin(letters->bench);
     }
-    letters->out_of_order |= words[0] != letters->handled;
-    letters->sum += words[1];
-    if (++letters->handled == letters->total) {
-        letters->ended_ns = bench_now_ns();
-        return true;
+    BENCH_CHECK(words[0] == letters->handled, "post %llu came as the one after %llu", (unsigned long long)words[0],
+                (unsigned long long)letters->handled);
+    letters->sum += words[0];
+    if (++letters->handled < letters->total) {
+        return false;
     }
-    return false;
+    jzx_bench_end(letters->bench, letters->total);
+    return true;
 }
 
-static double letters_result(const struct letters *letters)
+static void letters_prove(const struct letters *letters)
 {
     uint64_t total = letters->total;
-    BENCH_CHECK(letters->handled == total, "not every post was handled");
-    BENCH_CHECK(!letters->out_of_order, "posts came out of order");
-    BENCH_CHECK(letters->sum == 3 * (total * (total - 1) / 2), "the payloads add up wrongly");
-    return bench_per(letters->ended_ns - letters->began_ns, total);
+    jzx_bench_prove(letters->bench, "messages", letters->handled, total);
+    jzx_bench_prove(letters->bench, "sum", letters->sum, total * (total - 1) / 2);
 }
 
-/* ---- ours ---- */
+/* ---- libjzx ---- */
 
 static jzx_behavior_result receive(jzx_context *context, void *state, const jzx_message *message)
 {
@@ -70,9 +69,9 @@ static jzx_behavior_result receive(jzx_context *context, void *state, const jzx_
 static void *post_all(void *argument)
 {
     struct letters *letters = argument;
-    bench_pin(0);
+    pair_pin(jzx_bench_cpu(letters->bench, 1));
     for (uint64_t i = 0; i < letters->total; i++) {
-        uint64_t words[4] = {i, i * 3, 0, 0};
+        uint64_t words[4] = {i, 0, 0, 0};
         jzx_message message = jzx_message_value(TAG_POST, words, sizeof words);
         jzx_err err;
         while ((err = jzx_post(letters->runtime, letters->target, &message)) != JZX_OK) {
@@ -83,17 +82,18 @@ static void *post_all(void *argument)
     return NULL;
 }
 
-static double post_ours(uint64_t total)
+static void run_post(jzx_bench *bench, void *argument)
 {
-    struct letters letters = {.total = total};
+    (void)argument;
+    world_need_cpus(bench, 2);
+    struct letters letters = {.bench = bench, .total = jzx_bench_count(bench)};
     jzx_config config;
     jzx_config_init(&config);
     config.inbox_size = INBOX_SIZE;
     config.mailbox_cap = MAILBOX_CAP;
+    config.linger_ns = JZX_FOREVER;
     struct world world;
-    world_shape shape = world_shape_one(1);
-    shape.linger_ns[0] = JZX_FOREVER;
-    world_open(&world, &config, &shape);
+    world_open(&world, bench, &config, 1);
     letters.runtime = world.runtime;
     letters.target = world_spawn(&world, 0, receive, &letters);
     pthread_t thread;
@@ -101,7 +101,7 @@ static double post_ours(uint64_t total)
     world_run(&world);
     pthread_join(thread, NULL);
     world_close(&world);
-    return letters_result(&letters);
+    letters_prove(&letters);
 }
 
 /* ---- raw ---- */
@@ -116,7 +116,7 @@ static void raw_post(void *context)
 {
     struct raw_letters *raw = context;
     for (uint64_t i = 0; i < raw->letters.total; i++) {
-        uint64_t words[4] = {i, i * 3, 0, 0};
+        uint64_t words[4] = {i, 0, 0, 0};
         raw_cell cell = raw_cell_make(TAG_POST, words);
         while (!ck_ring_enqueue_mpsc_slot(&raw->ring, raw->slots, &cell)) {
             ck_pr_stall();
@@ -135,33 +135,26 @@ static void raw_receive(void *context)
     } while (!letters_take(&raw->letters, cell.words));
 }
 
-static double post_raw(uint64_t total)
+static void run_raw(jzx_bench *bench, void *argument)
 {
-    struct raw_letters *raw = aligned_alloc(128, (sizeof *raw + 127) / 128 * 128);
+    (void)argument;
+    world_need_cpus(bench, 2);
+    struct raw_letters *raw = aligned_alloc(128, sizeof *raw);
     BENCH_CHECK(raw != NULL, "out of memory");
     memset(raw, 0, sizeof *raw);
-    raw->letters.total = total;
+    raw->letters.bench = bench;
+    raw->letters.total = jzx_bench_count(bench);
     ck_ring_init(&raw->ring, INBOX_SIZE);
-    pair_run(raw_post, raw_receive, raw);
-    double cost = letters_result(&raw->letters);
+    pair_run(bench, raw_receive, raw_post, raw);
+    letters_prove(&raw->letters);
     free(raw);
-    return cost;
 }
 
-static void run_post(const bench_run *run)
-{
-    static const char *const rows[] = {"post from a foreign thread, target running"};
-    if (!bench_two_cpus(run, rows, 1)) {
-        return;
-    }
-    uint64_t total = bench_scale(run, 3000000, 20000);
-    bench_series ours = {.count = 0};
-    bench_series raw = {.count = 0};
-    for (int i = 0; i < run->repeat; i++) {
-        bench_add(&ours, post_ours(total));
-        bench_add(&raw, post_raw(total));
-    }
-    bench_report(run, rows[0], "ns/msg", &ours, &raw, (bench_target){BENCH_RATIO_AT_MOST, 1.5});
-}
+static const jzx_bench_side sides[] = {{"jzx", run_post, NULL}, {"raw", run_raw, NULL}};
 
-const struct bench bench_post = {"post", "a post from a foreign thread to a running loop", run_post};
+static const jzx_bench_workload workloads[] = {
+    {BENCH_WORKLOAD, .name = "message/post", .about = "a thread that runs no loop posts to an actor of a running one",
+     .item = "message", .count = 3000000, .cpus = 2, BENCH_SIDES(sides), BENCH_GOALS(bench_message_goals)},
+};
+
+const bench_group bench_post = BENCH_GROUP(workloads);

@@ -1,11 +1,11 @@
 /*
- * raw_life.h: the least the life of an actor can cost in plain C: a record of 128 bytes taken from a slab and given back, an
+ * life.h: the least the life of an actor can cost in plain C: a record of 128 bytes taken from a slab and given back, an
  * id with a generation, three callbacks, a cell pushed and popped, a run queue.
  */
 #ifndef RAW_LIFE_H
 #define RAW_LIFE_H
 
-#include "raw_actors.h"
+#include "raw/actors.h"
 
 enum { RAW_LIVES_MAX = 1024 };
 

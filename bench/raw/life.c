@@ -1,7 +1,7 @@
-/* raw_life.c: see raw_life.h. In a file of its own, as a library is: no call of it is inlined into a bench. */
-#include "raw_life.h"
+/* life.c: see life.h. In a file of its own, as a library is: no call of it is inlined into a bench. */
+#include "raw/life.h"
 
-#include "bench.h"
+#include "support/check.h"
 
 #include <stdlib.h>
 

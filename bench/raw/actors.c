@@ -1,7 +1,7 @@
-/* raw_actors.c: see raw_actors.h. In a file of its own, as a library is: no call of it is inlined into a bench. */
-#include "raw_actors.h"
+/* actors.c: see actors.h. In a file of its own, as a library is: no call of it is inlined into a bench. */
+#include "raw/actors.h"
 
-#include "bench.h"
+#include "support/check.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +31,7 @@ void raw_world_open(raw_world *world, uint32_t count, uint32_t ring_size)
     world->run_queue = take_memory(run_size * sizeof *world->run_queue);
     for (uint32_t i = 0; i < count; i++) {
         world->actors[i].generation = 1;
+        world->actors[i].batch = RAW_BATCH;
         world->actors[i].ring = &world->cells[(size_t)i * ring_size];
     }
 }
@@ -48,6 +49,11 @@ uint64_t raw_actor_set(raw_world *world, uint32_t index, raw_behavior_fn behavio
     actor->behavior = behavior;
     actor->state = state;
     return (uint64_t)actor->generation << 32 | index;
+}
+
+void raw_actor_set_batch(raw_world *world, uint32_t index, uint32_t batch)
+{
+    world->actors[index].batch = batch;
 }
 
 /*
@@ -90,7 +96,7 @@ bool raw_send(raw_world *world, uint64_t to, const raw_cell *cell)
 static void run_actor(raw_world *world, uint32_t index)
 {
     raw_actor *actor = &world->actors[index];
-    for (int i = 0; i < RAW_BATCH && actor->head != actor->tail; i++) {
+    for (uint32_t i = 0; i < actor->batch && actor->head != actor->tail; i++) {
         /* The behavior reads the cell in place, so its room is given back after the call. */
         actor->behavior(world, actor->state, &actor->ring[actor->head & world->ring_mask]);
         actor->head++;

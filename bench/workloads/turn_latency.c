@@ -2,19 +2,21 @@
  * turn_latency.c: how long does a message to a peer loop wait while its sender's loop is busy?
  *
  * 1,000 actors on loop 0 are always ready. The first of them to run in a turn sends the probe to a sleeping loop 1, so
- * the whole turn lies ahead of it. The second column is the same with one actor, that is without load. The wait should
- * be bounded by the turn, plus what a wake costs.
+ * the whole turn lies ahead of it. The second side is the same with one actor, that is without load. The wait should be
+ * bounded by the turn, plus what a wake costs.
  */
-#include "world.h"
+#include "support/world.h"
+#include "workloads.h"
 
 #include <ck_pr.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { TAG_WORK = 1, TAG_PROBE = 2 };
-enum { BUSY_ACTORS = 1000, SPIN = 300, PROBE_GAP_NS = 300000, WARM_UP = 50, WAKE_US = 100 };
+enum { BUSY_ACTORS = 1000, SPIN = 300, PROBE_GAP_NS = 300000, TURN_US = 50, WAKE_US = 100 };
 
 struct load {
+    jzx_bench *bench;
     jzx_runtime *runtime;
     jzx_actor_id peer;
     uint64_t total;
@@ -22,8 +24,7 @@ struct load {
     uint64_t turn_ns; /* the time this turn shows: a new one begins a new turn */
     uint64_t next_ns; /* no probe before */
     uint64_t worked;
-    double *samples; /* written by the peer */
-    uint64_t sum;
+    uint64_t sum;                               /* written by the peer */
     uint64_t seen __attribute__((aligned(64))); /* written by the peer, read by loop 0 */
     bool busy;
 };
@@ -46,7 +47,7 @@ static void probe(jzx_context *context, struct load *load)
     if (!first_of_turn || load->sent == load->total || ck_pr_load_64(&load->seen) != load->sent) {
         return;
     }
-    uint64_t now_ns = bench_now_ns();
+    uint64_t now_ns = jzx_bench_now_ns();
     if (now_ns < load->next_ns) {
         return;
     }
@@ -74,7 +75,7 @@ static jzx_behavior_result peer(jzx_context *context, void *state, const jzx_mes
 {
     struct load *load = state;
     (void)context;
-    load->samples[message->words[0]] = (double)(bench_now_ns() - message->words[1]);
+    jzx_bench_latency(load->bench, jzx_bench_now_ns() - message->words[1]);
     load->sum += message->words[0];
     uint64_t seen = load->seen + 1;
     ck_pr_store_64(&load->seen, seen);
@@ -84,51 +85,42 @@ static jzx_behavior_result peer(jzx_context *context, void *state, const jzx_mes
     return JZX_BEHAVIOR_OK;
 }
 
-/* The 99th percentile in us. */
-static double latency(const jzx_config *config, int actor_count, uint64_t total)
+static void run_load(jzx_bench *bench, void *argument)
 {
+    const int *actor_count = argument;
+    world_need_cpus(bench, 2);
     struct load *load = aligned_alloc(64, sizeof *load);
     BENCH_CHECK(load != NULL, "out of memory");
     memset(load, 0, sizeof *load);
-    load->samples = calloc(total, sizeof *load->samples);
-    BENCH_CHECK(load->samples != NULL, "out of memory");
-    load->total = total;
-    load->busy = actor_count > 1;
+    load->bench = bench;
+    load->total = jzx_bench_count(bench);
+    load->busy = *actor_count > 1;
     struct world world;
-    world_shape shape = world_shape_two(0, 0);
-    world_open(&world, config, &shape);
+    world_open(&world, bench, NULL, 2);
     load->runtime = world.runtime;
     load->peer = world_spawn(&world, 1, peer, load);
-    for (int i = 0; i < actor_count; i++) {
+    for (int i = 0; i < *actor_count; i++) {
         world_tell(&world, world_spawn(&world, 0, work, load), TAG_WORK);
     }
     world_run(&world);
     world_close(&world);
-    BENCH_CHECK(load->seen == total && load->sum == total * (total - 1) / 2, "not every probe arrived once");
-    double p99 = bench_percentile(load->samples + WARM_UP, total - WARM_UP, 0.99);
-    free(load->samples);
+    jzx_bench_prove(bench, "messages", load->seen, load->total);
+    jzx_bench_prove(bench, "sum", load->sum, load->total * (load->total - 1) / 2);
     free(load);
-    return p99 / 1000;
 }
 
-static void run_latency(const bench_run *run)
-{
-    static const char *const rows[] = {"message sent early in a busy turn, p99"};
-    if (!bench_two_cpus(run, rows, 1)) {
-        return;
-    }
-    jzx_config config;
-    jzx_config_init(&config);
-    uint64_t total = bench_scale(run, 3000, 100);
-    bench_series busy = {.count = 0};
-    bench_series idle = {.count = 0};
-    for (int i = 0; i < run->repeat; i++) {
-        bench_add(&busy, latency(&config, BUSY_ACTORS, total));
-        bench_add(&idle, latency(&config, 1, total));
-    }
-    double limit_us = (double)config.turn_ns / 1000 + WAKE_US;
-    bench_report(run, rows[0], "us", &busy, &idle, (bench_target){BENCH_OURS_AT_MOST, limit_us});
-}
+static int busy_actors = BUSY_ACTORS;
+static int idle_actors = 1;
 
-const struct bench bench_turn_latency = {"turn-latency",
-                                         "a message to a peer loop while 1,000 actors keep the turn busy", run_latency};
+static const jzx_bench_side sides[] = {{"jzx", run_load, &busy_actors}, {"jzx-idle", run_load, &idle_actors}};
+
+/* A turn of the default length, and a wake. */
+static const jzx_bench_goal goals[] = {{"p99", NULL, TURN_US + WAKE_US}};
+
+static const jzx_bench_workload workloads[] = {
+    {BENCH_WORKLOAD, .name = "message/turn-latency",
+     .about = "a message to a sleeping loop while 1,000 actors keep its sender's turn busy", .item = "message",
+     .count = 3000, .quick_count = 100, .cpus = 2, BENCH_SIDES(sides), BENCH_GOALS(goals)},
+};
+
+const bench_group bench_turn_latency = BENCH_GROUP(workloads);

@@ -1,5 +1,5 @@
 /*
- * raw_actors.h: the least a message between two actors of one thread can cost in plain C.
+ * actors.h: the least a message between two actors of one thread can cost in plain C.
  *
  * What every local path must do and no more: look an id up and check its generation, copy a 64-byte cell into the ring
  * of the target, put the target on the run queue if it was not, take both out again, call the behavior by pointer. It
@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { RAW_BATCH = 64 }; /* messages an actor handles before the next one's turn, as in libjzx */
+enum { RAW_BATCH = 64 }; /* messages an actor handles before the next one's turn, as in libjzx, unless set otherwise */
 
 typedef struct raw_cell {
     uint64_t next;
@@ -30,6 +30,7 @@ typedef struct raw_actor {
     uint32_t generation;
     uint32_t head;
     uint32_t tail;
+    uint32_t batch; /* messages it handles before the next one's turn */
     bool queued;
     raw_behavior_fn behavior;
     void *state;
@@ -54,6 +55,8 @@ void raw_world_close(raw_world *world);
 
 /* Gives actor `index` its behavior and tells its id. */
 uint64_t raw_actor_set(raw_world *world, uint32_t index, raw_behavior_fn behavior, void *state);
+
+void raw_actor_set_batch(raw_world *world, uint32_t index, uint32_t batch);
 
 bool raw_send(raw_world *world, uint64_t to, const raw_cell *cell);
 

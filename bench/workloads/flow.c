@@ -1,0 +1,226 @@
+/* flow.c: see flow.h. The side of libjzx; the raw ones are in flow_raw.c. */
+#include "workloads/flow.h"
+
+#include "support/world.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TAG_GO = 1, TAG_ITEM = 2 };
+
+/* What all share; only `sources_begun` and `sinks_done` are written while it runs. */
+struct flow {
+    jzx_bench *bench;
+    const flow_plan *plan;
+    struct world world;
+    uint64_t total;
+    uint64_t enters_before;
+    uint64_t enters_after;
+    atomic_int sources_begun __attribute__((aligned(128)));
+    atomic_int sinks_done;
+};
+
+/* Each on lines of its own, written by the thread of its loop alone. */
+struct source {
+    struct flow *flow;
+    jzx_actor_id sinks[FLOW_SINKS_MAX];
+    uint32_t sink_count;
+    uint32_t next; /* sink */
+    uint64_t sent;
+    uint64_t total;
+} __attribute__((aligned(128)));
+
+struct sink {
+    struct flow *flow;
+    uint64_t handled;
+    uint64_t total;
+    uint64_t sum;
+} __attribute__((aligned(128)));
+
+static uint64_t count_enters(const struct world *world)
+{
+    uint64_t enters = 0;
+    for (int i = 0; i < world->loop_count; i++) {
+        jzx_counters counters;
+        WORLD_CHECK(jzx_loop_stats(world->loops[i], &counters));
+        enters += counters.enters;
+    }
+    return enters;
+}
+
+/* ---- sources ---- */
+
+/* Sends one burst. Returns whether all of it was accepted; if not, a resume notice will come. */
+static bool send_burst(jzx_context *context, struct source *source)
+{
+    uint64_t left = source->total - source->sent;
+    uint64_t end = source->sent + (left < source->flow->plan->burst ? left : source->flow->plan->burst);
+    while (source->sent < end) {
+        uint64_t words[4] = {source->sent, 0, 0, 0};
+        jzx_message message = jzx_message_value(TAG_ITEM, words, sizeof words);
+        jzx_err err = jzx_send(context, source->sinks[source->next], &message);
+        if (err == JZX_ERR_WOULD_BLOCK || err == JZX_ERR_MAILBOX_FULL) {
+            WORLD_CHECK(jzx_resume(context, source->sinks[source->next]));
+            return false;
+        }
+        WORLD_CHECK(err);
+        source->sent++;
+        source->next = source->next + 1 == source->sink_count ? 0 : source->next + 1;
+    }
+    return true;
+}
+
+/* A burst at each turn: TAG_GO is handled again and again until a send is refused, then the resume notice brings the next. */
+static jzx_behavior_result source(jzx_context *context, void *state, const jzx_message *message)
+{
+    struct source *self = state;
+    if (self->sent == 0 && atomic_fetch_add(&self->flow->sources_begun, 1) == 0) {
+        jzx_bench_begin(self->flow->bench);
+    }
+    if (!send_burst(context, self) || self->sent == self->total) {
+        return JZX_BEHAVIOR_OK;
+    }
+    if (message->tag == TAG_GO) {
+        return JZX_BEHAVIOR_YIELD;
+    }
+    jzx_message go = jzx_message_empty(TAG_GO);
+    WORLD_CHECK(jzx_send(context, jzx_self(context), &go));
+    return JZX_BEHAVIOR_OK;
+}
+
+/* ---- sinks ---- */
+
+/* Its first message: from here on both loops run and have set up what they need. */
+static void sink_begun(struct flow *flow)
+{
+    if (flow->plan->sinks == 1) {
+        flow->enters_before = count_enters(&flow->world);
+    }
+}
+
+static void sink_ended(struct flow *flow)
+{
+    if (atomic_fetch_add(&flow->sinks_done, 1) + 1 == flow->plan->sinks) {
+        jzx_bench_end(flow->bench, flow->total);
+        flow->enters_after = count_enters(&flow->world);
+        WORLD_CHECK(jzx_runtime_request_stop(flow->world.runtime));
+    }
+}
+
+static inline void sink_take(struct sink *sink, const jzx_message *message)
+{
+    if (sink->handled == 0) {
+        sink_begun(sink->flow);
+    }
+    sink->sum += message->words[0];
+    if (++sink->handled == sink->total) {
+        sink_ended(sink->flow);
+    }
+}
+
+static jzx_behavior_result adding_sink(jzx_context *context, void *state, const jzx_message *message)
+{
+    (void)context;
+    sink_take(state, message);
+    return JZX_BEHAVIOR_OK;
+}
+
+static jzx_behavior_result ordered_sink(jzx_context *context, void *state, const jzx_message *message)
+{
+    struct sink *self = state;
+    (void)context;
+    BENCH_CHECK(message->words[0] == self->handled, "message %llu came as the one after %llu",
+                (unsigned long long)message->words[0], (unsigned long long)self->handled);
+    sink_take(self, message);
+    return JZX_BEHAVIOR_OK;
+}
+
+/* ---- set-up ---- */
+
+static struct flow *flow_make(jzx_bench *bench, const flow_plan *plan)
+{
+    struct flow *flow = aligned_alloc(128, sizeof *flow);
+    BENCH_CHECK(flow != NULL, "out of memory");
+    memset(flow, 0, sizeof *flow);
+    flow->bench = bench;
+    flow->plan = plan;
+    flow->total = jzx_bench_count(bench);
+    BENCH_CHECK(flow->total % FLOW_STEP == 0, "the count is no multiple of %d", FLOW_STEP);
+    jzx_config config;
+    jzx_config_init(&config);
+    config.linger_ns = plan->loops > 1 ? JZX_FOREVER : 0;
+    world_open(&flow->world, bench, &config, plan->loops);
+    return flow;
+}
+
+static jzx_actor_id spawn_sink(struct flow *flow, struct sink *sink, int index)
+{
+    const flow_plan *plan = flow->plan;
+    jzx_spawn_options options;
+    jzx_spawn_options_init(&options);
+    options.behavior = plan->paired || (plan->sources == 1 && plan->sinks == 1) ? ordered_sink : adding_sink;
+    options.argument = sink;
+    options.mailbox_cap = plan->cap;
+    options.messages_per_turn = (uint16_t)plan->batch;
+    *sink = (struct sink){.flow = flow, .total = flow->total / (uint64_t)plan->sinks};
+    int loop = plan->paired ? (index + 1) % plan->loops : 0;
+    jzx_actor_id id = 0;
+    WORLD_CHECK(jzx_spawn(jzx_loop_context(flow->world.loops[loop]), &options, &id));
+    return id;
+}
+
+static int source_loop(const flow_plan *plan, int index)
+{
+    return plan->loops == 1 ? 0 : plan->paired ? index : 1 + index % (plan->loops - 1);
+}
+
+static void start_source(struct flow *flow, struct source *self, int index, const jzx_actor_id *sinks)
+{
+    const flow_plan *plan = flow->plan;
+    *self = (struct source){.flow = flow, .total = flow->total / (uint64_t)plan->sources};
+    self->sink_count = plan->paired ? 1 : (uint32_t)plan->sinks;
+    for (uint32_t i = 0; i < self->sink_count; i++) {
+        self->sinks[i] = sinks[plan->paired ? (uint32_t)index : i];
+    }
+    world_tell(&flow->world, world_spawn(&flow->world, source_loop(plan, index), source, self), TAG_GO);
+}
+
+/* ---- the run ---- */
+
+static void flow_prove(struct flow *flow, const struct sink *sinks)
+{
+    uint64_t handled = 0;
+    uint64_t sum = 0;
+    uint64_t each = flow->total / (uint64_t)flow->plan->sources;
+    for (int i = 0; i < flow->plan->sinks; i++) {
+        handled += sinks[i].handled;
+        sum += sinks[i].sum;
+    }
+    jzx_bench_prove(flow->bench, "messages", handled, flow->total);
+    jzx_bench_prove(flow->bench, "sum", sum, (uint64_t)flow->plan->sources * (each * (each - 1) / 2));
+}
+
+void flow_run(jzx_bench *bench, void *argument)
+{
+    const flow_plan *plan = argument;
+    world_need_cpus(bench, plan->loops);
+    struct flow *flow = flow_make(bench, plan);
+    struct sink sinks[FLOW_SINKS_MAX];
+    struct source sources[FLOW_SOURCES_MAX];
+    jzx_actor_id ids[FLOW_SINKS_MAX];
+    for (int i = 0; i < plan->sinks; i++) {
+        ids[i] = spawn_sink(flow, &sinks[i], i);
+    }
+    for (int i = 0; i < plan->sources; i++) {
+        start_source(flow, &sources[i], i, ids);
+    }
+    world_run(&flow->world);
+    world_close(&flow->world);
+    flow_prove(flow, sinks);
+    if (plan->loops > 1 && plan->sinks == 1) {
+        double enters = (double)(flow->enters_after - flow->enters_before);
+        jzx_bench_figure(bench, "enters", "calls", JZX_BENCH_LOWER, enters);
+    }
+    free(flow);
+}

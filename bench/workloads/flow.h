@@ -1,0 +1,30 @@
+/*
+ * flow.h: streams of messages, from some sources to some sinks, which push back when they are full.
+ *
+ * Source i sends messages with the first words 0, 1, 2, ..., to its sinks in turn, in bursts; a refused one waits for the
+ * resume notice. A sink that has one source checks their order; all add up the first words.
+ */
+#ifndef BENCH_FLOW_H
+#define BENCH_FLOW_H
+
+#include <jzx/bench.h>
+
+enum { FLOW_SOURCES_MAX = 16, FLOW_SINKS_MAX = 16, FLOW_STEP = 16 };
+
+/* What every workload of this kind is. Counts are multiples of FLOW_STEP. */
+typedef struct flow_plan {
+    int loops; /* all linger if there is more than one; the sinks are on the first, the sources on the others */
+    int sources;
+    int sinks;
+    bool paired;    /* source i, on loop i, has only sink i, which is on the next loop */
+    uint32_t burst; /* messages a source sends before others have their turn */
+    uint32_t batch; /* messages a sink handles before others have their turn */
+    uint32_t cap;   /* messages in the mailbox of a sink at most */
+} flow_plan;
+
+/* The sides; the argument of each is a flow_plan. */
+void flow_run(jzx_bench *bench, void *plan);     /* libjzx; one sink of several loops also gives the figure "enters" */
+void flow_run_raw(jzx_bench *bench, void *plan); /* raw/actors.h */
+void flow_run_raw_threads(jzx_bench *bench, void *plan); /* raw/blocks.h, for two loops */
+
+#endif
