@@ -11,12 +11,6 @@ WEAK int bench_run_main(const bench_suite *suite, int argc, char **argv)
     bench_fail("%s: not in this build", argv[0]);
 }
 
-WEAK int bench_compare_main(int argc, char **argv)
-{
-    (void)argc;
-    bench_fail("%s: not in this build", argv[0]);
-}
-
 WEAK int bench_report_main(int argc, char **argv)
 {
     (void)argc;

@@ -201,10 +201,15 @@ char *bench_value_text(double value, const char *unit)
     return text;
 }
 
+/* Thousandths near 1, where they matter. */
+static char *near_one(double value)
+{
+    return value >= 0.1 && value < 9.9995 ? bench_format("%.3f", value) : bench_number_text(value);
+}
+
 char *bench_ratio_text(const bench_ratio *ratio)
 {
-    char *estimate = bench_number_text(ratio->estimate), *low = bench_number_text(ratio->low),
-         *high = bench_number_text(ratio->high);
+    char *estimate = near_one(ratio->estimate), *low = near_one(ratio->low), *high = near_one(ratio->high);
     char *text = ratio->interval ? bench_format("%s [%s, %s]", estimate, low, high)
                                  : bench_format("%s [too few runs]", estimate);
     free(estimate);

@@ -39,7 +39,7 @@ void bench_table_markdown(const bench_table *table, FILE *out);
 char *bench_number_text(double value);
 /* The same with its unit, in one that leaves one to four digits before the point (ns, us, ms, s; bytes, KiB, ...). */
 char *bench_value_text(double value, const char *unit);
-/* "1.42 [1.40, 1.45]", or "1.42 [too few runs]". */
+/* "1.420 [1.401, 1.452]", or "1.420 [too few runs]". */
 char *bench_ratio_text(const bench_ratio *ratio);
 
 #endif
