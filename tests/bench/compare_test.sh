@@ -1,7 +1,7 @@
 #!/bin/sh
 # compare_test.sh RESULTS JZX-BENCH: what compare says of made-up files, and with what status it ends.
 set -eu
-results=$1 bench=$2
+results=$(realpath -- "$1") bench=$(realpath -- "$2")
 folder=$(mktemp -d)
 trap 'rm -rf -- "$folder"' EXIT
 cd -- "$folder"
