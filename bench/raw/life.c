@@ -17,20 +17,37 @@ struct record {
 _Static_assert(sizeof(struct record) == 128, "the record of the raw side is 128 bytes");
 
 struct raw_slab {
-    struct record records[RAW_LIVES_MAX];
-    raw_cell cells[RAW_LIVES_MAX];
-    uint32_t run_queue[RAW_LIVES_MAX];
+    struct record *records;
+    raw_cell *cells;
+    uint32_t *run_queue;
+    uint32_t lives_max;
+    uint32_t run_mask;
     raw_cell *free_cells;
     uint32_t free_record;
     uint32_t run_head;
     uint32_t run_tail;
 };
 
-raw_slab *raw_slab_open(void)
+static void *take_memory(size_t count, size_t size)
 {
-    raw_slab *slab = calloc(1, sizeof *slab);
-    BENCH_CHECK(slab != NULL, "out of memory");
-    for (uint32_t i = 0; i < RAW_LIVES_MAX; i++) {
+    void *memory = calloc(count, size);
+    BENCH_CHECK(memory != NULL, "out of memory");
+    return memory;
+}
+
+raw_slab *raw_slab_open(uint32_t lives_max)
+{
+    raw_slab *slab = take_memory(1, sizeof *slab);
+    slab->lives_max = lives_max;
+    slab->run_mask = 1;
+    while (slab->run_mask < lives_max) {
+        slab->run_mask *= 2;
+    }
+    slab->run_queue = take_memory(slab->run_mask, sizeof *slab->run_queue);
+    slab->run_mask--;
+    slab->records = take_memory(lives_max, sizeof *slab->records);
+    slab->cells = take_memory(lives_max, sizeof *slab->cells);
+    for (uint32_t i = 0; i < lives_max; i++) {
         slab->records[i].next_free = i + 1;
         slab->records[i].generation = 1;
         slab->cells[i].next = (uintptr_t)slab->free_cells;
@@ -41,13 +58,16 @@ raw_slab *raw_slab_open(void)
 
 void raw_slab_close(raw_slab *slab)
 {
+    free(slab->run_queue);
+    free(slab->records);
+    free(slab->cells);
     free(slab);
 }
 
 uint64_t raw_slab_spawn(raw_slab *slab, const raw_behavior *behavior, void *argument)
 {
     uint32_t index = slab->free_record;
-    BENCH_CHECK(index != RAW_LIVES_MAX, "the slab is empty");
+    BENCH_CHECK(index != slab->lives_max, "the slab is empty");
     struct record *record = &slab->records[index];
     slab->free_record = record->next_free;
     record->handle = behavior->handle;
@@ -67,7 +87,7 @@ bool raw_slab_tell(raw_slab *slab, uint64_t id, uint32_t tag, const uint64_t wor
     slab->free_cells = (raw_cell *)(uintptr_t)cell->next;
     *cell = raw_cell_make(tag, words);
     record->mail = cell;
-    slab->run_queue[slab->run_tail++ % RAW_LIVES_MAX] = (uint32_t)id;
+    slab->run_queue[slab->run_tail++ & slab->run_mask] = (uint32_t)id;
     return true;
 }
 
@@ -91,7 +111,7 @@ bool raw_slab_run_one(raw_slab *slab)
     if (slab->run_head == slab->run_tail) {
         return false;
     }
-    uint32_t index = slab->run_queue[slab->run_head++ % RAW_LIVES_MAX];
+    uint32_t index = slab->run_queue[slab->run_head++ & slab->run_mask];
     struct record *record = &slab->records[index];
     raw_cell *cell = record->mail;
     bool ended = record->handle(record->state, cell);

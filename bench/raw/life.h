@@ -7,8 +7,6 @@
 
 #include "raw/actors.h"
 
-enum { RAW_LIVES_MAX = 1024 };
-
 typedef struct raw_behavior {
     void (*init)(void *argument, void **state);
     bool (*handle)(void *state, const raw_cell *cell); /* true: it ends */
@@ -17,7 +15,8 @@ typedef struct raw_behavior {
 
 typedef struct raw_slab raw_slab;
 
-raw_slab *raw_slab_open(void);
+/* For so many at one time. */
+raw_slab *raw_slab_open(uint32_t lives_max);
 void raw_slab_close(raw_slab *slab);
 
 uint64_t raw_slab_spawn(raw_slab *slab, const raw_behavior *behavior, void *argument);

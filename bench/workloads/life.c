@@ -132,7 +132,7 @@ static void raw_fini(void *state)
 static void run_raw(jzx_bench *bench, void *argument)
 {
     (void)argument;
-    raw_slab *slab = raw_slab_open();
+    raw_slab *slab = raw_slab_open(LITTER);
     struct lives lives = {.bench = bench, .total = jzx_bench_count(bench)};
     const raw_behavior behavior = {raw_init, raw_child, raw_fini};
     jzx_bench_begin(bench);
