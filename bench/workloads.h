@@ -29,15 +29,22 @@ typedef struct bench_group {
 extern const jzx_bench_goal bench_message_goals[2]; /* workloads/ring.c */
 
 extern const bench_group bench_allocations;
+extern const bench_group bench_backoff;
+extern const bench_group bench_children;
 extern const bench_group bench_clock;
+extern const bench_group bench_crash;
 extern const bench_group bench_flows;
+extern const bench_group bench_group_restart;
 extern const bench_group bench_idle;
+extern const bench_group bench_kill;
 extern const bench_group bench_lateness;
 extern const bench_group bench_life;
 extern const bench_group bench_post;
 extern const bench_group bench_random;
+extern const bench_group bench_restart;
 extern const bench_group bench_ring;
 extern const bench_group bench_scale;
+extern const bench_group bench_storm;
 extern const bench_group bench_timers;
 extern const bench_group bench_turn_latency;
 extern const bench_group bench_wake;
