@@ -2,8 +2,9 @@
  * echo_uring.c: the bare io_uring echo: multishot accept, multishot receive into a ring of provided buffers, the reply
  * sent from the buffer it arrived in, which goes back when the send has ended. One send in flight a connection.
  */
-#include "bench.h"
-#include "echo.h"
+#include "support/check.h"
+#include "support/pair.h"
+#include "workloads/echo.h"
 
 #include <errno.h>
 #include <liburing.h>
@@ -243,11 +244,11 @@ static void close_server(struct server *server)
     /* The buffers stay mapped: the kernel ends a ring after this call, not in it. The process is short. */
 }
 
-void *echo_serve_uring(void *argument)
+void echo_serve_uring(const echo_server *settings)
 {
-    bench_pin(ECHO_SERVER_CPU);
+    pair_pin(settings->cpu);
     struct server server;
-    open_server(&server, argument);
+    open_server(&server, settings);
     arm_accept(&server);
     while (server.ended < server.total) {
         int result = io_uring_submit_and_wait(&server.ring, 1);
@@ -263,5 +264,4 @@ void *echo_serve_uring(void *argument)
         feed_starved(&server);
     }
     close_server(&server);
-    return NULL;
 }

@@ -2,10 +2,8 @@
  * echo_jzx.c: the echo as one writes it with libjzx: an actor for the listener, an actor for each connection. Small
  * replies are copied; large ones go out in the buffer they came in.
  */
-#include "echo.h"
-#include "world.h"
-
-#include <string.h>
+#include "support/world.h"
+#include "workloads/echo.h"
 
 enum { TAG_GO = 1, TAG_ENDED = 2, COPY_MAX = 1024 };
 
@@ -63,7 +61,7 @@ static void listen_here(jzx_context *context, const struct listener *listener)
     uint16_t port = 0;
     WORLD_CHECK(jzx_tcp_listen(context, &options, &socket));
     WORLD_CHECK(jzx_tcp_port(context, socket, &port));
-    echo_tell_port(listener->server, port);
+    echo_client_port(listener->server->client, port);
 }
 
 static void accept_one(jzx_context *context, struct listener *listener, jzx_socket_id peer)
@@ -95,20 +93,28 @@ static jzx_behavior_result listener(jzx_context *context, void *state, const jzx
     return JZX_BEHAVIOR_OK;
 }
 
-void *echo_serve_jzx(void *argument)
+/* The one loop of this world is not on the first CPU of the run, which is the client's. */
+static void open_world(struct world *world, const echo_server *server)
 {
-    struct listener self = {.server = argument};
     jzx_config config;
+    jzx_loop_config loop_config;
     jzx_config_init(&config);
     config.recv_buffers = ECHO_BUFFERS;
     config.recv_buffer_size = ECHO_BUFFER_SIZE;
+    world_create(world, &config, 1);
+    jzx_loop_config_init(&config, &loop_config);
+    loop_config.cpu = server->cpu;
+    WORLD_CHECK(jzx_loop_create(world->runtime, &loop_config, &world->loops[world->loop_count++]));
+}
+
+void echo_serve_jzx(const echo_server *server)
+{
+    struct listener self = {.server = server};
     struct world world;
-    world_shape shape = world_shape_one(ECHO_SERVER_CPU);
-    world_open(&world, &config, &shape);
+    open_world(&world, server);
     self.runtime = world.runtime;
     self.id = world_spawn(&world, 0, listener, &self);
     world_tell(&world, self.id, TAG_GO);
     world_run(&world);
     world_close(&world);
-    return NULL;
 }

@@ -2,10 +2,10 @@
  * echo_epoll.c: the plain epoll echo: level-triggered, one buffer a connection, read, write what was read. While
  * something is left to write nothing is read.
  */
-#include "bench.h"
-#include "echo.h"
+#include "support/check.h"
+#include "support/pair.h"
+#include "workloads/echo.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -23,25 +23,6 @@ struct connection {
     size_t end;
     uint8_t buffer[ECHO_BUFFER_SIZE];
 };
-
-void echo_tell_port(const echo_server *server, uint16_t port)
-{
-    BENCH_CHECK(write(server->port_fd, &port, sizeof port) == (ssize_t)sizeof port, "the port cannot be told");
-}
-
-int echo_listen(const echo_server *server)
-{
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    BENCH_CHECK(fd >= 0, "the server has no socket");
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    BENCH_CHECK(bind(fd, (struct sockaddr *)&address, size) == 0, "the server cannot bind");
-    BENCH_CHECK(listen(fd, 1024) == 0, "the server cannot listen");
-    BENCH_CHECK(getsockname(fd, (struct sockaddr *)&address, &size) == 0, "the server has no name");
-    echo_tell_port(server, ntohs(address.sin_port));
-    return fd;
-}
 
 static void watch(int epoll, int operation, int fd, uint32_t events, struct connection *connection)
 {
@@ -100,10 +81,9 @@ static bool serve_event(int epoll, struct connection *connection)
     return true;
 }
 
-void *echo_serve_epoll(void *argument)
+void echo_serve_epoll(const echo_server *server)
 {
-    const echo_server *server = argument;
-    bench_pin(ECHO_SERVER_CPU);
+    pair_pin(server->cpu);
     int epoll = epoll_create1(EPOLL_CLOEXEC);
     int listener = echo_listen(server);
     uint32_t ended = 0;
@@ -124,5 +104,4 @@ void *echo_serve_epoll(void *argument)
     }
     close(listener);
     close(epoll);
-    return NULL;
 }

@@ -1,0 +1,426 @@
+/*
+ * kv.c: io/kv-*: what does jzx-kv spend on a request, and redis-server?
+ *
+ * redis-benchmark loads a server with SETs, then as many GETs, of 64 bytes over 50 connections. `cpu` is the server's CPU
+ * time, all threads, by request; `rate` is what redis-benchmark says. The server has the second CPU and the client the
+ * first; with two loops jzx-kv has both, and the client is not pinned.
+ *
+ * An error as a reply ends redis-benchmark with a status; the server says how many commands it has processed, how many
+ * keys there are, and a sample of them is read.
+ *
+ * Options: kv=PATH, the program jzx-kv (that of this build folder), and redis-server=PATH (that of $PATH).
+ */
+#include "support/check.h"
+#include "support/pair.h"
+#include "support/world.h"
+#include "workloads.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    VALUE_BYTES = 64,
+    KEYS_MOST = 10000,
+    SETS_A_KEY = 10, /* then as good as every key is set */
+    SAMPLED_KEYS = 100,
+    CLIENT_COMMANDS_MOST = 16, /* that redis-benchmark, or this, asks beside its requests */
+    START_LIMIT_S = 10,
+    STOP_LIMIT_S = 10,
+    ARGUMENTS_MAX = 24,
+    ANY_CPU = -1,
+};
+
+/* One side: a server, and how it is loaded. */
+struct kv {
+    bool redis;
+    int loops; /* of jzx-kv */
+    const char *pipeline;
+    bool client_pinned;
+};
+
+/* One run of it. */
+struct load {
+    jzx_bench *bench;
+    const struct kv *kv;
+    const char *program;
+    uint64_t sets; /* and as many GETs */
+    uint32_t keys;
+    uint16_t port;
+};
+
+/* What redis-benchmark says, in requests a second. */
+struct rates {
+    double set;
+    double get;
+};
+
+/* ---- processes ---- */
+
+static void pin_or_end(int cpu)
+{
+    if (cpu >= 0) {
+        pair_pin(cpu);
+    }
+}
+
+/* Starts a program, its output into `out` (or nowhere, for -1). `cpu` ANY_CPU: not pinned. */
+static pid_t start(const char *const *arguments, int cpu, int out)
+{
+    pid_t pid = fork();
+    BENCH_CHECK(pid >= 0, "fork: %s", strerror(errno));
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        pin_or_end(cpu);
+        int nowhere = open("/dev/null", O_RDWR);
+        dup2(nowhere, STDIN_FILENO);
+        dup2(out >= 0 ? out : nowhere, STDOUT_FILENO);
+        dup2(nowhere, STDERR_FILENO);
+        execvp(arguments[0], (char *const *)(uintptr_t)arguments);
+        _exit(127);
+    }
+    return pid;
+}
+
+/* Waits for a process until it ends or the limit passes; then it is killed. Returns its status, or -1. */
+static int wait_process(pid_t pid, int limit_s)
+{
+    const struct timespec pause = {0, 2000000};
+    uint64_t deadline_ns = jzx_bench_now_ns() + (uint64_t)limit_s * 1000000000u;
+    int status = 0;
+    while (waitpid(pid, &status, WNOHANG) == 0) {
+        if (jzx_bench_now_ns() > deadline_ns) {
+            kill(pid, SIGKILL);
+            waitpid(pid, &status, 0);
+            return -1;
+        }
+        nanosleep(&pause, NULL);
+    }
+    return status;
+}
+
+static bool runnable(const char *program)
+{
+    const char *const arguments[] = {program, "--version", NULL};
+    int status = wait_process(start(arguments, ANY_CPU, -1), START_LIMIT_S);
+    return status != -1 && WIFEXITED(status) && WEXITSTATUS(status) != 127;
+}
+
+static uint16_t free_port(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    BENCH_CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&address, size) == 0 &&
+                    getsockname(fd, (struct sockaddr *)&address, &size) == 0,
+                "no free port");
+    close(fd);
+    return ntohs(address.sin_port);
+}
+
+static uint64_t process_cpu_ns(pid_t pid)
+{
+    clockid_t clock;
+    BENCH_CHECK(clock_getcpuclockid(pid, &clock) == 0, "no clock of the server");
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* ---- a word with the server ---- */
+
+static int connect_server(pid_t pid, uint16_t port)
+{
+    const struct timespec pause = {0, 5000000};
+    uint64_t deadline_ns = jzx_bench_now_ns() + (uint64_t)START_LIMIT_S * 1000000000u;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    for (;;) {
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        BENCH_CHECK(fd >= 0, "no socket");
+        if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0) {
+            return fd;
+        }
+        close(fd);
+        BENCH_CHECK(jzx_bench_now_ns() < deadline_ns, "the server does not listen");
+        BENCH_CHECK(waitpid(pid, NULL, WNOHANG) == 0, "the server ended at its start");
+        nanosleep(&pause, NULL);
+    }
+}
+
+/* Reads `size` bytes of reply, or one line for 0. */
+static void take_reply(int fd, char *reply, size_t room, size_t size)
+{
+    size_t got = 0;
+    while (size == 0 ? (got < 2 || reply[got - 1] != '\n') : got < size) {
+        ssize_t more = recv(fd, reply + got, size == 0 ? room - 1 - got : size - got, 0);
+        BENCH_CHECK(more > 0, "the server gives no reply");
+        got += (size_t)more;
+    }
+    reply[got] = '\0';
+}
+
+static void ask(int fd, const char *command, char *reply, size_t room, size_t size)
+{
+    size_t length = strlen(command);
+    BENCH_CHECK(send(fd, command, length, MSG_NOSIGNAL) == (ssize_t)length, "the server takes no command");
+    take_reply(fd, reply, room, size);
+}
+
+/* What INFO says of `field`, so many commands for example. */
+static uint64_t ask_info(int fd, const char *field)
+{
+    char reply[16384];
+    unsigned long long value = 0;
+    size_t size = 0;
+    ask(fd, "INFO\r\n", reply, 2, 1); /* the '$' of a bulk string, whose size comes in a line */
+    BENCH_CHECK(reply[0] == '$', "INFO begins with %c", reply[0]);
+    for (char digit = '0'; digit != '\r'; size = digit == '\r' ? size : size * 10 + (size_t)(digit - '0')) {
+        BENCH_CHECK(recv(fd, &digit, 1, 0) == 1, "the server gives no reply");
+    }
+    BENCH_CHECK(size + 4 < sizeof reply, "INFO says too much: %zu bytes", size);
+    take_reply(fd, reply, sizeof reply, size + 3);
+    const char *at = strstr(reply, field);
+    BENCH_CHECK(at != NULL && sscanf(at + strlen(field), ":%llu", &value) == 1, "INFO says no %s", field);
+    return value;
+}
+
+/* Looks at what the load left: all keys are there, and a sample of them holds values of the right size. */
+static void check_data(int fd, const struct load *load)
+{
+    char command[64];
+    char reply[256];
+    unsigned long keys = 0;
+    ask(fd, "DBSIZE\r\n", reply, sizeof reply, 0);
+    BENCH_CHECK(sscanf(reply, ":%lu", &keys) == 1 && keys <= load->keys && keys >= load->keys - load->keys / 100,
+                "DBSIZE says %s", reply);
+    uint32_t found = 0;
+    uint32_t sample = load->keys < SAMPLED_KEYS ? load->keys : SAMPLED_KEYS;
+    for (uint32_t i = 0; i < sample; i++) {
+        snprintf(command, sizeof command, "EXISTS key:%012u\r\n", i);
+        ask(fd, command, reply, sizeof reply, 0);
+        if (strcmp(reply, ":1\r\n") == 0) {
+            snprintf(command, sizeof command, "GET key:%012u\r\n", i);
+            ask(fd, command, reply, sizeof reply, sizeof "$64\r\n\r\n" - 1 + VALUE_BYTES);
+            BENCH_CHECK(strncmp(reply, "$64\r\n", 5) == 0, "a value reads %s", reply);
+            found++;
+        }
+    }
+    BENCH_CHECK(found + found / 20 >= sample, "%u of %u keys are there", found, sample);
+}
+
+/* ---- one run ---- */
+
+static pid_t start_server(const struct load *load)
+{
+    char port[8];
+    char cpus[32];
+    int first = jzx_bench_cpu(load->bench, 0);
+    int second = jzx_bench_cpu(load->bench, 1);
+    snprintf(port, sizeof port, "%u", load->port);
+    if (load->kv->redis) {
+        const char *const arguments[] = {load->program, "--port", port,           "--bind", "127.0.0.1",
+                                         "--save",      "",       "--appendonly", "no",     NULL};
+        return start(arguments, second, -1);
+    }
+    if (load->kv->loops == 1) {
+        snprintf(cpus, sizeof cpus, "%d", second);
+    } else {
+        snprintf(cpus, sizeof cpus, "%d,%d", first, second);
+    }
+    const char *const arguments[] = {load->program, "--port", port, "--cpus", cpus, NULL};
+    return start(arguments, ANY_CPU, -1);
+}
+
+/* Starts redis-benchmark; what it says comes out of *output. */
+static pid_t start_client(const struct load *load, FILE **output)
+{
+    char port[8];
+    char requests[24];
+    char keys[16];
+    char size[8];
+    snprintf(port, sizeof port, "%u", load->port);
+    snprintf(requests, sizeof requests, "%llu", (unsigned long long)load->sets);
+    snprintf(keys, sizeof keys, "%u", load->keys);
+    snprintf(size, sizeof size, "%d", VALUE_BYTES);
+    const char *const arguments[ARGUMENTS_MAX] = {
+        "redis-benchmark",  "-p", port,      "-c",    "50", "-d", size, "-n", requests, "-r", keys, "-P",
+        load->kv->pipeline, "-t", "set,get", "--csv", NULL};
+    int ends[2];
+    BENCH_CHECK(pipe2(ends, O_CLOEXEC) == 0, "pipe: %s", strerror(errno));
+    pid_t pid = start(arguments, load->kv->client_pinned ? jzx_bench_cpu(load->bench, 0) : ANY_CPU, ends[1]);
+    close(ends[1]);
+    *output = fdopen(ends[0], "r");
+    BENCH_CHECK(*output != NULL, "out of memory");
+    return pid;
+}
+
+static struct rates run_client(const struct load *load)
+{
+    FILE *output;
+    char line[512];
+    struct rates rates = {0, 0};
+    pid_t pid = start_client(load, &output);
+    while (fgets(line, sizeof line, output) != NULL) {
+        sscanf(line, "\"SET\",\"%lf", &rates.set);
+        sscanf(line, "\"GET\",\"%lf", &rates.get);
+    }
+    fclose(output);
+    int status = wait_process(pid, STOP_LIMIT_S);
+    BENCH_CHECK(status == 0, "redis-benchmark failed: it ends so when a reply is an error");
+    BENCH_CHECK(rates.set > 0 && rates.get > 0, "redis-benchmark tells no rates");
+    return rates;
+}
+
+static void stop_server(const struct load *load, pid_t pid)
+{
+    kill(pid, SIGTERM);
+    int status = wait_process(pid, STOP_LIMIT_S);
+    BENCH_CHECK(status == 0, "%s did not end well on SIGTERM", load->program);
+}
+
+/* The client asks a few things of its own, so the server may have processed a little more. */
+static void prove_requests(const struct load *load, uint64_t commands)
+{
+    uint64_t wanted = 2 * load->sets;
+    if (commands > wanted && commands <= wanted + CLIENT_COMMANDS_MOST) {
+        commands = wanted;
+    }
+    jzx_bench_prove(load->bench, "requests", commands, jzx_bench_count(load->bench));
+}
+
+static void measure(const struct load *load)
+{
+    static const char counter[] = "total_commands_processed";
+    pid_t pid = start_server(load);
+    int fd = connect_server(pid, load->port);
+    uint64_t commands = ask_info(fd, counter);
+    uint64_t before_ns = process_cpu_ns(pid);
+    struct rates rates = run_client(load);
+    double cpu_ns = (double)(process_cpu_ns(pid) - before_ns);
+    commands = ask_info(fd, counter) - commands;
+    check_data(fd, load);
+    close(fd);
+    stop_server(load, pid);
+
+    double took_s = (double)load->sets / rates.set + (double)load->sets / rates.get;
+    double requests = 2 * (double)load->sets;
+    jzx_bench_time(load->bench, "time", (uint64_t)(took_s * 1e9), 2 * load->sets);
+    jzx_bench_figure(load->bench, "rate", "req/s", JZX_BENCH_HIGHER, requests / took_s);
+    jzx_bench_figure(load->bench, "cpu", "us/req", JZX_BENCH_LOWER, cpu_ns / requests / 1000);
+    prove_requests(load, commands);
+}
+
+/* ---- the workloads ---- */
+
+/* jzx-kv lies where the build puts it, beside this program. */
+static const char *find_kv(const jzx_bench *bench, char *path, size_t size)
+{
+    const char *given = jzx_bench_option(bench, "kv");
+    if (given != NULL) {
+        return given;
+    }
+    ssize_t length = readlink("/proc/self/exe", path, size - 1);
+    BENCH_CHECK(length > 0, "/proc/self/exe cannot be read: %s", strerror(errno));
+    path[length] = '\0';
+    for (int i = 0; i < 2; i++) {
+        char *slash = strrchr(path, '/');
+        BENCH_CHECK(slash != NULL, "no folder in %s", path);
+        *slash = '\0';
+    }
+    size_t used = strlen(path);
+    snprintf(path + used, size - used, "/examples/kv/jzx-kv");
+    return path;
+}
+
+static const char *find_redis(const jzx_bench *bench)
+{
+    const char *given = jzx_bench_option(bench, "redis-server");
+    return given != NULL ? given : "redis-server";
+}
+
+/* Ends the run if what it needs is not here. */
+static void need_programs(const struct load *load)
+{
+    if (!runnable("redis-benchmark")) {
+        jzx_bench_skip(load->bench, "redis-benchmark is not installed: redis-tools");
+    }
+    if (load->kv->redis && !runnable(load->program)) {
+        jzx_bench_skip(load->bench, "%s cannot be run; --option redis-server=PATH names it", load->program);
+    }
+    if (!load->kv->redis && access(load->program, X_OK) != 0) {
+        jzx_bench_skip(load->bench, "%s is not there; --option kv=PATH names jzx-kv", load->program);
+    }
+}
+
+static void run_kv(jzx_bench *bench, void *argument)
+{
+    char path[PATH_MAX];
+    struct load load = {.bench = bench, .kv = argument, .sets = jzx_bench_count(bench) / 2};
+    world_need_cpus(bench, 2);
+    load.program = load.kv->redis ? find_redis(bench) : find_kv(bench, path, sizeof path);
+    need_programs(&load);
+    uint64_t keys = load.sets / SETS_A_KEY;
+    load.keys = keys > KEYS_MOST ? KEYS_MOST : (uint32_t)keys;
+    load.port = free_port();
+    measure(&load);
+}
+
+static struct kv jzx_single = {.loops = 1, .pipeline = "1", .client_pinned = true};
+static struct kv jzx_pipelined = {.loops = 1, .pipeline = "16", .client_pinned = true};
+static struct kv jzx_two_loops = {.loops = 2, .pipeline = "16"};
+static struct kv jzx_one_loop = {.loops = 1, .pipeline = "16"};
+static struct kv redis_single = {.redis = true, .pipeline = "1", .client_pinned = true};
+static struct kv redis_pipelined = {.redis = true, .pipeline = "16", .client_pinned = true};
+static struct kv redis_threads = {.redis = true, .pipeline = "16"};
+
+static const jzx_bench_side single[] = {{"jzx", run_kv, &jzx_single}, {"redis", run_kv, &redis_single}};
+static const jzx_bench_side pipelined[] = {{"jzx", run_kv, &jzx_pipelined}, {"redis", run_kv, &redis_pipelined}};
+static const jzx_bench_side threads[] = {
+    {"jzx", run_kv, &jzx_two_loops}, {"redis", run_kv, &redis_threads}, {"jzx-one-loop", run_kv, &jzx_one_loop}};
+
+static const jzx_bench_goal single_goals[] = {{"cpu", "redis", 0.9}};
+static const jzx_bench_goal pipelined_goals[] = {{"cpu", "redis", 0.8}};
+static const jzx_bench_goal threads_goals[] = {{"cpu", "redis", 1}, {"cpu", "jzx-one-loop", 1.3}};
+
+/* A multiple of the two kinds of requests, 16 of which go together. */
+#define KV(count_, quick) \
+    BENCH_WORKLOAD, .item = "request", .count = (count_), .quick_count = (quick), .step = 32, .cpus = 2
+
+static const jzx_bench_workload workloads[] = {
+    {
+        KV(200000, 6400),
+        .name = "io/kv-1",
+        .about = "SET and GET of jzx-kv on one loop and of redis-server, one request at a time on 50 connections",
+        BENCH_SIDES(single),
+        BENCH_GOALS(single_goals),
+    },
+    {
+        KV(1600000, 16000),
+        .name = "io/kv-16",
+        .about = "the same with 16 requests at a time",
+        BENCH_SIDES(pipelined),
+        BENCH_GOALS(pipelined_goals),
+    },
+    {
+        KV(1600000, 16000),
+        .name = "io/kv-threads-16",
+        .about = "jzx-kv on two loops, redis-server and jzx-kv on one, 16 requests at a time",
+        BENCH_SIDES(threads),
+        BENCH_GOALS(threads_goals),
+    },
+};
+const bench_group bench_kv = BENCH_GROUP(workloads);
