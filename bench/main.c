@@ -8,7 +8,7 @@
 static const bench_group *const groups[] = {
     &bench_ring,  &bench_flows,         &bench_random, &bench_post,    &bench_turn_latency, &bench_life, &bench_restart,
     &bench_storm, &bench_group_restart, &bench_crash,  &bench_backoff, &bench_children,     &bench_kill, &bench_echo,
-    &bench_kv,    &bench_clock,
+    &bench_kv,    &bench_savina,        &bench_clock,
 };
 enum { GROUP_COUNT = sizeof groups / sizeof groups[0] };
 
