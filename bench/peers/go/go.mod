@@ -1,0 +1,3 @@
+module jzx-bench-go
+
+go 1.19
