@@ -46,6 +46,7 @@ extern const bench_group bench_random;
 extern const bench_group bench_restart;
 extern const bench_group bench_ring;
 extern const bench_group bench_savina;
+extern const bench_group bench_rings;
 extern const bench_group bench_scale;
 extern const bench_group bench_storm;
 extern const bench_group bench_timers;

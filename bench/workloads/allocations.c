@@ -1,21 +1,22 @@
 /*
  * allocations.c: does anything allocate once it has warmed up?
  *
- * All three allocators of the runtime count. After a warm-up the same work goes on and the count must not move: messages
- * on one loop and across two, timers started, cancelled and fired, TCP received and sent.
+ * All three allocators of the runtime count. In the first half of the rounds it warms up, in the second the count must
+ * not move: messages on one loop and across two, timers started, cancelled and fired, TCP received and sent.
  */
-#include "world.h"
+#include "support/counting.h"
+#include "support/world.h"
+#include "workloads.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { TAG_GO = 1, TAG_MESSAGE = 2, TAG_TIMER = 3, TAG_PORT = 4 };
-enum { LATER_NS = 1000000000, ECHO_BYTES = 64 };
+enum { LATER_NS = 1000000000, ECHO_BYTES = 64, MESSAGE_SHARE = 5 };
 
 /* What each of the benches below works on: `total` rounds, the first half of them to warm up. */
 struct rounds {
-    atomic_uint_fast64_t allocations;
+    counting memory;
     jzx_runtime *runtime;
     uint64_t total;
     uint64_t count;
@@ -24,29 +25,11 @@ struct rounds {
     uint64_t after;
 };
 
-static void *count_alloc(void *context, size_t size, size_t align)
-{
-    struct rounds *rounds = context;
-    atomic_fetch_add_explicit(&rounds->allocations, 1, memory_order_relaxed);
-    size_t least = align < sizeof(void *) ? sizeof(void *) : align;
-    return aligned_alloc(least, (size + least - 1) / least * least);
-}
-
-static void count_free(void *context, void *memory, size_t size, size_t align)
-{
-    (void)context;
-    (void)size;
-    (void)align;
-    free(memory);
-}
-
-static jzx_config counting_config(struct rounds *rounds)
+static jzx_config rounds_config(struct rounds *rounds)
 {
     jzx_config config;
     jzx_config_init(&config);
-    for (int i = 0; i < JZX_MEMORY_KINDS; i++) {
-        config.allocators[i] = (jzx_allocator){count_alloc, count_free, rounds};
-    }
+    counting_begin(&rounds->memory, &config);
     return config;
 }
 
@@ -56,24 +39,25 @@ static bool take_round(struct rounds *rounds, uint64_t value)
     rounds->sum += value;
     rounds->count++;
     if (rounds->count == rounds->total / 2) {
-        rounds->before = atomic_load_explicit(&rounds->allocations, memory_order_relaxed);
+        rounds->before = counting_calls(&rounds->memory);
     }
     if (rounds->count == rounds->total) {
-        rounds->after = atomic_load_explicit(&rounds->allocations, memory_order_relaxed);
+        rounds->after = counting_calls(&rounds->memory);
         WORLD_CHECK(jzx_runtime_request_stop(rounds->runtime));
         return true;
     }
     return false;
 }
 
-/* Allocations per round of the second half. */
-static double rounds_result(const struct rounds *rounds)
+/* Says how many allocations there were in the second half, by round. */
+static void rounds_tell(jzx_bench *bench, const char *name, const struct rounds *rounds)
 {
     uint64_t total = rounds->total;
-    BENCH_CHECK(rounds->count == total, "not every round was made");
     BENCH_CHECK(rounds->sum == total * (total - 1) / 2, "the payloads add up wrongly");
     BENCH_CHECK(rounds->before > 0, "the counting allocator was not used");
-    return bench_per(rounds->after - rounds->before, total - total / 2);
+    jzx_bench_prove(bench, name, rounds->count, total);
+    double by_round = (double)(rounds->after - rounds->before) / (double)(total - total / 2);
+    jzx_bench_figure(bench, name, "allocations", JZX_BENCH_LOWER, by_round);
 }
 
 /* ---- messages: two actors on loop 0 and one on loop 1, in a circle ---- */
@@ -98,14 +82,13 @@ static jzx_behavior_result pass_on(jzx_context *context, void *state, const jzx_
     return JZX_BEHAVIOR_OK;
 }
 
-static double allocations_of_messages(uint64_t total)
+static void run_messages(jzx_bench *bench, uint64_t total)
 {
     struct rounds rounds = {.total = total};
     struct circle_member members[3] = {{.rounds = &rounds}, {.rounds = NULL}, {.rounds = NULL}};
-    jzx_config config = counting_config(&rounds);
+    jzx_config config = rounds_config(&rounds);
     struct world world;
-    world_shape shape = {.loop_count = 2, .cpus = {JZX_CPU_ANY, JZX_CPU_ANY}, .linger_ns = {0, 0}};
-    world_open(&world, &config, &shape);
+    world_open(&world, bench, &config, 2);
     rounds.runtime = world.runtime;
     jzx_actor_id first = world_spawn(&world, 0, pass_on, &members[0]);
     members[2].next = first;
@@ -114,7 +97,7 @@ static double allocations_of_messages(uint64_t total)
     world_tell(&world, first, TAG_GO);
     world_run(&world);
     world_close(&world);
-    return rounds_result(&rounds);
+    rounds_tell(bench, "messages", &rounds);
 }
 
 /* ---- timers: one that fires at once, one that is cancelled ---- */
@@ -133,18 +116,17 @@ static jzx_behavior_result rearm(jzx_context *context, void *state, const jzx_me
     return JZX_BEHAVIOR_OK;
 }
 
-static double allocations_of_timers(uint64_t total)
+static void run_timers(jzx_bench *bench, uint64_t total)
 {
     struct rounds rounds = {.total = total};
-    jzx_config config = counting_config(&rounds);
+    jzx_config config = rounds_config(&rounds);
     struct world world;
-    world_shape shape = world_shape_one(bench_cpu());
-    world_open(&world, &config, &shape);
+    world_open(&world, bench, &config, 1);
     rounds.runtime = world.runtime;
     world_tell(&world, world_spawn(&world, 0, rearm, &rounds), TAG_GO);
     world_run(&world);
     world_close(&world);
-    return rounds_result(&rounds);
+    rounds_tell(bench, "timers", &rounds);
 }
 
 /* ---- TCP: a client and an echo on one loop ---- */
@@ -224,33 +206,40 @@ static jzx_behavior_result client(jzx_context *context, void *state, const jzx_m
     return JZX_BEHAVIOR_OK;
 }
 
-static double allocations_of_tcp(uint64_t total)
+static void run_tcp(jzx_bench *bench, uint64_t total)
 {
     struct echo_pair pair = {.rounds = {.total = total}};
-    jzx_config config = counting_config(&pair.rounds);
+    jzx_config config = rounds_config(&pair.rounds);
     struct world world;
-    world_shape shape = world_shape_one(bench_cpu());
-    world_open(&world, &config, &shape);
+    world_open(&world, bench, &config, 1);
     pair.rounds.runtime = world.runtime;
     pair.client = world_spawn(&world, 0, client, &pair);
     world_tell(&world, world_spawn(&world, 0, serve, &pair), TAG_GO);
     world_run(&world);
     world_close(&world);
-    return rounds_result(&pair.rounds);
+    rounds_tell(bench, "tcp", &pair.rounds);
 }
 
-static void run_allocations(const bench_run *run)
+/* ---- the workload ---- */
+
+/* A message across is a wake, the dearest of the three. */
+static void run_allocations(jzx_bench *bench, void *argument)
 {
-    bench_series messages = {.count = 0};
-    bench_series timers = {.count = 0};
-    bench_series tcp = {.count = 0};
-    bench_target none = {BENCH_OURS_AT_MOST, 0};
-    bench_add(&messages, allocations_of_messages(bench_scale(run, 20000, 400)));
-    bench_add(&timers, allocations_of_timers(bench_scale(run, 200000, 2000)));
-    bench_add(&tcp, allocations_of_tcp(bench_scale(run, 50000, 400)));
-    bench_report(run, "allocations per message, local and across", "allocs", &messages, NULL, none);
-    bench_report(run, "allocations per timer", "allocs", &timers, NULL, none);
-    bench_report(run, "allocations per TCP receive and send", "allocs", &tcp, NULL, none);
+    (void)argument;
+    uint64_t count = jzx_bench_count(bench);
+    run_messages(bench, count / MESSAGE_SHARE);
+    run_timers(bench, count);
+    run_tcp(bench, count);
 }
 
-const struct bench bench_allocations = {"allocations", "allocations after warm-up", run_allocations};
+static const jzx_bench_side sides[] = {{"jzx", run_allocations, NULL}};
+
+static const jzx_bench_goal goals[] = {{"messages", NULL, 0}, {"timers", NULL, 0}, {"tcp", NULL, 0}};
+
+static const jzx_bench_workload workloads[] = {
+    {BENCH_WORKLOAD, .name = "process/allocations",
+     .about = "allocations by message, timer and TCP request once all is warm", .item = "round", .count = 50000,
+     .quick_count = 2000, .step = 2 * MESSAGE_SHARE, .cpus = 2, BENCH_SIDES(sides), BENCH_GOALS(goals)},
+};
+
+const bench_group bench_allocations = BENCH_GROUP(workloads);

@@ -4,25 +4,26 @@
  * One way: the sender's loop lingers and sends from the handler of a timer, the receiver sleeps; from just before the send
  * to the handler. Round trip: both sleep whenever they wait. What a busy turn adds is turn_latency.c's question.
  *
- * Raw: two rings with DEFER_TASKRUN and nothing else. One way: IORING_OP_MSG_RING submitted at once. Round trip: the
- * MSG_RING entry rides on the submit-and-wait that puts its sender to sleep, the cheapest way measured.
+ * Raw: raw/doorbell.h. One way it is submitted at once; in a round trip it rides on the submit-and-wait that puts its
+ * sender to sleep.
  */
-#include "pair.h"
-#include "world.h"
+#include "raw/doorbell.h"
+#include "support/pair.h"
+#include "support/world.h"
+#include "workloads.h"
 
 #include <ck_pr.h>
-#include <liburing.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { TAG_START = 1, TAG_RING = 2, TAG_TRIP = 3, TAG_TICK = 4 };
-enum { RING_ENTRIES = 8, SLEEP_NS = 100000, TICK_NS = 10000, WARM_UP = 50 };
+enum { SLEEP_NS = 100000, TICK_NS = 10000 };
 
-/* ---- shared by both sides ---- */
+/* ---- one way, shared by both sides ---- */
 
-/* One-way wakes: the waker waits for `seen`, gives the sleeper time to sleep, then sends. */
+/* The waker waits for `seen`, gives the sleeper time to sleep, then sends. */
 struct wakes {
-    double *samples; /* ns, written by the sleeper */
+    jzx_bench *bench;
     uint64_t total;
     uint64_t sent;                              /* waker */
     uint64_t next_ns;                           /* waker: not before */
@@ -31,18 +32,15 @@ struct wakes {
     uint64_t seen __attribute__((aligned(64))); /* written by the sleeper, read by the waker */
 };
 
-static struct wakes wakes_make(uint64_t total)
+static struct wakes wakes_make(jzx_bench *bench)
 {
-    struct wakes wakes = {.total = total, .noted = UINT64_MAX};
-    wakes.samples = calloc(total, sizeof *wakes.samples);
-    BENCH_CHECK(wakes.samples != NULL, "out of memory");
-    return wakes;
+    return (struct wakes){.bench = bench, .total = jzx_bench_count(bench), .noted = UINT64_MAX};
 }
 
-/* In the sleeper: takes one wake that was sent at `sent_ns`. */
+/* In the sleeper: takes one wake that was sent at `sent_ns`. Says whether it was the last. */
 static bool wakes_take(struct wakes *wakes, uint64_t sent_ns, uint64_t number)
 {
-    wakes->samples[wakes->seen] = (double)(bench_now_ns() - sent_ns);
+    jzx_bench_latency(wakes->bench, jzx_bench_now_ns() - sent_ns);
     wakes->sum += number;
     uint64_t seen = wakes->seen + 1;
     ck_pr_store_64(&wakes->seen, seen);
@@ -58,28 +56,23 @@ static bool wakes_due(struct wakes *wakes)
     }
     if (wakes->noted != seen) {
         wakes->noted = seen;
-        wakes->next_ns = bench_now_ns() + SLEEP_NS;
+        wakes->next_ns = jzx_bench_now_ns() + SLEEP_NS;
     }
-    return bench_now_ns() >= wakes->next_ns;
+    return jzx_bench_now_ns() >= wakes->next_ns;
 }
 
-/* The median in us of all but the first few. */
-static double wakes_result(struct wakes *wakes)
+static void wakes_prove(const struct wakes *wakes)
 {
-    BENCH_CHECK(wakes->seen == wakes->total, "not every wake arrived");
-    BENCH_CHECK(wakes->sum == wakes->total * (wakes->total - 1) / 2, "the wakes add up wrongly");
-    double median = bench_percentile(wakes->samples + WARM_UP, wakes->total - WARM_UP, 0.5);
-    free(wakes->samples);
-    return median / 1000;
+    jzx_bench_prove(wakes->bench, "wakes", wakes->seen, wakes->total);
+    jzx_bench_prove(wakes->bench, "sum", wakes->sum, wakes->total * (wakes->total - 1) / 2);
 }
 
-/* ---- one way: ours ---- */
+/* ---- one way: libjzx ---- */
 
 struct waker {
     struct wakes wakes;
     jzx_runtime *runtime;
     jzx_actor_id sleeper;
-    uint64_t parks_before;
 };
 
 static jzx_behavior_result wake(jzx_context *context, void *state, const jzx_message *message)
@@ -90,7 +83,7 @@ static jzx_behavior_result wake(jzx_context *context, void *state, const jzx_mes
         jzx_message tick = jzx_message_empty(TAG_TICK);
         WORLD_CHECK(jzx_timer_every(context, TICK_NS, JZX_TICKS_SKIP, &tick, NULL));
     } else if (wakes->sent < wakes->total && wakes_due(wakes)) {
-        uint64_t words[2] = {wakes->sent, bench_now_ns()};
+        uint64_t words[2] = {wakes->sent, jzx_bench_now_ns()};
         jzx_message ring = jzx_message_value(TAG_RING, words, sizeof words);
         WORLD_CHECK(jzx_send(context, waker->sleeper, &ring));
         wakes->sent++;
@@ -108,27 +101,31 @@ static jzx_behavior_result sleeper(jzx_context *context, void *state, const jzx_
     return JZX_BEHAVIOR_OK;
 }
 
-static double wake_ours(uint64_t total)
+/* A wake of a loop that did not sleep would be cheap and wrong. */
+static void check_parks(const struct world *world, uint64_t total)
 {
-    struct waker *waker = aligned_alloc(64, sizeof *waker);
-    BENCH_CHECK(waker != NULL, "out of memory");
-    memset(waker, 0, sizeof *waker);
-    waker->wakes = wakes_make(total);
-    struct world world;
-    world_shape shape = world_shape_two(JZX_FOREVER, 0);
-    world_open(&world, NULL, &shape);
-    waker->runtime = world.runtime;
-    waker->sleeper = world_spawn(&world, 1, sleeper, waker);
-    world_tell(&world, world_spawn(&world, 0, wake, waker), TAG_START);
-    world_run(&world);
     jzx_counters counters;
-    WORLD_CHECK(jzx_loop_stats(world.loops[1], &counters));
+    WORLD_CHECK(jzx_loop_stats(world->loops[1], &counters));
     BENCH_CHECK(counters.parks >= total - total / 10, "the receiver slept %llu times only",
                 (unsigned long long)counters.parks);
+}
+
+static void run_wake(jzx_bench *bench, void *argument)
+{
+    (void)argument;
+    world_need_cpus(bench, 2);
+    struct waker waker = {.wakes = wakes_make(bench)};
+    struct world world;
+    world_create(&world, NULL, 2);
+    world_add_loop(&world, bench, JZX_FOREVER);
+    world_add_loop(&world, bench, 0);
+    waker.runtime = world.runtime;
+    waker.sleeper = world_spawn(&world, 1, sleeper, &waker);
+    world_tell(&world, world_spawn(&world, 0, wake, &waker), TAG_START);
+    world_run(&world);
+    check_parks(&world, waker.wakes.total);
     world_close(&world);
-    double result = wakes_result(&waker->wakes);
-    free(waker);
-    return result;
+    wakes_prove(&waker.wakes);
 }
 
 /* ---- one way: raw ---- */
@@ -139,60 +136,20 @@ struct raw_wakes {
     int sleeper_fd;                                /* -1 until the sleeper has its ring */
 };
 
-static void open_ring(struct io_uring *ring)
-{
-    unsigned flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
-    int result = io_uring_queue_init(RING_ENTRIES, ring, flags);
-    BENCH_CHECK(result == 0, "io_uring: %s", strerror(-result));
-    BENCH_CHECK(io_uring_register_ring_fd(ring) == 1, "the ring's descriptor cannot be registered");
-}
-
-static int wait_fd(int *fd)
-{
-    int value;
-    while ((value = ck_pr_load_int(fd)) < 0) {
-        ck_pr_stall();
-    }
-    ck_pr_fence_load();
-    return value;
-}
-
-static void prepare_doorbell(struct io_uring *ring, int fd, uint64_t data)
-{
-    struct io_uring_sqe *entry = io_uring_get_sqe(ring);
-    BENCH_CHECK(entry != NULL, "the ring is full");
-    io_uring_prep_msg_ring(entry, fd, 0, data, 0);
-    entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
-}
-
-/* Waits in the kernel for one doorbell and gives its data. */
-static uint64_t sleep_once(struct io_uring *ring)
-{
-    struct io_uring_cqe *completion = NULL;
-    int result;
-    do {
-        result = io_uring_submit_and_wait(ring, 1);
-        BENCH_CHECK(result >= 0 || result == -EINTR, "wait: %s", strerror(-result));
-    } while (io_uring_peek_cqe(ring, &completion) != 0);
-    BENCH_CHECK(completion->res == 0, "doorbell: %s", strerror(-completion->res));
-    uint64_t data = completion->user_data;
-    io_uring_cqe_seen(ring, completion);
-    return data;
-}
-
 static void raw_wake(void *context)
 {
     struct raw_wakes *raw = context;
     struct wakes *wakes = &raw->wakes;
     struct io_uring ring;
-    open_ring(&ring);
-    int fd = wait_fd(&raw->sleeper_fd);
+    int own_fd = -1;
+    raw_doorbell_open(&ring, &own_fd);
+    int fd = raw_doorbell_wait_fd(&raw->sleeper_fd);
     while (wakes->sent < wakes->total) {
         if (wakes_due(wakes)) {
-            ck_pr_store_64(&raw->sent_ns, bench_now_ns());
-            prepare_doorbell(&ring, fd, wakes->sent);
+            ck_pr_store_64(&raw->sent_ns, jzx_bench_now_ns());
+            raw_doorbell_prepare(&ring, fd, wakes->sent);
             wakes->sent++;
-            BENCH_CHECK(io_uring_submit(&ring) == 1, "the doorbell was not submitted");
+            raw_doorbell_submit(&ring);
         }
     }
     /* The ring must outlive the last doorbell. */
@@ -206,80 +163,55 @@ static void raw_sleep(void *context)
 {
     struct raw_wakes *raw = context;
     struct io_uring ring;
-    open_ring(&ring);
-    ck_pr_store_int(&raw->sleeper_fd, ring.ring_fd);
+    raw_doorbell_open(&ring, &raw->sleeper_fd);
     bool last = false;
     while (!last) {
-        uint64_t number = sleep_once(&ring);
+        uint64_t number = raw_doorbell_sleep(&ring);
         last = wakes_take(&raw->wakes, ck_pr_load_64(&raw->sent_ns), number);
     }
     io_uring_queue_exit(&ring);
 }
 
-static double wake_raw(uint64_t total)
+static void run_raw_wake(jzx_bench *bench, void *argument)
 {
-    struct raw_wakes *raw = aligned_alloc(64, sizeof *raw);
-    BENCH_CHECK(raw != NULL, "out of memory");
-    memset(raw, 0, sizeof *raw);
-    raw->wakes = wakes_make(total);
-    raw->sleeper_fd = -1;
-    pair_run(raw_wake, raw_sleep, raw);
-    double result = wakes_result(&raw->wakes);
-    free(raw);
-    return result;
+    (void)argument;
+    world_need_cpus(bench, 2);
+    struct raw_wakes raw = {.wakes = wakes_make(bench), .sleeper_fd = -1};
+    pair_run(bench, raw_wake, raw_sleep, &raw);
+    wakes_prove(&raw.wakes);
 }
 
-static void run_wake(const bench_run *run)
-{
-    static const char *const rows[] = {"wake of a parked loop, p50"};
-    if (!bench_two_cpus(run, rows, 1)) {
-        return;
-    }
-    uint64_t total = bench_scale(run, 3000, 200);
-    bench_series ours = {.count = 0};
-    bench_series raw = {.count = 0};
-    for (int i = 0; i < run->repeat; i++) {
-        bench_add(&ours, wake_ours(total));
-        bench_add(&raw, wake_raw(total));
-    }
-    bench_report(run, rows[0], "us", &ours, &raw, (bench_target){BENCH_RATIO_AT_MOST, 1.1});
-}
+/* ---- round trip, shared by both sides: what the first of the two counts ---- */
 
-/* ---- round trip: ours ---- */
-
-/* What the first of the two counts, on both sides. */
 struct trips {
-    double *samples; /* ns */
+    jzx_bench *bench;
     uint64_t total;
     uint64_t count;
     uint64_t sum;
     uint64_t sent_ns;
 };
 
-static struct trips trips_make(uint64_t total)
+static struct trips trips_make(jzx_bench *bench)
 {
-    struct trips trips = {.total = total};
-    trips.samples = calloc(total, sizeof *trips.samples);
-    BENCH_CHECK(trips.samples != NULL, "out of memory");
-    return trips;
+    return (struct trips){.bench = bench, .total = jzx_bench_count(bench)};
 }
 
+/* Says whether it was the last. */
 static bool trips_take(struct trips *trips, uint64_t value)
 {
-    trips->samples[trips->count] = (double)(bench_now_ns() - trips->sent_ns);
+    jzx_bench_latency(trips->bench, jzx_bench_now_ns() - trips->sent_ns);
     trips->sum += value;
     return ++trips->count == trips->total;
 }
 
-static double trips_result(struct trips *trips)
+/* The value starts at 0 and grows by one at each end of the way back, so it comes back with 1, 3, 5 ... */
+static void trips_prove(const struct trips *trips)
 {
-    BENCH_CHECK(trips->count == trips->total, "not every trip was made");
-    /* The value starts at 0 and grows by one at each end of the way back. */
-    BENCH_CHECK(trips->sum == trips->total * trips->total, "the trips add up wrongly");
-    double median = bench_percentile(trips->samples + WARM_UP, trips->total - WARM_UP, 0.5);
-    free(trips->samples);
-    return median / 1000;
+    jzx_bench_prove(trips->bench, "trips", trips->count, trips->total);
+    jzx_bench_prove(trips->bench, "sum", trips->sum, trips->total * trips->total);
 }
+
+/* ---- round trip: libjzx ---- */
 
 struct traveller {
     jzx_runtime *runtime;
@@ -298,19 +230,20 @@ static jzx_behavior_result travel(jzx_context *context, void *state, const jzx_m
         return JZX_BEHAVIOR_OK;
     }
     if (self->trips != NULL) {
-        self->trips->sent_ns = bench_now_ns();
+        self->trips->sent_ns = jzx_bench_now_ns();
     }
     jzx_message next = jzx_message_value(TAG_TRIP, &value, sizeof value);
     WORLD_CHECK(jzx_send(context, self->peer, &next));
     return JZX_BEHAVIOR_OK;
 }
 
-static double trip_ours(uint64_t total)
+static void run_trip(jzx_bench *bench, void *argument)
 {
-    struct trips trips = trips_make(total);
+    (void)argument;
+    world_need_cpus(bench, 2);
+    struct trips trips = trips_make(bench);
     struct world world;
-    world_shape shape = world_shape_two(0, 0);
-    world_open(&world, NULL, &shape);
+    world_open(&world, bench, NULL, 2);
     struct traveller first = {.runtime = world.runtime, .trips = &trips};
     struct traveller second = {.runtime = world.runtime};
     second.peer = world_spawn(&world, 0, travel, &first);
@@ -318,7 +251,7 @@ static double trip_ours(uint64_t total)
     world_tell(&world, second.peer, TAG_START);
     world_run(&world);
     world_close(&world);
-    return trips_result(&trips);
+    trips_prove(&trips);
 }
 
 /* ---- round trip: raw ---- */
@@ -332,15 +265,14 @@ static void raw_travel_first(void *context)
 {
     struct raw_trip *trip = context;
     struct io_uring ring;
-    open_ring(&ring);
-    ck_pr_store_int(&trip->fds[0], ring.ring_fd);
-    int peer = wait_fd(&trip->fds[1]);
+    raw_doorbell_open(&ring, &trip->fds[0]);
+    int peer = raw_doorbell_wait_fd(&trip->fds[1]);
     uint64_t value = 0;
     bool over = false;
     while (!over) {
-        trip->trips.sent_ns = bench_now_ns();
-        prepare_doorbell(&ring, peer, value);
-        value = sleep_once(&ring);
+        trip->trips.sent_ns = jzx_bench_now_ns();
+        raw_doorbell_prepare(&ring, peer, value);
+        value = raw_doorbell_sleep(&ring);
         over = trips_take(&trip->trips, value);
         value++;
     }
@@ -351,41 +283,39 @@ static void raw_travel_second(void *context)
 {
     struct raw_trip *trip = context;
     struct io_uring ring;
-    open_ring(&ring);
-    ck_pr_store_int(&trip->fds[1], ring.ring_fd);
-    int peer = wait_fd(&trip->fds[0]);
-    uint64_t value = sleep_once(&ring);
+    raw_doorbell_open(&ring, &trip->fds[1]);
+    int peer = raw_doorbell_wait_fd(&trip->fds[0]);
+    uint64_t value = raw_doorbell_sleep(&ring);
     for (uint64_t i = 1; i < trip->trips.total; i++) {
-        prepare_doorbell(&ring, peer, value + 1);
-        value = sleep_once(&ring);
+        raw_doorbell_prepare(&ring, peer, value + 1);
+        value = raw_doorbell_sleep(&ring);
     }
-    prepare_doorbell(&ring, peer, value + 1);
-    BENCH_CHECK(io_uring_submit(&ring) == 1, "the last doorbell was not submitted");
+    raw_doorbell_prepare(&ring, peer, value + 1);
+    raw_doorbell_submit(&ring);
     io_uring_queue_exit(&ring);
 }
 
-static double trip_raw(uint64_t total)
+static void run_raw_trip(jzx_bench *bench, void *argument)
 {
-    struct raw_trip trip = {.trips = trips_make(total), .fds = {-1, -1}};
-    pair_run(raw_travel_first, raw_travel_second, &trip);
-    return trips_result(&trip.trips);
+    (void)argument;
+    world_need_cpus(bench, 2);
+    struct raw_trip trip = {.trips = trips_make(bench), .fds = {-1, -1}};
+    pair_run(bench, raw_travel_first, raw_travel_second, &trip);
+    trips_prove(&trip.trips);
 }
 
-static void run_trip(const bench_run *run)
-{
-    static const char *const rows[] = {"round trip of two parking loops, p50"};
-    if (!bench_two_cpus(run, rows, 1)) {
-        return;
-    }
-    uint64_t total = bench_scale(run, 10000, 200);
-    bench_series ours = {.count = 0};
-    bench_series raw = {.count = 0};
-    for (int i = 0; i < run->repeat; i++) {
-        bench_add(&ours, trip_ours(total));
-        bench_add(&raw, trip_raw(total));
-    }
-    bench_report(run, rows[0], "us", &ours, &raw, (bench_target){BENCH_RATIO_AT_MOST, 1.1});
-}
+/* ---- the workloads ---- */
 
-const struct bench bench_wake = {"wake", "a message to a loop that sleeps in the kernel", run_wake};
-const struct bench bench_parked_trip = {"parked-trip", "a round trip of two loops that sleep between", run_trip};
+static const jzx_bench_side wake_sides[] = {{"jzx", run_wake, NULL}, {"raw", run_raw_wake, NULL}};
+static const jzx_bench_side trip_sides[] = {{"jzx", run_trip, NULL}, {"raw", run_raw_trip, NULL}};
+
+static const jzx_bench_goal goals[] = {{"p50", "raw", 1.1}, {"p99", "raw", 1.1}};
+
+static const jzx_bench_workload workloads[] = {
+    {BENCH_WORKLOAD, .name = "wake/parked", .about = "a message to a loop that sleeps in the kernel", .item = "wake",
+     .count = 3000, .quick_count = 200, .cpus = 2, BENCH_SIDES(wake_sides), BENCH_GOALS(goals)},
+    {BENCH_WORKLOAD, .name = "wake/round-trip", .about = "a round trip of two loops that sleep between", .item = "trip",
+     .count = 10000, .quick_count = 200, .cpus = 2, BENCH_SIDES(trip_sides), BENCH_GOALS(goals)},
+};
+
+const bench_group bench_wake = BENCH_GROUP(workloads);

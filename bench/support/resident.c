@@ -1,0 +1,27 @@
+/* resident.c: see resident.h. */
+#include "support/resident.h"
+
+#include "support/check.h"
+
+#include <malloc.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { LARGE_BYTES = 128 * 1024 };
+
+void resident_settle(void)
+{
+    /* Said at all, it no longer grows by itself. */
+    BENCH_CHECK(mallopt(M_MMAP_THRESHOLD, LARGE_BYTES) == 1, "the C library takes no threshold");
+    malloc_trim(0);
+}
+
+uint64_t resident_bytes(void)
+{
+    unsigned long size = 0;
+    unsigned long resident = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    BENCH_CHECK(file != NULL && fscanf(file, "%lu %lu", &size, &resident) == 2, "/proc/self/statm cannot be read");
+    fclose(file);
+    return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
