@@ -4,13 +4,6 @@
 
 #define WEAK __attribute__((weak))
 
-WEAK int bench_run_main(const bench_suite *suite, int argc, char **argv)
-{
-    (void)suite;
-    (void)argc;
-    bench_fail("%s: not in this build", argv[0]);
-}
-
 WEAK int bench_report_main(int argc, char **argv)
 {
     (void)argc;

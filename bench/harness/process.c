@@ -38,7 +38,7 @@ struct process {
 };
 
 /* In the new process: it must not come back. */
-static void become(const char *const *arguments, const int *cpus, int cpu_count, int out, int err, pid_t parent)
+static void become(const char **arguments, const int *cpus, int cpu_count, int out, int err, pid_t parent)
 {
     int null = open("/dev/null", O_RDONLY);
     setpgid(0, 0);
@@ -53,12 +53,16 @@ static void become(const char *const *arguments, const int *cpus, int cpu_count,
         dprintf(2, "cannot be confined to its CPUs: %s\n", strerror(errno));
         _exit(NOT_STARTED);
     }
-    execvp(arguments[0], (char *const *)arguments);
-    dprintf(2, "cannot be started: %s: %s\n", arguments[0], strerror(errno));
+    const char *path = arguments[0];
+    if (strcmp(path, BENCH_SELF) == 0) {
+        arguments[0] = program_invocation_name; /* as messages call it */
+    }
+    execvp(path, (char *const *)arguments);
+    dprintf(2, "cannot be started: %s: %s\n", path, strerror(errno));
     _exit(NOT_STARTED);
 }
 
-static void start(struct process *process, const char *const *arguments, const int *cpus, int cpu_count)
+static void start(struct process *process, const char **arguments, const int *cpus, int cpu_count)
 {
     int out[2];
     int err[2];
@@ -194,7 +198,7 @@ static void close_output(struct output *output)
     }
 }
 
-char *bench_process_read(const char *const *arguments, const int *cpus, int cpu_count, double limit_s, size_t *size,
+char *bench_process_read(const char **arguments, const int *cpus, int cpu_count, double limit_s, size_t *size,
                          char **reason)
 {
     struct process process;

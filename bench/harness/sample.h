@@ -11,6 +11,9 @@
 
 #include <stdbool.h>
 
+/* This program, even when its file has been replaced since it was started. */
+#define BENCH_SELF "/proc/self/exe"
+
 typedef struct bench_command {
     const char *program; /* a path, or a name to be looked for in PATH */
     const char *workload;
@@ -34,7 +37,7 @@ void bench_sample_run(bench_side_result *sample, const bench_command *command);
  * Runs a program with these arguments and gives all it wrote, to be freed; NULL if it could not be started or ended in
  * another way than with 0, and then *reason, to be freed, says why.
  */
-char *bench_process_read(const char *const *arguments, const int *cpus, int cpu_count, double limit_s, size_t *size,
+char *bench_process_read(const char **arguments, const int *cpus, int cpu_count, double limit_s, size_t *size,
                          char **reason);
 
 #endif

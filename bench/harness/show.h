@@ -1,0 +1,27 @@
+/* show.h: a result on the terminal, in 100 columns: a heading for each workload and figure, below it a line a side. */
+#ifndef BENCH_SHOW_H
+#define BENCH_SHOW_H
+
+#include "result.h"
+
+#include <stdio.h>
+
+typedef enum bench_place {
+    BENCH_PLACE_UNKNOWN, /* there are no peers, or too few runs to tell */
+    BENCH_PLACE_FIRST,   /* no peer is better beyond the interval */
+    BENCH_PLACE_BEHIND,
+} bench_place;
+
+/* Where the first side stands among the peers; *behind is then the best of those that are better. */
+bench_place bench_show_place(const bench_workload_result *workload, const char *figure,
+                             const bench_side_result **behind);
+
+void bench_show(const bench_result *result, FILE *out);
+
+/*
+ * What `run` ends with: 3 if a side is invalid; 1 if a figure of the first side is worse than that of --against; 2 if it
+ * cannot be said whether one is; 0.
+ */
+int bench_show_status(const bench_result *result);
+
+#endif
