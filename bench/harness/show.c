@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { WIDTH = 100 };
 enum { SIDE, MEDIAN, QUARTILES, RATIO, VERDICT };
 
 /* ---- what can be said ---- */
@@ -177,7 +178,7 @@ static void show_figure(const bench_workload_result *workload, const bench_figur
     double floor = bench_workload_floor(workload, first->name);
     fprintf(out, "  %s, %s, %s is better", first->name, first->unit,
             first->better == JZX_BENCH_LOWER ? "lower" : "higher");
-    if (floor >= 0) {
+    if (floor >= 0 && first->count > 1) {
         fprintf(out, "; noise floor %.1f %%", floor * 100);
     }
     fputc('\n', out);
@@ -222,11 +223,11 @@ static void show_versions(const bench_workload_result *workload, FILE *out)
 
 static void show_counters(const bench_side_result *side, FILE *out)
 {
-    size_t column = 100;
+    size_t column = WIDTH;
     for (size_t i = 0; i < side->counter_count; i++) {
         char *number = bench_number_text(side->counters[i].number);
         char *text = bench_format("%s %s", side->counters[i].name, number);
-        if (column + strlen(text) + 2 > 100) {
+        if (column + strlen(text) + 2 > WIDTH) {
             fprintf(out, "%s  by operation of %s: %s", i > 0 ? "\n" : "", side->name, text);
             column = 19 + strlen(side->name) + strlen(text);
         } else {
@@ -245,7 +246,8 @@ static void show_workload(const bench_workload_result *workload, FILE *out)
 {
     const bench_side_result *first = bench_workload_first(workload);
     size_t runs = first->figure_count > 0 ? first->figures[0].count : 0;
-    fprintf(out, "\n%s: %s\n", workload->name, workload->about);
+    bool fits = strlen(workload->name) + strlen(workload->about) + 2 <= WIDTH;
+    fprintf(out, "\n%s%s%s\n", workload->name, fits ? ": " : "\n  ", workload->about);
     if (runs > 0) {
         fprintf(out, "  %zu run%s of %" PRIu64 " each\n", runs, runs == 1 ? "" : "s", workload->count);
     }
