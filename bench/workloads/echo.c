@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BACKLOG = 1024, SMALL = 64, LARGE = ECHO_BUFFER_SIZE, WARM_UP_SHARE = 10 };
+enum { BACKLOG = 1024, SMALL = 64, LARGE = ECHO_BUFFER_SIZE, WARM_UP_SHARE = 10, SILENCE_S = 10 };
 
 struct echo {
     uint32_t connections;
@@ -88,8 +88,14 @@ static void run_echo(jzx_bench *bench, void *argument)
     const struct echo *echo = argument;
     world_need_cpus(bench, 2);
     uint64_t count = jzx_bench_count(bench);
-    const echo_load load = {echo->connections, echo->size, count / WARM_UP_SHARE + echo->connections, count,
-                            jzx_bench_cpu(bench, 0)};
+    const echo_load load = {
+        .connections = echo->connections,
+        .size = echo->size,
+        .warm_up = count / WARM_UP_SHARE + echo->connections,
+        .requests = count,
+        .cpu = jzx_bench_cpu(bench, 0),
+        .silence_s = SILENCE_S,
+    };
     echo_client client;
     pthread_t id;
     BENCH_CHECK(echo_client_start(&client, &load), "no client: %s", strerror(errno));

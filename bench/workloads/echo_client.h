@@ -19,6 +19,7 @@ typedef struct echo_load {
     uint64_t warm_up;  /* requests before the measured ones */
     uint64_t requests; /* the measured ones */
     int cpu;           /* of the client */
+    int silence_s;     /* no reply for so long, or up to twice that, ends it: the server hangs */
 } echo_load;
 
 /* What one part of the load was; `error` says why there is nothing else, and is empty if there is. */

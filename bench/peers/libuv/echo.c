@@ -18,7 +18,7 @@
 #include <time.h>
 #include <uv.h>
 
-enum { BACKLOG = 1024, BUFFER_SIZE = 65536 };
+enum { BACKLOG = 1024, BUFFER_SIZE = 65536, SILENCE_S = 10 };
 
 struct server {
     const echo_client *client;
@@ -144,7 +144,7 @@ static echo_mark take(const echo_client *client)
 void echo_measure(const peer_run *run, uint32_t connections, uint32_t size)
 {
     static struct server server;
-    const echo_load load = {connections, size, run->count / 10 + connections, run->count, run->cpus[0]};
+    const echo_load load = {connections, size, run->count / 10 + connections, run->count, run->cpus[0], SILENCE_S};
     echo_client client;
     pthread_t thread;
     peer_check(echo_client_start(&client, &load), "the start of the client");
