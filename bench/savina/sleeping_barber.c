@@ -6,6 +6,9 @@ enum {
     ROOM = 1000,
     CUSTOMERS_MAX = 2000,
     MAILBOX_CAP = 3 * CUSTOMERS_MAX,
+    /* Between two loops, of which one may be late: three messages for each customer, in a turn of their own each. */
+    LANE_BLOCKS = CUSTOMERS_MAX,
+    CELLS = 1 << 18,
     BUSY_MIN = 10,
     BUSY_RANGE = 1000,
     SEED = 74755
@@ -223,7 +226,11 @@ static jzx_actor_id spawn_factory(struct factory *factory)
 void savina_sleeping_barber(jzx_bench *bench, void *loops)
 {
     struct factory factory = {.count = jzx_bench_count(bench), .random = SEED};
-    savina_open(&factory.play, bench, loops, NULL);
+    jzx_config config;
+    jzx_config_init(&config);
+    config.lane_blocks = LANE_BLOCKS;
+    config.cells = CELLS;
+    savina_open(&factory.play, bench, loops, &config);
     factory.play.reports = 1;
     int other = savina_loop(&factory.play, 0);
     struct barber barber = {.random = SEED};
