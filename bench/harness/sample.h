@@ -27,7 +27,9 @@ typedef struct bench_command {
     int cpu_count;
     char *const *options; /* NAME=VALUE, passed on */
     size_t option_count;
-    double limit_s; /* a run that takes longer is ended and invalid */
+    double limit_s;            /* a run that takes longer is ended and invalid */
+    const char *const *prefix; /* what stands before the program: another one that runs it */
+    size_t prefix_count;
 } bench_command;
 
 /* Runs it. The sample has no name and no role; bench_side_free() it. */

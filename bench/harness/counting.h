@@ -1,0 +1,26 @@
+/*
+ * counting.h: how many system calls and allocations an operation takes, whatever language the side is written in.
+ *
+ * Counting disturbs, so it has runs of its own, whose times nobody looks at: the side does n operations and 2n in two
+ * processes, under strace and with a library that counts what is asked of the C library's allocator. The difference by n is what
+ * one operation takes; start-up, warm-up and end cancel. Everything is slower there: a side that sleeps when nothing is to do
+ * sleeps more seldom or more often than in the timed runs, and its calls are those of that pace.
+ */
+#ifndef BENCH_COUNTING_H
+#define BENCH_COUNTING_H
+
+#include "sample.h"
+
+typedef struct bench_counting {
+    double system_calls;   /* by operation */
+    double allocations;    /* by operation */
+    char *no_system_calls; /* why there are none; NULL: there are */
+    char *no_allocations;  /* the same; both are to be freed */
+} bench_counting;
+
+/* `command` with its count as n. It is run with --quick, so that what is only late is no failure. */
+void bench_counting_run(bench_counting *counting, const bench_command *command);
+
+void bench_counting_free(bench_counting *counting);
+
+#endif
