@@ -6,8 +6,8 @@
  * one operation takes; start-up, warm-up and end cancel. Everything is slower there: a side that sleeps when nothing is to do
  * sleeps more seldom or more often than in the timed runs, and its calls are those of that pace.
  */
-#ifndef BENCH_COUNTING_H
-#define BENCH_COUNTING_H
+#ifndef BENCH_HARNESS_COUNTING_H
+#define BENCH_HARNESS_COUNTING_H
 
 #include "sample.h"
 
