@@ -4,6 +4,7 @@
  *   choose.c   which workloads, which sides of them, which of other programs
  *   size.c     how many operations, by trial
  *   plan.c     runs all of it in blocks and keeps what was found
+ *   plan_count.c  counts system calls and allocations, in runs of their own
  *
  * A block has every side of every workload once, and the first side of each a second time, as its twin; the order within a
  * block is drawn at random. So whatever the machine does meanwhile, it does to all sides alike.
@@ -64,6 +65,9 @@ typedef struct bench_plan {
 bool bench_plan_choose(bench_plan *plan, const bench_suite *suite, const bench_settings *settings);
 void bench_plan_size(bench_plan *plan);
 void bench_plan_run(bench_plan *plan);
+
+/* Afterwards: system calls and allocations by operation, and as facts of the result why one is missing. */
+void bench_plan_count(bench_plan *plan, bench_result *result);
 
 /* Gives what was found to an empty result, and lets the plan go. */
 void bench_plan_end(bench_plan *plan, bench_result *result);

@@ -308,6 +308,9 @@ static bool measure(const bench_suite *suite, const bench_settings *settings, be
     if (good) {
         bench_plan_size(&plan);
         bench_plan_run(&plan);
+        if (!settings->quick) {
+            bench_plan_count(&plan, result);
+        }
     }
     bench_plan_end(&plan, result);
     return good;

@@ -24,7 +24,7 @@ static char *cpus_text(const int *cpus, int count)
 /* As another program, which runs it, finds it: there this program is another. */
 static char *path_of(const bench_command *command)
 {
-    bool own = command->prefix_count > 0 && strcmp(command->program, "/proc/self/exe") == 0;
+    bool own = command->prefix_count > 0 && strcmp(command->program, BENCH_SELF) == 0;
     return own ? bench_format("/proc/%d/exe", getpid()) : bench_copy(command->program);
 }
 
