@@ -3,18 +3,8 @@
 
 #include "support/check.h"
 
-#include <ck_pr.h>
 #include <stdlib.h>
 #include <string.h>
-
-static raw_block *wait_block(ck_ring_t *ring, ck_ring_buffer_t *buffer)
-{
-    void *block = NULL;
-    while (!ck_ring_dequeue_spsc(ring, buffer, &block)) {
-        ck_pr_stall();
-    }
-    return block;
-}
 
 /* There are fewer blocks than ring entries, so this is never refused. */
 static void put_block(ck_ring_t *ring, ck_ring_buffer_t *buffer, raw_block *block)
@@ -22,10 +12,15 @@ static void put_block(ck_ring_t *ring, ck_ring_buffer_t *buffer, raw_block *bloc
     BENCH_CHECK(ck_ring_enqueue_spsc(ring, buffer, block), "the ring is full");
 }
 
-void raw_lane_take_block(raw_lane *lane)
+bool raw_lane_take_block(raw_lane *lane)
 {
-    lane->open = wait_block(&lane->back, lane->back_buffer);
+    void *block = NULL;
+    if (!ck_ring_dequeue_spsc(&lane->back, lane->back_buffer, &block)) {
+        return false;
+    }
+    lane->open = block;
     lane->open->count = 0;
+    return true;
 }
 
 void raw_lane_publish(raw_lane *lane)
@@ -64,7 +59,11 @@ static raw_cell *unpack(raw_lane *lane, const raw_block *block)
 
 uint32_t raw_lane_read(raw_lane *lane, const raw_target *targets)
 {
-    raw_block *block = wait_block(&lane->there, lane->there_buffer);
+    void *taken = NULL;
+    if (!ck_ring_dequeue_spsc(&lane->there, lane->there_buffer, &taken)) {
+        return 0;
+    }
+    raw_block *block = taken;
     uint32_t count = block->count;
     raw_cell *cell = unpack(lane, block);
     put_block(&lane->back, lane->back_buffer, block);

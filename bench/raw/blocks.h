@@ -39,16 +39,17 @@ typedef struct raw_lane {
 raw_lane *raw_lane_open(void);
 void raw_lane_close(raw_lane *lane);
 
-/* Writer: takes an empty block, waiting until there is one. */
-void raw_lane_take_block(raw_lane *lane);
+/* Writer: takes an empty block; false when none has come back yet. */
+bool raw_lane_take_block(raw_lane *lane);
 
 /* Writer: hands over what has been written. */
 void raw_lane_publish(raw_lane *lane);
 
-static inline void raw_lane_write(raw_lane *lane, uint64_t target, uint32_t tag, const uint64_t words[4])
+/* Writer: false when there is no room. */
+static inline bool raw_lane_write(raw_lane *lane, uint64_t target, uint32_t tag, const uint64_t words[4])
 {
-    if (lane->open == NULL) {
-        raw_lane_take_block(lane);
+    if (lane->open == NULL && !raw_lane_take_block(lane)) {
+        return false;
     }
     raw_cell *cell = &lane->open->cells[lane->open->count++];
     *cell = raw_cell_make(tag, words);
@@ -56,9 +57,10 @@ static inline void raw_lane_write(raw_lane *lane, uint64_t target, uint32_t tag,
     if (lane->open->count == RAW_BLOCK_CELLS) {
         raw_lane_publish(lane);
     }
+    return true;
 }
 
-/* Reader: waits for a block and handles its cells; the target of each is its place in `targets`. Returns their number. */
+/* Reader: handles the cells of a block, if there is one; the target of each is its place in `targets`. Their number. */
 uint32_t raw_lane_read(raw_lane *lane, const raw_target *targets);
 
 #endif

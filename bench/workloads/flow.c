@@ -159,20 +159,14 @@ static jzx_actor_id spawn_sink(struct flow *flow, struct sink *sink, int index)
     const flow_plan *plan = flow->plan;
     jzx_spawn_options options;
     jzx_spawn_options_init(&options);
-    options.behavior = plan->paired || (plan->sources == 1 && plan->sinks == 1) ? ordered_sink : adding_sink;
+    options.behavior = flow_ordered(plan) ? ordered_sink : adding_sink;
     options.argument = sink;
     options.mailbox_cap = plan->cap;
     options.messages_per_turn = (uint16_t)plan->batch;
     *sink = (struct sink){.flow = flow, .total = flow->total / (uint64_t)plan->sinks};
-    int loop = plan->paired ? (index + 1) % plan->loops : 0;
     jzx_actor_id id = 0;
-    WORLD_CHECK(jzx_spawn(jzx_loop_context(flow->world.loops[loop]), &options, &id));
+    WORLD_CHECK(jzx_spawn(jzx_loop_context(flow->world.loops[flow_sink_loop(plan, index)]), &options, &id));
     return id;
-}
-
-static int source_loop(const flow_plan *plan, int index)
-{
-    return plan->loops == 1 ? 0 : plan->paired ? index : 1 + index % (plan->loops - 1);
 }
 
 static void start_source(struct flow *flow, struct source *self, int index, const jzx_actor_id *sinks)
@@ -183,7 +177,7 @@ static void start_source(struct flow *flow, struct source *self, int index, cons
     for (uint32_t i = 0; i < self->sink_count; i++) {
         self->sinks[i] = sinks[plan->paired ? (uint32_t)index : i];
     }
-    world_tell(&flow->world, world_spawn(&flow->world, source_loop(plan, index), source, self), TAG_GO);
+    world_tell(&flow->world, world_spawn(&flow->world, flow_source_loop(plan, index), source, self), TAG_GO);
 }
 
 /* ---- the run ---- */

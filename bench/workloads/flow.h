@@ -9,7 +9,7 @@
 
 #include <jzx/bench.h>
 
-enum { FLOW_SOURCES_MAX = 16, FLOW_SINKS_MAX = 16, FLOW_STEP = 16 };
+enum { FLOW_LOOPS_MAX = 16, FLOW_SOURCES_MAX = 16, FLOW_SINKS_MAX = 16, FLOW_STEP = 16 };
 
 /* What every workload of this kind is. Counts are multiples of FLOW_STEP. */
 typedef struct flow_plan {
@@ -22,9 +22,26 @@ typedef struct flow_plan {
     uint32_t cap;   /* messages in the mailbox of a sink at most */
 } flow_plan;
 
+/* The loop of a source, and that of its sinks. */
+static inline int flow_source_loop(const flow_plan *plan, int source)
+{
+    return plan->loops == 1 ? 0 : plan->paired ? source : 1 + source % (plan->loops - 1);
+}
+
+static inline int flow_sink_loop(const flow_plan *plan, int sink)
+{
+    return plan->paired ? (sink + 1) % plan->loops : 0;
+}
+
+/* Whether what a sink gets comes from one source that sends to it alone. */
+static inline bool flow_ordered(const flow_plan *plan)
+{
+    return plan->paired || (plan->sources == 1 && plan->sinks == 1);
+}
+
 /* The sides; the argument of each is a flow_plan. */
 void flow_run(jzx_bench *bench, void *plan);     /* libjzx; one sink of several loops also gives the figure "enters" */
 void flow_run_raw(jzx_bench *bench, void *plan); /* raw/actors.h */
-void flow_run_raw_threads(jzx_bench *bench, void *plan); /* raw/blocks.h, for two loops */
+void flow_run_raw_threads(jzx_bench *bench, void *plan); /* raw/blocks.h, for several loops */
 
 #endif

@@ -7,6 +7,10 @@
 #include "support/pair.h"
 #include "support/world.h"
 
+#include <ck_pr.h>
+#include <stdlib.h>
+#include <string.h>
+
 enum { TAG_GO = 1, TAG_ITEM = 2, RAW_RING_SIZE = 1024 };
 
 struct flow {
@@ -32,7 +36,7 @@ struct sink {
     uint64_t handled;
     uint64_t total;
     uint64_t sum;
-};
+} __attribute__((aligned(128)));
 
 static struct flow flow_make(jzx_bench *bench, const flow_plan *plan)
 {
@@ -47,7 +51,7 @@ static inline bool sink_take(struct sink *sink, const raw_cell *cell)
         return false;
     }
     struct flow *flow = sink->flow;
-    if (++flow->sinks_done < flow->plan->sinks) {
+    if (ck_pr_faa_int(&flow->sinks_done, 1) + 1 < flow->plan->sinks) {
         return false;
     }
     jzx_bench_end(flow->bench, flow->total);
@@ -147,9 +151,8 @@ void flow_run_raw(jzx_bench *bench, void *argument)
     raw_world world;
     raw_world_open(&world, (uint32_t)(plan->sources + plan->sinks), RAW_RING_SIZE);
     make_sinks(&flow, sinks);
-    bool ordered = plan->sources == 1 && plan->sinks == 1;
     for (int i = 0; i < plan->sinks; i++) {
-        ids[i] = raw_actor_set(&world, (uint32_t)i, ordered ? ordered_sink : adding_sink, &sinks[i]);
+        ids[i] = raw_actor_set(&world, (uint32_t)i, flow_ordered(plan) ? ordered_sink : adding_sink, &sinks[i]);
         raw_actor_set_batch(&world, (uint32_t)i, plan->batch);
     }
     for (int i = 0; i < plan->sources; i++) {
@@ -160,44 +163,24 @@ void flow_run_raw(jzx_bench *bench, void *argument)
     flow_prove(&flow, sinks);
 }
 
-/* ---- two threads: the sources are a loop, each sink is a target ---- */
+/* ---- threads, each with one lane out, or none: the target of a cell is the index of a sink ---- */
+
+struct thread {
+    raw_lane *out; /* to the thread of the sinks of its sources; NULL: it has none */
+    raw_lane *in[FLOW_LOOPS_MAX];
+    int in_count;
+    struct source sources[FLOW_SOURCES_MAX];
+    int source_count;
+    uint64_t to_send;
+    uint64_t to_handle;
+} __attribute__((aligned(128)));
 
 struct threads {
     struct flow flow;
-    struct sink sinks[FLOW_SINKS_MAX];
     raw_target targets[FLOW_SINKS_MAX];
-    raw_lane *lane;
+    struct sink sinks[FLOW_SINKS_MAX];
+    struct thread threads[FLOW_LOOPS_MAX];
 };
-
-/* One burst of one source. */
-static void write_burst(raw_lane *lane, struct source *source, uint32_t burst)
-{
-    uint64_t left = source->total - source->sent;
-    uint64_t end = source->sent + (left < burst ? left : burst);
-    while (source->sent < end) {
-        uint64_t words[4] = {source->sent++, 0, 0, 0};
-        raw_lane_write(lane, source->next, TAG_ITEM, words);
-        source->next = source->next + 1 == source->sink_count ? 0 : source->next + 1;
-    }
-}
-
-static void write_all(void *context)
-{
-    struct threads *threads = context;
-    const flow_plan *plan = threads->flow.plan;
-    struct source sources[FLOW_SOURCES_MAX];
-    for (int i = 0; i < plan->sources; i++) {
-        sources[i] = (struct source){.total = threads->flow.total / (uint64_t)plan->sources};
-        sources[i].sink_count = (uint32_t)plan->sinks;
-    }
-    jzx_bench_begin(threads->flow.bench);
-    for (int last = plan->sources - 1; sources[last].sent < sources[last].total;) {
-        for (int i = 0; i < plan->sources; i++) {
-            write_burst(threads->lane, &sources[i], plan->burst);
-        }
-    }
-    raw_lane_publish(threads->lane);
-}
 
 static void adding_target(void *state, const raw_cell *cell)
 {
@@ -210,25 +193,111 @@ static void ordered_target(void *state, const raw_cell *cell)
     sink_take(state, cell);
 }
 
-static void read_all(void *context)
+/* One burst of one source, as far as there is room. Returns how many were written. */
+static uint64_t write_burst(raw_lane *lane, struct source *source, uint32_t burst)
 {
-    struct threads *threads = context;
-    for (uint64_t got = 0; got < threads->flow.total;) {
-        got += raw_lane_read(threads->lane, threads->targets);
+    uint64_t left = source->total - source->sent;
+    uint64_t before = source->sent;
+    uint64_t end = before + (left < burst ? left : burst);
+    while (source->sent < end) {
+        uint64_t words[4] = {source->sent, 0, 0, 0};
+        if (!raw_lane_write(lane, source->sinks[source->next], TAG_ITEM, words)) {
+            break;
+        }
+        source->sent++;
+        source->next = source->next + 1 == source->sink_count ? 0 : source->next + 1;
     }
+    return source->sent - before;
+}
+
+static void write_bursts(struct thread *self, uint32_t burst)
+{
+    uint64_t written = 0;
+    for (int i = 0; i < self->source_count; i++) {
+        written += write_burst(self->out, &self->sources[i], burst);
+    }
+    self->to_send -= written;
+    if (self->to_send == 0) {
+        raw_lane_publish(self->out);
+    } else if (written == 0) {
+        ck_pr_stall();
+    }
+}
+
+static void read_blocks(struct thread *self, const raw_target *targets)
+{
+    uint64_t handled = 0;
+    for (int i = 0; i < self->in_count; i++) {
+        handled += raw_lane_read(self->in[i], targets);
+    }
+    self->to_handle -= handled;
+    if (handled == 0) {
+        ck_pr_stall();
+    }
+}
+
+static void run_thread(void *context, int index)
+{
+    struct threads *all = context;
+    struct thread *self = &all->threads[index];
+    if (self->source_count > 0 && ck_pr_faa_int(&all->flow.sources_begun, 1) == 0) {
+        jzx_bench_begin(all->flow.bench);
+    }
+    while (self->to_send > 0 || self->to_handle > 0) {
+        if (self->to_send > 0) {
+            write_bursts(self, all->flow.plan->burst);
+        }
+        if (self->to_handle > 0) {
+            read_blocks(self, all->targets);
+        }
+    }
+}
+
+/* Gives a source to the thread it is on, and that a lane if it has none yet. */
+static void place_source(struct threads *all, int index)
+{
+    const flow_plan *plan = all->flow.plan;
+    struct thread *self = &all->threads[flow_source_loop(plan, index)];
+    struct thread *reader = &all->threads[flow_sink_loop(plan, index)];
+    if (self->out == NULL) {
+        self->out = raw_lane_open();
+        reader->in[reader->in_count++] = self->out;
+    }
+    struct source *source = &self->sources[self->source_count++];
+    source->total = all->flow.total / (uint64_t)plan->sources;
+    source->sink_count = plan->paired ? 1 : (uint32_t)plan->sinks;
+    for (uint32_t i = 0; i < source->sink_count; i++) {
+        source->sinks[i] = plan->paired ? (uint32_t)index : i;
+    }
+    self->to_send += source->total;
+    reader->to_handle += source->total;
+}
+
+static struct threads *threads_make(jzx_bench *bench, const flow_plan *plan)
+{
+    struct threads *all = aligned_alloc(128, sizeof *all);
+    BENCH_CHECK(all != NULL, "out of memory");
+    memset(all, 0, sizeof *all);
+    all->flow = flow_make(bench, plan);
+    make_sinks(&all->flow, all->sinks);
+    for (int i = 0; i < plan->sinks; i++) {
+        all->targets[i] = (raw_target){flow_ordered(plan) ? ordered_target : adding_target, &all->sinks[i]};
+    }
+    for (int i = 0; i < plan->sources; i++) {
+        place_source(all, i);
+    }
+    return all;
 }
 
 void flow_run_raw_threads(jzx_bench *bench, void *argument)
 {
     const flow_plan *plan = argument;
-    world_need_cpus(bench, 2);
-    struct threads threads = {.flow = flow_make(bench, plan), .lane = raw_lane_open()};
-    make_sinks(&threads.flow, threads.sinks);
-    bool ordered = plan->sources == 1 && plan->sinks == 1;
-    for (int i = 0; i < plan->sinks; i++) {
-        threads.targets[i] = (raw_target){ordered ? ordered_target : adding_target, &threads.sinks[i]};
+    world_need_cpus(bench, plan->loops);
+    struct threads *all = threads_make(bench, plan);
+    pair_run_many(bench, plan->loops, run_thread, all);
+    flow_prove(&all->flow, all->sinks);
+    for (int i = 0; i < plan->loops; i++) {
+        raw_lane_close(all->threads[i].out);
     }
-    pair_run(bench, write_all, read_all, &threads);
-    raw_lane_close(threads.lane);
-    flow_prove(&threads.flow, threads.sinks);
+    free(all);
 }

@@ -4,6 +4,8 @@
  * Counting: each loop has a source, whose sink is on the next loop. Fan-in: 16 sources on all loops but the first, one sink
  * on that. All loops linger, so each needs a CPU: a run that has fewer is skipped and says so. The time is that of all
  * messages by their number, whatever loop they were on: with twice the loops, half is the best there can be.
+ *
+ * Raw: raw/actors.h on one thread, a lane of raw/blocks.h for each pair of threads that need one.
  */
 #include "workloads/flow.h"
 
@@ -23,18 +25,32 @@ enum { BURST = 64, MANY_BURST = 16, MANY_BATCH = 256, CAP_MAX = 8192 };
 static flow_plan counting[] = {COUNTING(1), COUNTING(2), COUNTING(4), COUNTING(8), COUNTING(16)};
 static flow_plan fan_in[] = {FAN_IN(1), FAN_IN(2), FAN_IN(4), FAN_IN(8), FAN_IN(16)};
 
-static const jzx_bench_side counting_sides[][1] = {
-    {{"jzx", flow_run, &counting[0]}}, {{"jzx", flow_run, &counting[1]}}, {{"jzx", flow_run, &counting[2]}},
-    {{"jzx", flow_run, &counting[3]}}, {{"jzx", flow_run, &counting[4]}},
+#define SIDES(plan)                             \
+    {                                           \
+        {"jzx", flow_run, (plan)},              \
+        {                                       \
+            "raw", flow_run_raw_threads, (plan) \
+        }                                       \
+    }
+#define SIDES_ONE(plan)                 \
+    {                                   \
+        {"jzx", flow_run, (plan)},      \
+        {                               \
+            "raw", flow_run_raw, (plan) \
+        }                               \
+    }
+
+static const jzx_bench_side counting_sides[][2] = {
+    SIDES_ONE(&counting[0]), SIDES(&counting[1]), SIDES(&counting[2]), SIDES(&counting[3]), SIDES(&counting[4]),
 };
-static const jzx_bench_side fan_in_sides[][1] = {
-    {{"jzx", flow_run, &fan_in[0]}}, {{"jzx", flow_run, &fan_in[1]}}, {{"jzx", flow_run, &fan_in[2]}},
-    {{"jzx", flow_run, &fan_in[3]}}, {{"jzx", flow_run, &fan_in[4]}},
+static const jzx_bench_side fan_in_sides[][2] = {
+    SIDES_ONE(&fan_in[0]), SIDES(&fan_in[1]), SIDES(&fan_in[2]), SIDES(&fan_in[3]), SIDES(&fan_in[4]),
 };
+static const jzx_bench_goal goals[] = {{"time", "raw", 1.5}};
 
 #define SCALE(n, sides_of)                                                                                     \
     BENCH_WORKLOAD, .item = "message", .count = 9600000, .quick_count = 32000, .step = FLOW_STEP, .cpus = (n), \
-                    BENCH_SIDES(sides_of)
+                    BENCH_SIDES(sides_of), BENCH_GOALS(goals)
 
 static const jzx_bench_workload workloads[] = {
     {SCALE(1, counting_sides[0]), .name = "scale/counting-1", .about = "one loop, whose source sends to its sink"},
