@@ -1,39 +1,18 @@
 /* concurrent_dictionary.c: workers read and write a hash map that one actor owns. */
+#include "savina/concurrent.h"
 #include "savina/members.h"
-#include "savina/savina.h"
 
 #include <ck_ht.h>
 #include <stdlib.h>
 
-enum { WORKERS = 20, WRITE_PERCENT = 10, PAIRS = 524287 };
-enum { TAG_READ = SAVINA_OWN, TAG_WRITE, TAG_RESULT };
+enum { PAIRS = 524287 };
+enum { TAG_READ = CONCURRENT_OWN, TAG_WRITE };
 
 struct dictionary {
     ck_ht_t map;
     uint64_t reads;
     uint64_t writes;
-    uint64_t keys;
-};
-
-struct master {
-    savina play;
-    uint64_t each;
-    uint64_t working; /* workers that have not reported */
-    uint64_t reads;
-    uint64_t writes;
-    uint64_t keys;
-    uint64_t written;
-    jzx_actor_id dictionary;
-    jzx_actor_id workers[WORKERS];
-};
-
-struct worker {
-    jzx_actor_id master;
-    jzx_actor_id dictionary;
-    uint64_t random;
-    uint64_t left;
-    bool writing; /* the request that is under way is a write */
-    uint64_t written;
+    uint64_t keys; /* of both, added up */
 };
 
 /* ---- the dictionary ---- */
@@ -92,78 +71,17 @@ static jzx_behavior_result dictionary_behave(jzx_context *context, void *state, 
     case TAG_READ:
         self->reads++;
         self->keys += key;
-        SAVINA_SEND(context, message->sender, TAG_RESULT, dictionary_get(self, key));
+        SAVINA_SEND(context, message->sender, CONCURRENT_RESULT, dictionary_get(self, key));
         return JZX_BEHAVIOR_OK;
     case TAG_WRITE:
         self->writes++;
         self->keys += key;
         dictionary_put(self, key, message->words[1]);
-        SAVINA_SEND(context, message->sender, TAG_RESULT, message->words[1]);
+        SAVINA_SEND(context, message->sender, CONCURRENT_RESULT, message->words[1]);
         return JZX_BEHAVIOR_OK;
     case SAVINA_END:
-        SAVINA_SEND(context, message->sender, SAVINA_REPORT, self->reads, self->writes, self->keys);
+        SAVINA_SEND(context, message->sender, SAVINA_REPORT, self->reads, self->writes, self->keys, 0);
         return JZX_BEHAVIOR_STOP;
-    default:
-        return JZX_BEHAVIOR_FAIL;
-    }
-}
-
-/* ---- workers and master ---- */
-
-static void ask_next(jzx_context *context, struct worker *self)
-{
-    self->left--;
-    self->writing = savina_below(&self->random, 100) < WRITE_PERCENT;
-    uint64_t key = savina_next(&self->random);
-    if (self->writing) {
-        SAVINA_SEND(context, self->dictionary, TAG_WRITE, key, savina_next(&self->random));
-    } else {
-        SAVINA_SEND(context, self->dictionary, TAG_READ, key);
-    }
-}
-
-static jzx_behavior_result worker_behave(jzx_context *context, void *state, const jzx_message *message)
-{
-    struct worker *self = state;
-    if (message->tag == SAVINA_START) {
-        self->master = message->sender;
-    } else if (self->writing) {
-        self->written += message->words[0];
-    }
-    if (self->left > 0) {
-        ask_next(context, self);
-        return JZX_BEHAVIOR_OK;
-    }
-    SAVINA_SEND(context, self->master, SAVINA_REPORT, self->written);
-    return JZX_BEHAVIOR_STOP;
-}
-
-static void report(jzx_context *context, struct master *master, const jzx_message *message)
-{
-    if (message->sender == master->dictionary) {
-        master->reads = message->words[0];
-        master->writes = message->words[1];
-        master->keys = message->words[2];
-    } else {
-        master->written += message->words[0];
-        if (--master->working == 0) {
-            SAVINA_SEND(context, master->dictionary, SAVINA_END);
-        }
-    }
-    savina_reported(&master->play, master->each * WORKERS);
-}
-
-static jzx_behavior_result master_behave(jzx_context *context, void *state, const jzx_message *message)
-{
-    struct master *master = state;
-    switch (message->tag) {
-    case SAVINA_START:
-        savina_begin(&master->play);
-        savina_tell_all(context, master->workers, WORKERS, SAVINA_START);
-        return JZX_BEHAVIOR_OK;
-    case SAVINA_REPORT:
-        report(context, master, message);
-        return JZX_BEHAVIOR_OK;
     default:
         return JZX_BEHAVIOR_FAIL;
     }
@@ -171,45 +89,47 @@ static jzx_behavior_result master_behave(jzx_context *context, void *state, cons
 
 /* ---- the play ---- */
 
-static uint64_t seed(uint64_t worker, uint64_t each)
+static concurrent_request draw(uint64_t *random)
 {
-    return worker + each + WRITE_PERCENT;
+    concurrent_request request = {.tag = TAG_READ};
+    request.write = savina_below(random, 100) < CONCURRENT_WRITE_PERCENT;
+    request.words[0] = savina_next(random);
+    if (request.write) {
+        request.tag = TAG_WRITE;
+        request.words[1] = savina_next(random);
+    }
+    return request;
 }
 
-/* Draws what all workers draw, and proves that it was done. */
-static void prove(jzx_bench *bench, const struct master *master)
+struct expected {
+    uint64_t reads;
+    uint64_t writes;
+    uint64_t keys;
+    uint64_t written;
+};
+
+static void expect(void *context, const concurrent_request *request)
 {
-    uint64_t reads = 0, writes = 0, keys = 0, written = 0;
-    for (uint64_t i = 0; i < WORKERS; i++) {
-        uint64_t random = seed(i, master->each);
-        for (uint64_t j = 0; j < master->each; j++) {
-            bool writing = savina_below(&random, 100) < WRITE_PERCENT;
-            keys += savina_next(&random);
-            written += writing ? savina_next(&random) : 0;
-            *(writing ? &writes : &reads) += 1;
-        }
-    }
-    jzx_bench_prove(bench, "reads", master->reads, reads);
-    jzx_bench_prove(bench, "writes", master->writes, writes);
-    jzx_bench_prove(bench, "keys", master->keys, keys);
-    jzx_bench_prove(bench, "written", master->written, written);
+    struct expected *expected = context;
+    expected->reads += !request->write;
+    expected->writes += request->write;
+    expected->keys += request->words[0];
+    expected->written += request->words[1];
 }
 
 void savina_concurrent_dictionary(jzx_bench *bench, void *loops)
 {
-    struct master master = {.each = savina_each(bench, WORKERS), .working = WORKERS};
+    struct concurrent play = {.written = 0};
     struct dictionary dictionary = {.reads = 0};
+    struct expected expected = {.reads = 0};
     dictionary_open(&dictionary);
-    savina_open(&master.play, bench, loops, NULL);
-    master.play.reports = WORKERS + 1;
-    master.dictionary = world_spawn(&master.play.world, 0, dictionary_behave, &dictionary);
-    for (int i = 0; i < WORKERS; i++) {
-        struct worker worker = {.dictionary = master.dictionary, .left = master.each};
-        worker.random = seed((uint64_t)i, master.each);
-        jzx_spawn_options options = savina_options(worker_behave, &worker, sizeof worker);
-        master.workers[i] = savina_spawn(&master.play, savina_loop(&master.play, i), &options);
-    }
-    savina_run(&master.play, world_spawn(&master.play.world, 0, master_behave, &master));
+    concurrent_open(&play, bench, loops, CONCURRENT_WRITE_PERCENT);
+    play.server = world_spawn(&play.play.world, 0, dictionary_behave, &dictionary);
+    concurrent_run(&play, draw);
     ck_ht_destroy(&dictionary.map);
-    prove(bench, &master);
+    concurrent_replay(&play, expect, &expected);
+    jzx_bench_prove(bench, "reads", play.counts[0], expected.reads);
+    jzx_bench_prove(bench, "writes", play.counts[1], expected.writes);
+    jzx_bench_prove(bench, "keys", play.counts[2], expected.keys);
+    jzx_bench_prove(bench, "written", play.written, expected.written);
 }

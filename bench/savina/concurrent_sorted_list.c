@@ -1,11 +1,11 @@
 /* concurrent_sorted_list.c: workers add to a sorted linked list that one actor owns, look in it, and ask for its size. */
+#include "savina/concurrent.h"
 #include "savina/members.h"
-#include "savina/savina.h"
 
 #include <stdlib.h>
 
-enum { WORKERS = 20, WRITE_PERCENT = 10, SIZE_PERCENT = 1, VALUES = 65536 };
-enum { TAG_ADD = SAVINA_OWN, TAG_CONTAINS, TAG_SIZE, TAG_RESULT };
+enum { SIZE_PERCENT = 1, VALUES = 65536 };
+enum { TAG_ADD = CONCURRENT_OWN, TAG_CONTAINS, TAG_SIZE, TAG_COUNT };
 
 struct node {
     struct node *next;
@@ -17,25 +17,6 @@ struct list {
     uint64_t adds;
     uint64_t lookups;
     uint64_t sizes;
-};
-
-struct master {
-    savina play;
-    uint64_t each;
-    uint64_t working; /* workers that have not reported */
-    uint64_t adds;
-    uint64_t lookups;
-    uint64_t sizes;
-    uint64_t checksum;
-    jzx_actor_id list;
-    jzx_actor_id workers[WORKERS];
-};
-
-struct worker {
-    jzx_actor_id master;
-    jzx_actor_id list;
-    uint64_t random;
-    uint64_t left;
 };
 
 /* ---- the list ---- */
@@ -116,124 +97,61 @@ static jzx_behavior_result list_behave(jzx_context *context, void *state, const 
         SAVINA_SEND(context, message->sender, SAVINA_REPORT, list->adds, list->lookups, list->sizes, checksum);
         return JZX_BEHAVIOR_STOP;
     }
-    SAVINA_SEND(context, message->sender, TAG_RESULT, list_handle(context, list, message));
+    SAVINA_SEND(context, message->sender, CONCURRENT_RESULT, list_handle(context, list, message));
     return JZX_BEHAVIOR_OK;
-}
-
-/* ---- workers and master ---- */
-
-/* What a worker asks next, and the value that goes with it. */
-static uint32_t draw(uint64_t *random, uint64_t *value)
-{
-    uint64_t percent = savina_below(random, 100);
-    if (percent < SIZE_PERCENT) {
-        return TAG_SIZE;
-    }
-    *value = savina_next(random);
-    return percent < SIZE_PERCENT + WRITE_PERCENT ? TAG_ADD : TAG_CONTAINS;
-}
-
-static jzx_behavior_result worker_behave(jzx_context *context, void *state, const jzx_message *message)
-{
-    struct worker *self = state;
-    if (message->tag == SAVINA_START) {
-        self->master = message->sender;
-    }
-    if (self->left == 0) {
-        SAVINA_SEND(context, self->master, SAVINA_REPORT);
-        return JZX_BEHAVIOR_STOP;
-    }
-    self->left--;
-    uint64_t value = 0;
-    uint32_t tag = draw(&self->random, &value);
-    SAVINA_SEND(context, self->list, tag, value);
-    return JZX_BEHAVIOR_OK;
-}
-
-static void report(jzx_context *context, struct master *master, const jzx_message *message)
-{
-    if (message->sender == master->list) {
-        master->adds = message->words[0];
-        master->lookups = message->words[1];
-        master->sizes = message->words[2];
-        master->checksum = message->words[3];
-    } else if (--master->working == 0) {
-        SAVINA_SEND(context, master->list, SAVINA_END);
-    }
-    savina_reported(&master->play, master->each * WORKERS);
-}
-
-static jzx_behavior_result master_behave(jzx_context *context, void *state, const jzx_message *message)
-{
-    struct master *master = state;
-    switch (message->tag) {
-    case SAVINA_START:
-        savina_begin(&master->play);
-        savina_tell_all(context, master->workers, WORKERS, SAVINA_START);
-        return JZX_BEHAVIOR_OK;
-    case SAVINA_REPORT:
-        report(context, master, message);
-        return JZX_BEHAVIOR_OK;
-    default:
-        return JZX_BEHAVIOR_FAIL;
-    }
 }
 
 /* ---- the play ---- */
 
-static uint64_t seed(uint64_t worker, uint64_t each)
+static concurrent_request draw(uint64_t *random)
 {
-    return worker + each + WRITE_PERCENT + SIZE_PERCENT;
-}
-
-/* How often each value is added, and how often each thing is asked, by all workers. */
-static void draw_all(uint64_t each, uint64_t asked[TAG_RESULT], uint64_t added[VALUES])
-{
-    for (uint64_t i = 0; i < WORKERS; i++) {
-        uint64_t random = seed(i, each);
-        for (uint64_t j = 0; j < each; j++) {
-            uint64_t value = 0;
-            uint32_t tag = draw(&random, &value);
-            asked[tag]++;
-            added[value] += tag == TAG_ADD;
-        }
+    uint64_t percent = savina_below(random, 100);
+    if (percent < SIZE_PERCENT) {
+        return (concurrent_request){.tag = TAG_SIZE};
     }
+    bool write = percent < SIZE_PERCENT + CONCURRENT_WRITE_PERCENT;
+    return (concurrent_request){write ? TAG_ADD : TAG_CONTAINS, write, {savina_next(random)}};
 }
 
-static void prove(jzx_bench *bench, const struct master *master)
+struct expected {
+    uint64_t asked[TAG_COUNT];
+    uint64_t *added; /* how often each value is */
+};
+
+static void expect(void *context, const concurrent_request *request)
 {
-    uint64_t asked[TAG_RESULT] = {0};
-    uint64_t *added = calloc(VALUES, sizeof *added);
-    BENCH_CHECK(added != NULL, "out of memory");
-    draw_all(master->each, asked, added);
-    uint64_t checksum = 0;
+    struct expected *expected = context;
+    expected->asked[request->tag]++;
+    expected->added[request->words[0]] += request->write;
+}
+
+static uint64_t expected_checksum(const struct expected *expected)
+{
+    uint64_t sum = 0;
     uint64_t position = 0;
     for (uint64_t value = 0; value < VALUES; value++) {
-        while (added[value]-- > 0) {
-            checksum += ++position * value;
+        for (uint64_t i = 0; i < expected->added[value]; i++) {
+            sum += ++position * value;
         }
     }
-    free(added);
-    jzx_bench_prove(bench, "adds", master->adds, asked[TAG_ADD]);
-    jzx_bench_prove(bench, "sizes", master->sizes, asked[TAG_SIZE]);
-    jzx_bench_prove(bench, "lookups", master->lookups, asked[TAG_CONTAINS]);
-    jzx_bench_prove(bench, "checksum", master->checksum, checksum);
+    return sum;
 }
 
 void savina_concurrent_sorted_list(jzx_bench *bench, void *loops)
 {
-    struct master master = {.each = savina_each(bench, WORKERS), .working = WORKERS};
-    savina_open(&master.play, bench, loops, NULL);
-    master.play.reports = WORKERS + 1;
+    struct concurrent play = {.written = 0};
+    struct expected expected = {.added = calloc(VALUES, sizeof *expected.added)};
+    BENCH_CHECK(expected.added != NULL, "out of memory");
+    concurrent_open(&play, bench, loops, CONCURRENT_WRITE_PERCENT + SIZE_PERCENT);
     struct list list = {.head = NULL};
     jzx_spawn_options options = savina_options(list_behave, &list, sizeof list);
     options.fini = list_fini;
-    master.list = savina_spawn(&master.play, 0, &options);
-    for (int i = 0; i < WORKERS; i++) {
-        struct worker worker = {.list = master.list, .random = seed((uint64_t)i, master.each), .left = master.each};
-        options = savina_options(worker_behave, &worker, sizeof worker);
-        master.workers[i] = savina_spawn(&master.play, savina_loop(&master.play, i), &options);
-    }
-    savina_run(&master.play, world_spawn(&master.play.world, 0, master_behave, &master));
-    prove(bench, &master);
+    play.server = savina_spawn(&play.play, 0, &options);
+    concurrent_run(&play, draw);
+    concurrent_replay(&play, expect, &expected);
+    jzx_bench_prove(bench, "adds", play.counts[0], expected.asked[TAG_ADD]);
+    jzx_bench_prove(bench, "lookups", play.counts[1], expected.asked[TAG_CONTAINS]);
+    jzx_bench_prove(bench, "sizes", play.counts[2], expected.asked[TAG_SIZE]);
+    jzx_bench_prove(bench, "checksum", play.counts[3], expected_checksum(&expected));
+    free(expected.added);
 }

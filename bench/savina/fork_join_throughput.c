@@ -2,7 +2,7 @@
 #include "savina/members.h"
 #include "savina/savina.h"
 
-enum { SINKS = 60, MAILBOX_CAP = 64 };
+enum { SINKS = 60, MAILBOX_CAP = 256 };
 enum { TAG_WORK = SAVINA_OWN };
 
 struct source {
