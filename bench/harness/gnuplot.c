@@ -43,7 +43,7 @@ static void write_look(const bench_gnuplot *plot, int height)
 {
     fprintf(plot->script,
             "# gnuplot %s.gp\n"
-            "set terminal svg size 560,%d dynamic noenhanced font 'sans-serif,15' linewidth 1.5\n"
+            "set terminal svg size 480,%d dynamic noenhanced font 'sans-serif,15' linewidth 1.5\n"
             "set output '%s.svg'\n"
             "set datafile separator tab\n"
             "set border 1 lc rgb '#555555'\n"

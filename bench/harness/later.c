@@ -4,12 +4,6 @@
 
 #define WEAK __attribute__((weak))
 
-WEAK int bench_report_main(int argc, char **argv)
-{
-    (void)argc;
-    bench_fail("%s: not in this build", argv[0]);
-}
-
 WEAK int bench_prove_main(int argc, char **argv)
 {
     (void)argc;

@@ -70,12 +70,20 @@ static extent extent_of(const bench_workload_result *workload, const char *name)
     return span;
 }
 
+/* So that there are no more than five tics and their numbers have room: 1, 2 or 5 and noughts. */
+static double step_of(double greatest)
+{
+    double least = greatest / 5, decade = pow(10, floor(log10(least)));
+    return least <= decade ? decade : least <= 2 * decade ? 2 * decade : least <= 5 * decade ? 5 * decade : 10 * decade;
+}
+
 static void write_axis(FILE *script, const char *axis, extent span)
 {
     if (span.least > 0 && span.greatest > span.least * LOGARITHMIC_SPAN) {
         fprintf(script, "set logscale %s\nset %srange [%g:%g]\n", axis, axis, span.least / 1.6, span.greatest * 1.6);
     } else {
-        fprintf(script, "set %srange [0:%g]\n", axis, span.greatest > 0 ? span.greatest * 1.15 : 1);
+        double end = span.greatest > 0 ? span.greatest * 1.15 : 1;
+        fprintf(script, "set %srange [0:%g]\nset %stics %g\n", axis, end, axis, step_of(end));
     }
 }
 

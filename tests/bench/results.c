@@ -11,6 +11,7 @@
  *     twin=0       no twin
  *     invalid=1    the first side of the first workload is invalid
  *     fewer=1      the last workload is left out
+ *     peer=NAME    instead of go-channels
  */
 #include "bench/harness/memory.h"
 #include "bench/harness/result.h"
@@ -98,8 +99,8 @@ static void sides(bench_workload_result *of, const char *name, const char *unit,
     bench_side_result *peer = side(of, "erlang", BENCH_ROLE_PEER);
     peer->version = bench_copy("Erlang/OTP 25.2.3");
     figure(peer, name, unit, better, values[2]);
-    peer = side(of, "go-channels", BENCH_ROLE_PEER);
-    peer->version = bench_copy("go1.19.8");
+    peer = side(of, asked("peer", "go-channels"), BENCH_ROLE_PEER);
+    peer->version = bench_copy("go1.19.8 <&>");
     figure(peer, name, unit, better, values[3]);
     side(of, "caf", BENCH_ROLE_PEER)->skipped = bench_copy("libcaf-dev is not installed");
 }
