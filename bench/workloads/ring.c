@@ -222,11 +222,11 @@ static const jzx_bench_workload workloads[] = {
     {BENCH_WORKLOAD, .name = "message/ping-pong", .about = "two actors of one loop pass a token to and fro",
      .item = "message", .count = 6000000, .cpus = 1, BENCH_SIDES(pair_sides), BENCH_GOALS(bench_message_goals)},
     {BENCH_WORKLOAD, .name = "message/ping-pong-threads", .about = "the same, each actor on a loop of its own",
-     .item = "message", .count = 300000, .cpus = 2, BENCH_SIDES(pair_threads_sides), BENCH_GOALS(bench_message_goals)},
+     .item = "message", .count = 200000, .cpus = 2, BENCH_SIDES(pair_threads_sides), BENCH_GOALS(bench_message_goals)},
     {BENCH_WORKLOAD, .name = "message/ring", .about = "1,000 actors of one loop pass a token round", .item = "message",
      .count = 5000000, .cpus = 1, BENCH_SIDES(ring_sides), BENCH_GOALS(bench_message_goals)},
     {BENCH_WORKLOAD, .name = "message/ring-threads", .about = "the same, neighbours on different loops",
-     .item = "message", .count = 300000, .cpus = 2, BENCH_SIDES(ring_threads_sides), BENCH_GOALS(bench_message_goals)},
+     .item = "message", .count = 200000, .cpus = 2, BENCH_SIDES(ring_threads_sides), BENCH_GOALS(bench_message_goals)},
 };
 
 const bench_group bench_ring = BENCH_GROUP(workloads);
