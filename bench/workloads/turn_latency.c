@@ -24,9 +24,9 @@ struct load {
     uint64_t turn_ns; /* the time this turn shows: a new one begins a new turn */
     uint64_t next_ns; /* no probe before */
     uint64_t worked;
-    uint64_t sum;                               /* written by the peer */
-    uint64_t seen __attribute__((aligned(64))); /* written by the peer, read by loop 0 */
     bool busy;
+    uint64_t seen __attribute__((aligned(64))); /* written by the peer, read by loop 0 */
+    uint64_t sum;                               /* the peer's */
 };
 
 /* About 100 ns of arithmetic that the compiler cannot drop. */
