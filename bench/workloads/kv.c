@@ -7,27 +7,18 @@
  *
  * An error as a reply ends redis-benchmark with a status; the server says how many commands it has processed, how many
  * keys there are, and a sample of them is read.
- *
- * Options: kv=PATH, the program jzx-kv (that of this build folder), and redis-server=PATH (that of $PATH).
+ * kv_server.h has the servers and their options.
  */
 #include "support/check.h"
-#include "support/pair.h"
 #include "support/world.h"
 #include "workloads.h"
+#include "workloads/kv_server.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <netinet/in.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -37,10 +28,8 @@ enum {
     SETS_A_KEY = 10, /* then as good as every key is set */
     SAMPLED_KEYS = 100,
     CLIENT_COMMANDS_MOST = 16, /* that redis-benchmark, or this, asks beside its requests */
-    START_LIMIT_S = 10,
-    STOP_LIMIT_S = 10,
+    CLIENT_LIMIT_S = 10,       /* once it has said all that it says */
     ARGUMENTS_MAX = 24,
-    ANY_CPU = -1,
 };
 
 /* One side: a server, and how it is loaded. */
@@ -55,7 +44,6 @@ struct kv {
 struct load {
     jzx_bench *bench;
     const struct kv *kv;
-    const char *program;
     uint64_t sets; /* and as many GETs */
     uint32_t keys;
     uint16_t port;
@@ -66,70 +54,6 @@ struct rates {
     double set;
     double get;
 };
-
-/* ---- processes ---- */
-
-static void pin_or_end(int cpu)
-{
-    if (cpu >= 0) {
-        pair_pin(cpu);
-    }
-}
-
-/* Starts a program, its output into `out` (or nowhere, for -1). `cpu` ANY_CPU: not pinned. */
-static pid_t start(const char *const *arguments, int cpu, int out)
-{
-    pid_t pid = fork();
-    BENCH_CHECK(pid >= 0, "fork: %s", strerror(errno));
-    if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        pin_or_end(cpu);
-        int nowhere = open("/dev/null", O_RDWR);
-        dup2(nowhere, STDIN_FILENO);
-        dup2(out >= 0 ? out : nowhere, STDOUT_FILENO);
-        dup2(nowhere, STDERR_FILENO);
-        execvp(arguments[0], (char *const *)(uintptr_t)arguments);
-        _exit(127);
-    }
-    return pid;
-}
-
-/* Waits for a process until it ends or the limit passes; then it is killed. Returns its status, or -1. */
-static int wait_process(pid_t pid, int limit_s)
-{
-    const struct timespec pause = {0, 2000000};
-    uint64_t deadline_ns = jzx_bench_now_ns() + (uint64_t)limit_s * 1000000000u;
-    int status = 0;
-    while (waitpid(pid, &status, WNOHANG) == 0) {
-        if (jzx_bench_now_ns() > deadline_ns) {
-            kill(pid, SIGKILL);
-            waitpid(pid, &status, 0);
-            return -1;
-        }
-        nanosleep(&pause, NULL);
-    }
-    return status;
-}
-
-static bool runnable(const char *program)
-{
-    const char *const arguments[] = {program, "--version", NULL};
-    int status = wait_process(start(arguments, ANY_CPU, -1), START_LIMIT_S);
-    return status != -1 && WIFEXITED(status) && WEXITSTATUS(status) != 127;
-}
-
-static uint16_t free_port(void)
-{
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    BENCH_CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&address, size) == 0 &&
-                    getsockname(fd, (struct sockaddr *)&address, &size) == 0,
-                "no free port");
-    close(fd);
-    return ntohs(address.sin_port);
-}
 
 static uint64_t process_cpu_ns(pid_t pid)
 {
@@ -142,43 +66,7 @@ static uint64_t process_cpu_ns(pid_t pid)
 
 /* ---- a word with the server ---- */
 
-static int connect_server(pid_t pid, uint16_t port)
-{
-    const struct timespec pause = {0, 5000000};
-    uint64_t deadline_ns = jzx_bench_now_ns() + (uint64_t)START_LIMIT_S * 1000000000u;
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    for (;;) {
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        BENCH_CHECK(fd >= 0, "no socket");
-        if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0) {
-            return fd;
-        }
-        close(fd);
-        BENCH_CHECK(jzx_bench_now_ns() < deadline_ns, "the server does not listen");
-        BENCH_CHECK(waitpid(pid, NULL, WNOHANG) == 0, "the server ended at its start");
-        nanosleep(&pause, NULL);
-    }
-}
-
-/* Reads `size` bytes of reply, or one line for 0. */
-static void take_reply(int fd, char *reply, size_t room, size_t size)
-{
-    size_t got = 0;
-    while (size == 0 ? (got < 2 || reply[got - 1] != '\n') : got < size) {
-        ssize_t more = recv(fd, reply + got, size == 0 ? room - 1 - got : size - got, 0);
-        BENCH_CHECK(more > 0, "the server gives no reply");
-        got += (size_t)more;
-    }
-    reply[got] = '\0';
-}
-
-static void ask(int fd, const char *command, char *reply, size_t room, size_t size)
-{
-    size_t length = strlen(command);
-    BENCH_CHECK(send(fd, command, length, MSG_NOSIGNAL) == (ssize_t)length, "the server takes no command");
-    take_reply(fd, reply, room, size);
-}
+/* ---- a word with the server ---- */
 
 /* What INFO says of `field`, so many commands for example. */
 static uint64_t ask_info(int fd, const char *field)
@@ -186,13 +74,13 @@ static uint64_t ask_info(int fd, const char *field)
     char reply[16384];
     unsigned long long value = 0;
     size_t size = 0;
-    ask(fd, "INFO\r\n", reply, 2, 1); /* the '$' of a bulk string, whose size comes in a line */
+    kv_ask(fd, "INFO\r\n", reply, 2, 1); /* the '$' of a bulk string, whose size comes in a line */
     BENCH_CHECK(reply[0] == '$', "INFO begins with %c", reply[0]);
     for (char digit = '0'; digit != '\r'; size = digit == '\r' ? size : size * 10 + (size_t)(digit - '0')) {
         BENCH_CHECK(recv(fd, &digit, 1, 0) == 1, "the server gives no reply");
     }
     BENCH_CHECK(size + 4 < sizeof reply, "INFO says too much: %zu bytes", size);
-    take_reply(fd, reply, sizeof reply, size + 3);
+    kv_take_reply(fd, reply, sizeof reply, size + 3);
     const char *at = strstr(reply, field);
     BENCH_CHECK(at != NULL && sscanf(at + strlen(field), ":%llu", &value) == 1, "INFO says no %s", field);
     return value;
@@ -204,17 +92,17 @@ static void check_data(int fd, const struct load *load)
     char command[64];
     char reply[256];
     unsigned long keys = 0;
-    ask(fd, "DBSIZE\r\n", reply, sizeof reply, 0);
+    kv_ask(fd, "DBSIZE\r\n", reply, sizeof reply, 0);
     BENCH_CHECK(sscanf(reply, ":%lu", &keys) == 1 && keys <= load->keys && keys >= load->keys - load->keys / 100,
                 "DBSIZE says %s", reply);
     uint32_t found = 0;
     uint32_t sample = load->keys < SAMPLED_KEYS ? load->keys : SAMPLED_KEYS;
     for (uint32_t i = 0; i < sample; i++) {
         snprintf(command, sizeof command, "EXISTS key:%012u\r\n", i);
-        ask(fd, command, reply, sizeof reply, 0);
+        kv_ask(fd, command, reply, sizeof reply, 0);
         if (strcmp(reply, ":1\r\n") == 0) {
             snprintf(command, sizeof command, "GET key:%012u\r\n", i);
-            ask(fd, command, reply, sizeof reply, sizeof "$64\r\n\r\n" - 1 + VALUE_BYTES);
+            kv_ask(fd, command, reply, sizeof reply, sizeof "$64\r\n\r\n" - 1 + VALUE_BYTES);
             BENCH_CHECK(strncmp(reply, "$64\r\n", 5) == 0, "a value reads %s", reply);
             found++;
         }
@@ -223,27 +111,6 @@ static void check_data(int fd, const struct load *load)
 }
 
 /* ---- one run ---- */
-
-static pid_t start_server(const struct load *load)
-{
-    char port[8];
-    char cpus[32];
-    int first = jzx_bench_cpu(load->bench, 0);
-    int second = jzx_bench_cpu(load->bench, 1);
-    snprintf(port, sizeof port, "%u", load->port);
-    if (load->kv->redis) {
-        const char *const arguments[] = {load->program, "--port", port,           "--bind", "127.0.0.1",
-                                         "--save",      "",       "--appendonly", "no",     NULL};
-        return start(arguments, second, -1);
-    }
-    if (load->kv->loops == 1) {
-        snprintf(cpus, sizeof cpus, "%d", second);
-    } else {
-        snprintf(cpus, sizeof cpus, "%d,%d", first, second);
-    }
-    const char *const arguments[] = {load->program, "--port", port, "--cpus", cpus, NULL};
-    return start(arguments, ANY_CPU, -1);
-}
 
 /* Starts redis-benchmark; what it says comes out of *output. */
 static pid_t start_client(const struct load *load, FILE **output)
@@ -261,7 +128,8 @@ static pid_t start_client(const struct load *load, FILE **output)
         load->kv->pipeline, "-t", "set,get", "--csv", NULL};
     int ends[2];
     BENCH_CHECK(pipe2(ends, O_CLOEXEC) == 0, "pipe: %s", strerror(errno));
-    pid_t pid = start(arguments, load->kv->client_pinned ? jzx_bench_cpu(load->bench, 0) : ANY_CPU, ends[1]);
+    pid_t pid = kv_process_start(arguments, load->kv->client_pinned ? jzx_bench_cpu(load->bench, 0) : KV_ANY_CPU,
+                                 ends[1]);
     close(ends[1]);
     *output = fdopen(ends[0], "r");
     BENCH_CHECK(*output != NULL, "out of memory");
@@ -279,17 +147,10 @@ static struct rates run_client(const struct load *load)
         sscanf(line, "\"GET\",\"%lf", &rates.get);
     }
     fclose(output);
-    int status = wait_process(pid, STOP_LIMIT_S);
+    int status = kv_process_wait(pid, CLIENT_LIMIT_S);
     BENCH_CHECK(status == 0, "redis-benchmark failed: it ends so when a reply is an error");
     BENCH_CHECK(rates.set > 0 && rates.get > 0, "redis-benchmark tells no rates");
     return rates;
-}
-
-static void stop_server(const struct load *load, pid_t pid)
-{
-    kill(pid, SIGTERM);
-    int status = wait_process(pid, STOP_LIMIT_S);
-    BENCH_CHECK(status == 0, "%s did not end well on SIGTERM", load->program);
 }
 
 /* The client asks a few things of its own, so the server may have processed a little more. */
@@ -302,19 +163,18 @@ static void prove_requests(const struct load *load, uint64_t commands)
     jzx_bench_prove(load->bench, "requests", commands, jzx_bench_count(load->bench));
 }
 
-static void measure(const struct load *load)
+static void measure(const struct load *load, const kv_server *server)
 {
     static const char counter[] = "total_commands_processed";
-    pid_t pid = start_server(load);
-    int fd = connect_server(pid, load->port);
+    int fd = kv_server_connect(server);
     uint64_t commands = ask_info(fd, counter);
-    uint64_t before_ns = process_cpu_ns(pid);
+    uint64_t before_ns = process_cpu_ns(server->pid);
     struct rates rates = run_client(load);
-    double cpu_ns = (double)(process_cpu_ns(pid) - before_ns);
+    double cpu_ns = (double)(process_cpu_ns(server->pid) - before_ns);
     commands = ask_info(fd, counter) - commands;
     check_data(fd, load);
     close(fd);
-    stop_server(load, pid);
+    kv_server_stop(server);
 
     double took_s = (double)load->sets / rates.set + (double)load->sets / rates.get;
     double requests = 2 * (double)load->sets;
@@ -326,57 +186,19 @@ static void measure(const struct load *load)
 
 /* ---- the workloads ---- */
 
-/* jzx-kv lies where the build puts it, beside this program. */
-static const char *find_kv(const jzx_bench *bench, char *path, size_t size)
-{
-    const char *given = jzx_bench_option(bench, "kv");
-    if (given != NULL) {
-        return given;
-    }
-    ssize_t length = readlink("/proc/self/exe", path, size - 1);
-    BENCH_CHECK(length > 0, "/proc/self/exe cannot be read: %s", strerror(errno));
-    path[length] = '\0';
-    for (int i = 0; i < 2; i++) {
-        char *slash = strrchr(path, '/');
-        BENCH_CHECK(slash != NULL, "no folder in %s", path);
-        *slash = '\0';
-    }
-    size_t used = strlen(path);
-    snprintf(path + used, size - used, "/examples/kv/jzx-kv");
-    return path;
-}
-
-static const char *find_redis(const jzx_bench *bench)
-{
-    const char *given = jzx_bench_option(bench, "redis-server");
-    return given != NULL ? given : "redis-server";
-}
-
-/* Ends the run if what it needs is not here. */
-static void need_programs(const struct load *load)
-{
-    if (!runnable("redis-benchmark")) {
-        jzx_bench_skip(load->bench, "redis-benchmark is not installed: redis-tools");
-    }
-    if (load->kv->redis && !runnable(load->program)) {
-        jzx_bench_skip(load->bench, "%s cannot be run; --option redis-server=PATH names it", load->program);
-    }
-    if (!load->kv->redis && access(load->program, X_OK) != 0) {
-        jzx_bench_skip(load->bench, "%s is not there; --option kv=PATH names jzx-kv", load->program);
-    }
-}
-
 static void run_kv(jzx_bench *bench, void *argument)
 {
-    char path[PATH_MAX];
     struct load load = {.bench = bench, .kv = argument, .sets = jzx_bench_count(bench) / 2};
+    kv_server server;
     world_need_cpus(bench, 2);
-    load.program = load.kv->redis ? find_redis(bench) : find_kv(bench, path, sizeof path);
-    need_programs(&load);
+    if (!kv_runnable("redis-benchmark")) {
+        jzx_bench_skip(bench, "redis-benchmark is not installed: redis-tools");
+    }
     uint64_t keys = load.sets / SETS_A_KEY;
     load.keys = keys > KEYS_MOST ? KEYS_MOST : (uint32_t)keys;
-    load.port = free_port();
-    measure(&load);
+    kv_server_start(&server, bench, load.kv->redis, load.kv->loops);
+    load.port = server.port;
+    measure(&load, &server);
 }
 
 static struct kv jzx_single = {.loops = 1, .pipeline = "1", .client_pinned = true};
