@@ -6,12 +6,12 @@
 #include <string.h>
 
 static const bench_group *const groups[] = {
-    &bench_ring,       &bench_flows,     &bench_random,        &bench_post,   &bench_turn_latency,
-    &bench_wake,       &bench_life,      &bench_idle,          &bench_timers, &bench_lateness,
-    &bench_restart,    &bench_storm,     &bench_group_restart, &bench_crash,  &bench_backoff,
-    &bench_children,   &bench_kill,      &bench_echo,          &bench_kv,     &bench_savina,
-    &bench_load_cross, &bench_load_echo, &bench_allocations,   &bench_scale,  &bench_rings,
-    &bench_clock,
+    &bench_ring,       &bench_flows,     &bench_random,        &bench_post,        &bench_turn_latency,
+    &bench_wake,       &bench_life,      &bench_idle,          &bench_timers,      &bench_lateness,
+    &bench_restart,    &bench_storm,     &bench_group_restart, &bench_crash,       &bench_backoff,
+    &bench_children,   &bench_kill,      &bench_echo,          &bench_kv,          &bench_savina,
+    &bench_load_cross, &bench_load_echo, &bench_load_kv,       &bench_allocations, &bench_scale,
+    &bench_rings,      &bench_clock,
 };
 enum { GROUP_COUNT = sizeof groups / sizeof groups[0] };
 

@@ -43,6 +43,7 @@ extern const bench_group bench_lateness;
 extern const bench_group bench_life;
 extern const bench_group bench_load_cross;
 extern const bench_group bench_load_echo;
+extern const bench_group bench_load_kv;
 extern const bench_group bench_post;
 extern const bench_group bench_random;
 extern const bench_group bench_restart;
