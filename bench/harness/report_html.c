@@ -36,7 +36,7 @@ static const char style[] =
     "@media(max-width:700px){table.cards,.cards tbody,.cards tr,.cards td{display:block}.cards thead{display:none}"
     ".cards tr{background:var(--card);border-radius:.4rem;padding:.5rem .7rem;margin:0 0 .7rem}"
     ".cards td{display:flex;justify-content:space-between;gap:1rem;border:0;padding:.12rem 0;text-align:right}"
-    ".cards td,.cards td.goal{white-space:normal;min-width:0}.cards td:first-child{font-size:1rem}.cards "
+    ".cards td,.cards td.long{white-space:normal;min-width:0}.cards td:first-child{font-size:1rem}.cards "
     "td:empty{display:none}.cards td::before{content:attr(data-is);"
     "color:var(--soft);font-weight:400;text-align:left;flex:none}.cards td:first-child::before{content:none}"
     ".text td:first-child{white-space:normal}}\n"
@@ -88,8 +88,8 @@ static void table(xmlTextWriterPtr w, const bench_table *table, const char *mark
         open(w, "tr", NULL);
         for (size_t i = 0; i < table->columns; i++) {
             const bench_cell *cell = bench_table_cell(table, row, i);
-            bool is_goal = strcmp(table->heads[i], "goal") == 0;
-            char *marks = bench_format("%s%s", is_goal ? "goal " : "", cell->mark == NULL ? "" : cell->mark);
+            bool is_long = strcmp(table->heads[i], "goal") == 0 || strcmp(table->heads[i], "best peer") == 0;
+            char *marks = bench_format("%s%s", is_long ? "long " : "", cell->mark == NULL ? "" : cell->mark);
             open(w, "td", *marks == '\0' ? NULL : marks);
             free(marks);
             attribute(w, "data-is", table->heads[i]);

@@ -107,11 +107,11 @@ static places make_heads(const bench_report *report, size_t first, bench_table *
     bench_table_head(table, "ours");
     bench_table_head(table, "noise");
     side_heads(report, first, false, table);
-    side_heads(report, first, true, table);
     places columns;
     columns.raw = bench_table_head(table, "ours / raw");
     columns.peer = bench_table_head(table, "best peer");
     columns.goals = bench_table_head(table, "goal");
+    side_heads(report, first, true, table); /* last: where there are many of them, one has to scroll */
     return columns;
 }
 
