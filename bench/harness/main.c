@@ -2,6 +2,7 @@
 #include "commands.h"
 
 #include "memory.h"
+#include "prove.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -56,7 +57,7 @@ static int dispatch(const bench_suite *suite, int argc, char **argv)
     if (strcmp(command, "list") == 0) {
         status = bench_list_main(suite, argc, argv);
     } else if (strcmp(command, "measure") == 0) {
-        status = bench_measure_main(suite, argc, argv);
+        status = bench_measure_main(argc > 1 && bench_prove_has(argv[1]) ? bench_prove_suite() : suite, argc, argv);
     } else if (strcmp(command, "run") == 0) {
         status = bench_run_main(suite, argc, argv);
     } else if (strcmp(command, "compare") == 0) {

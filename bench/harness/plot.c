@@ -370,14 +370,6 @@ bool bench_plot_all(const bench_result *result, const char *folder, bench_plots 
     return true;
 }
 
-bool bench_plot(const bench_result *result, const char *folder)
-{
-    bench_plots plots;
-    bool good = bench_plot_all(result, folder, &plots);
-    bench_plots_free(&plots);
-    return good;
-}
-
 void bench_plots_free(bench_plots *plots)
 {
     for (size_t i = 0; i < plots->count; i++) {

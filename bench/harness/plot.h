@@ -30,8 +30,6 @@ typedef struct bench_plots {
  * or gnuplot is missing or fails; `plots` names those that are there. The caller frees it.
  */
 bool bench_plot_all(const bench_result *result, const char *folder, bench_plots *plots);
-/* The same when nobody asks which. */
-bool bench_plot(const bench_result *result, const char *folder);
 void bench_plots_free(bench_plots *plots);
 
 /* Whether a percentile is a figure of this name: p50, p99.9, max. */
