@@ -23,8 +23,8 @@ func init() {
 	registerFree("message/counting-threads", func(bench *bench) { counting(bench, false) })
 	registerFree("message/fan-in-threads", func(bench *bench) { fanIn(bench, false) })
 	registerFree("message/fan-out-threads", func(bench *bench) { fanOut(bench, false) })
-	register("message/random-64", func(bench *bench) { random(bench, 64) })
-	register("message/random-10000", func(bench *bench) { random(bench, 10000) })
+	register("message/random-64", func(bench *bench) { wandering(bench, 64) })
+	register("message/random-10000", func(bench *bench) { wandering(bench, 10000) })
 }
 
 // relay passes the token on until it has been handled count times.
@@ -168,7 +168,7 @@ func wander(in <-chan payload, crowd []chan payload, done chan<- bool, tallies c
 
 // Capacity 8: a goroutine that sends to a full one waits, and two that wait for each other would wait for ever (the
 // runtime then says so). With a token for every tenth goroutine, nine in one place is never seen.
-func random(bench *bench, tokens uint64) {
+func wandering(bench *bench, tokens uint64) {
 	done, tallies := make(chan bool), make(chan tally)
 	mailboxes := make([]chan payload, crowd)
 	for i := range mailboxes {
