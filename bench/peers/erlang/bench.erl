@@ -3,7 +3,17 @@
 -module(bench).
 -export([start/0, now_ns/0, elapsed/2, place/1, tallies/1]).
 
--define(MODULES, [message, life, timers, supervision]).
+-define(MODULES, [
+    message,
+    life,
+    timers,
+    supervision,
+    savina_messages,
+    savina_sharing,
+    savina_parallel,
+    savina_barber,
+    savina_shortest_path
+]).
 
 %% Each module has workloads() -> [{Workload, Side, fun(Count, Seed) -> [Line]}]. A line is {time, Name, Ns, Operations},
 %% {figure, Name, Unit, Better, Value} or {proof, Name, Value}.
