@@ -24,38 +24,28 @@ sleeping_barber(Count) ->
         {proof, making, Making}
     ].
 
-%% Makes the next customer when it comes to its own message, behind those that others have sent. Left: customers to make; Here:
-%% those that are not done. Returns how many were done, and the sum of its work.
-factory(Room, Left, Here, Random, Haircuts, Making) when Left > 0, Here < ?CUSTOMERS ->
-    Room ! {enter, spawn_customer()},
-    Drawn = savina:next(Random),
-    Work = savina:busy(Drawn rem 1000 + 10),
-    self() ! next,
-    factory_wait(Room, Left - 1, Here + 1, Drawn, Haircuts, Making + Work);
+%% Left: customers to make; Here: those that are not done. Returns how many were done, and the sum of its work. A yield after each
+%% customer: a message to itself would let it make as many as it has reductions for before the barber gets to cut one.
 factory(_, 0, 0, _, Haircuts, Making) ->
     {Haircuts, Making};
 factory(Room, Left, Here, Random, Haircuts, Making) ->
-    factory_wait_one(Room, Left, Here, Random, Haircuts, Making).
-
-%% Until its own message has come.
-factory_wait(Room, Left, Here, Random, Haircuts, Making) ->
-    receive
-        next ->
-            factory(Room, Left, Here, Random, Haircuts, Making);
-        {full, Customer} ->
-            Room ! {enter, Customer},
-            factory_wait(Room, Left, Here, Random, Haircuts, Making);
-        done ->
-            factory_wait(Room, Left, Here - 1, Random, Haircuts + 1, Making)
-    end.
-
-factory_wait_one(Room, Left, Here, Random, Haircuts, Making) ->
+    Patience =
+        if
+            Left =:= 0; Here =:= ?CUSTOMERS -> infinity;
+            true -> 0
+        end,
     receive
         {full, Customer} ->
             Room ! {enter, Customer},
             factory(Room, Left, Here, Random, Haircuts, Making);
         done ->
             factory(Room, Left, Here - 1, Random, Haircuts + 1, Making)
+    after Patience ->
+        Room ! {enter, spawn_customer()},
+        Drawn = savina:next(Random),
+        Work = savina:busy(Drawn rem 1000 + 10),
+        erlang:yield(),
+        factory(Room, Left - 1, Here + 1, Drawn, Haircuts, Making + Work)
     end.
 
 spawn_customer() ->

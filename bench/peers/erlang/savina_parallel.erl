@@ -31,7 +31,7 @@ logistic_map(Count) ->
 logistic_worker(Master, I) ->
     Step = I * 0.0025,
     Computer = spawn_link(fun() -> computer(3.46 + Step) end),
-    spawn_link(fun() -> logistic(Master, Computer, Step, 0) end).
+    spawn_opt(fun() -> logistic(Master, Computer, Step, 0) end, [link, {min_heap_size, 30000}]).
 
 %% Two blocks of messages may be unhandled; each is acknowledged by all.
 send_next(_, Each, Each) ->
@@ -45,17 +45,20 @@ send_next(Workers, From, Each) ->
 
 computer(Rate) ->
     receive
-        {next, From, X} ->
-            From ! {term, Rate * X * (1 - X)},
+        {next, From, Reference, X} ->
+            From ! {term, Reference, Rate * X * (1 - X)},
             computer(Rate)
     end.
 
-%% Waits for the answer where it asks: what else comes stays in the mailbox.
+%% Waits for the answer where it asks: what else comes stays in the mailbox. The emulator knows that no message from before
+%% make_ref() can have the reference, and looks only at later ones: 0.4 of the time. A collection looks at all of them, so the
+%% heap is large: 0.6 of the time with the usual 233 words.
 logistic(Master, Computer, Term, Terms) ->
     receive
         next ->
-            Computer ! {next, self(), Term},
-            receive {term, Next} -> logistic(Master, Computer, Next, Terms + 1) end;
+            Reference = make_ref(),
+            Computer ! {next, self(), Reference, Term},
+            receive {term, Reference, Next} -> logistic(Master, Computer, Next, Terms + 1) end;
         acknowledge ->
             Master ! acknowledged,
             logistic(Master, Computer, Term, Terms);
@@ -104,8 +107,7 @@ transfer(Accounts, Random) ->
     element(Source + 1, Accounts) ! {credit, Amount + 1, element(Source + Distance + 1, Accounts)},
     Amount.
 
-%% Waits for the answer to a debit where it asks. The reference that only the answer has lets the emulator skip what has come
-%% before.
+%% Waits for the answer to a debit where it asks, as logistic() does.
 account(Teller, Number, Balance) ->
     receive
         {credit, Amount, To} ->

