@@ -1,6 +1,5 @@
 #include "stats.h"
 
-#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,7 +134,6 @@ size_t bench_interval_rank(size_t m, size_t n, double confidence)
 
 static double divided(double over, double under)
 {
-    assert(over >= 0 && under >= 0);
     return over == under ? 1 : over / under; /* may be infinite */
 }
 
@@ -148,11 +146,25 @@ static double between(double a, double b)
     return a == 0 && isinf(b) ? 1 : sqrt(a) * sqrt(b);
 }
 
+static bool is_ratio_scale(const double *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!(values[i] >= 0)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bench_ratio bench_ratio_of(const double *over, size_t m, const double *under, size_t n, double confidence)
 {
     bench_ratio result = {.estimate = 1, .low = 0, .high = INFINITY};
     size_t pairs = m * n;
     if (pairs == 0) {
+        return result;
+    }
+    if (!is_ratio_scale(over, m) || !is_ratio_scale(under, n)) {
+        result.estimate = NAN;
         return result;
     }
     double *ratios = must_have(malloc(pairs * sizeof(*ratios)));

@@ -71,7 +71,8 @@ bench_spread bench_spread_of(const double *values, size_t count);
 size_t bench_interval_rank(size_t m, size_t n, double confidence);
 
 /*
- * `over` by `under`. Values are 0 or more; 0 by 0 is 1. None on either side: an estimate of 1 and no interval.
+ * `over` by `under`; 0 by 0 is 1. None on either side: an estimate of 1 and no interval. A value below 0, as a difference may
+ * have, makes no ratio: an estimate that is no number, and no interval.
  */
 bench_ratio bench_ratio_of(const double *over, size_t m, const double *under, size_t n, double confidence);
 

@@ -209,6 +209,9 @@ static char *near_one(double value)
 
 char *bench_ratio_text(const bench_ratio *ratio)
 {
+    if (isnan(ratio->estimate)) {
+        return bench_copy("no ratio: below 0");
+    }
     char *estimate = near_one(ratio->estimate), *low = near_one(ratio->low), *high = near_one(ratio->high);
     char *text = ratio->interval ? bench_format("%s [%s, %s]", estimate, low, high)
                                  : bench_format("%s [too few runs]", estimate);

@@ -122,6 +122,16 @@ Test(stats, nothing_by_nothing_is_one)
     cr_expect_not(ratio.interval);
 }
 
+/* Memory after less memory before may be below 0. */
+Test(stats, below_zero_there_is_no_ratio)
+{
+    static const double below[] = {1, 2, -3, 4, 5}, some[] = {1, 2, 3, 4, 5};
+    bench_ratio ratio = bench_ratio_of(below, 5, some, 5, 0.99), back = bench_ratio_of(some, 5, below, 5, 0.99);
+    cr_expect(isnan(ratio.estimate) && !ratio.interval);
+    cr_expect(isnan(back.estimate) && !back.interval);
+    cr_expect_eq(bench_judge(&ratio, 0, 0.05, JZX_BENCH_LOWER), BENCH_INCONCLUSIVE);
+}
+
 Test(stats, median_of_one_set_has_an_interval_from_eight_runs_on)
 {
     static const double runs[] = {8, 7, 6, 5, 4, 3, 2, 1};
