@@ -3,8 +3,11 @@
  * full of mail for it? From jzx_kill() to the DOWN at a monitor. Beside it, as the side `empty`, the same with no mail.
  *
  * The victim's loop is held up by another actor until the killer's is refused a message with WOULD_BLOCK in a whole turn, and
- * goes on when the word to kill has been given. Nothing may be lost: each message that was accepted is handled by a victim or
- * meets its destructor, once; their number and the sum of what they carry are kept on both ends.
+ * goes on when the word to kill has been given. That word stands in line behind the mail, as between two processes of OTP: most
+ * of the mail is handled first, so this is the time that a lane full of messages takes.
+ *
+ * Nothing may be lost: each message that was accepted is handled by a victim or meets its destructor, once; their number and the
+ * sum of what they carry are kept on both ends.
  */
 #include "support/world.h"
 #include "workloads.h"
