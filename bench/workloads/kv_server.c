@@ -105,23 +105,32 @@ int kv_server_connect(const kv_server *server)
     }
 }
 
-/* Reads `size` bytes of reply, or one line for 0. */
-void kv_take_reply(int fd, char *reply, size_t room, size_t size)
+static void take_bytes(int fd, char *reply, size_t size)
 {
-    size_t got = 0;
-    while (size == 0 ? (got < 2 || reply[got - 1] != '\n') : got < size) {
-        ssize_t more = recv(fd, reply + got, size == 0 ? room - 1 - got : size - got, 0);
-        BENCH_CHECK(more > 0, "the server gives no reply");
-        got += (size_t)more;
-    }
-    reply[got] = '\0';
+    BENCH_CHECK(recv(fd, reply, size, MSG_WAITALL) == (ssize_t)size, "the server gives no reply");
 }
 
-void kv_ask(int fd, const char *command, char *reply, size_t room, size_t size)
+void kv_ask_line(int fd, const char *command, char *line, size_t room)
 {
     size_t length = strlen(command);
+    size_t got = 0;
     BENCH_CHECK(send(fd, command, length, MSG_NOSIGNAL) == (ssize_t)length, "the server takes no command");
-    kv_take_reply(fd, reply, room, size);
+    do {
+        BENCH_CHECK(got + 1 < room, "a line of the server is too long");
+        take_bytes(fd, line + got, 1);
+    } while (line[got++] != '\n');
+    line[got] = '\0';
+}
+
+void kv_ask_string(int fd, const char *command, char *string, size_t room)
+{
+    char line[64];
+    size_t size;
+    kv_ask_line(fd, command, line, sizeof line);
+    BENCH_CHECK(sscanf(line, "$%zu", &size) == 1, "no string but %s", line);
+    BENCH_CHECK(size + 2 <= room, "a string of %zu bytes", size);
+    take_bytes(fd, string, size + 2); /* with the end of a line */
+    string[size] = '\0';
 }
 
 /* ---- the server ---- */

@@ -31,9 +31,9 @@ int kv_server_connect(const kv_server *server);
 
 void kv_server_stop(const kv_server *server);
 
-/* Sends a command and reads `size` bytes of reply, or one line for 0. */
-void kv_ask(int fd, const char *command, char *reply, size_t room, size_t size);
-void kv_take_reply(int fd, char *reply, size_t room, size_t size);
+/* Sends a command and reads the reply to it: a line, or a bulk string without its size and its end. Both end with a zero. */
+void kv_ask_line(int fd, const char *command, char *line, size_t room);
+void kv_ask_string(int fd, const char *command, char *string, size_t room);
 
 /* Starts a program, its output into `out` (or nowhere, for -1). `cpu` KV_ANY_CPU: not pinned. */
 pid_t kv_process_start(const char *const *arguments, int cpu, int out);

@@ -150,7 +150,7 @@ static uint64_t add_counters(const kv_server *server)
     for (unsigned i = 0; i < COUNTERS; i++) {
         unsigned long long value = 0;
         snprintf(command, sizeof command, "INCR counter:%07u\r\n", i);
-        kv_ask(fd, command, reply, sizeof reply, 0);
+        kv_ask_line(fd, command, reply, sizeof reply);
         BENCH_CHECK(sscanf(reply, ":%llu", &value) == 1 && value > 0, "a counter reads %s", reply);
         sum += value - 1; /* less this one */
     }
