@@ -1,5 +1,6 @@
 #include "judge.h"
 
+#include <math.h>
 #include <string.h>
 
 const bench_figure *bench_judged_figure(const bench_side_result *side, const char *name)
@@ -83,7 +84,7 @@ double bench_workload_floor(const bench_workload_result *workload, const char *f
         return -1;
     }
     bench_ratio twins = bench_figure_ratio(first, twin);
-    return bench_noise_floor(&twins);
+    return isnan(twins.estimate) ? -1 : bench_noise_floor(&twins);
 }
 
 bench_ratio bench_ratio_gain(const bench_ratio *ratio, jzx_bench_better better)

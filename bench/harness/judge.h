@@ -30,7 +30,7 @@ const bench_side_result *bench_workload_peer(const bench_workload_result *worklo
 /* The values of `over` by those of `under`, at BENCH_CONFIDENCE. */
 bench_ratio bench_figure_ratio(const bench_figure *over, const bench_figure *under);
 
-/* How far the first side and its twin came apart; negative: it has no twin. */
+/* How far the first side and its twin came apart; negative: it has no twin, or no ratio to it. */
 double bench_workload_floor(const bench_workload_result *workload, const char *figure);
 
 /* How many times better the first side is: the inverse of a ratio of costs. */

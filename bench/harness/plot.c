@@ -137,6 +137,9 @@ static bool plot_runs(const bench_workload_result *workload, const bench_figure 
 {
     extent span = extent_of(workload, of->name);
     bench_gnuplot plot;
+    if (span.lines == 1 && span.least == span.greatest) {
+        return true; /* one number */
+    }
     char *name = bench_gnuplot_name((const char *const[]){workload->name, of->name, "runs", NULL});
     if (!bench_gnuplot_open(&plot, folder, name, 90 + 46 * (int)span.lines)) {
         free(name);
@@ -231,6 +234,18 @@ static bool plot_percentiles(const bench_workload_result *workload, const char *
 
 /* ---- a workload ---- */
 
+/* scale/STEM-N: how long scale/STEM is, or 0. */
+static size_t stem_of(const char *name, double *loops)
+{
+    const char *last = strrchr(name, '-');
+    char *end;
+    if (strncmp(name, "scale/", 6) != 0 || last == NULL) {
+        return 0;
+    }
+    *loops = strtod(last + 1, &end);
+    return end != last + 1 && *end == '\0' && *loops >= 1 ? (size_t)(last - name) : 0;
+}
+
 static bool has_latencies(const bench_workload_result *workload)
 {
     for (size_t i = 0; i < workload->side_count; i++) {
@@ -245,8 +260,11 @@ static bool has_latencies(const bench_workload_result *workload)
 static bool plot_workload(const bench_workload_result *workload, const char *folder, bench_plots *plots)
 {
     bool latencies = has_latencies(workload), good = true;
+    double loops;
     const bench_side_result *first = bench_workload_first(workload);
-    for (size_t i = 0; good && first != NULL && i < first->figure_count; i++) {
+    /* Of scaling there is one picture for all. */
+    size_t count = first == NULL || stem_of(workload->name, &loops) > 0 ? 0 : first->figure_count;
+    for (size_t i = 0; good && i < count; i++) {
         const bench_figure *figure = bench_judged_figure(first, first->figures[i].name);
         if (figure != NULL && !(latencies && bench_is_percentile(figure->name))) {
             good = plot_runs(workload, figure, folder, plots);
@@ -256,18 +274,6 @@ static bool plot_workload(const bench_workload_result *workload, const char *fol
 }
 
 /* ---- scaling ---- */
-
-/* scale/STEM-N: how long scale/STEM is, or 0. */
-static size_t stem_of(const char *name, double *loops)
-{
-    const char *last = strrchr(name, '-');
-    char *end;
-    if (strncmp(name, "scale/", 6) != 0 || last == NULL) {
-        return 0;
-    }
-    *loops = strtod(last + 1, &end);
-    return end != last + 1 && *end == '\0' && *loops >= 1 ? (size_t)(last - name) : 0;
-}
 
 static bool is_of_stem(const bench_workload_result *workload, const char *stem, size_t length, double *loops)
 {
@@ -295,19 +301,14 @@ static void write_scaling(FILE *data, const bench_result *result, const char *st
     span->lines++;
 }
 
-/* `first` is the first of them in the result: its sides and its first figure are drawn. */
+/* `first` is the first of them in the result: its sides are drawn. */
 static bool plot_scaling(const bench_result *result, const bench_workload_result *first, size_t length,
-                         const char *folder, bench_plots *plots)
+                         const bench_figure *figure, const char *folder, bench_plots *plots)
 {
-    const bench_side_result *own = bench_workload_first(first);
-    const bench_figure *figure = own != NULL && own->figure_count > 0 ? &own->figures[0] : NULL;
     bench_gnuplot plot;
     extent span = {INFINITY, 0, 0};
-    if (figure == NULL) {
-        return true;
-    }
     char *stem = bench_format("%.*s", (int)length, first->name);
-    char *name = bench_gnuplot_name((const char *const[]){stem, "scaling", NULL});
+    char *name = bench_gnuplot_name((const char *const[]){stem, figure->name, "scaling", NULL});
     bool good = bench_gnuplot_open(&plot, folder, name, 380);
     if (good) {
         write_key(plot.script);
@@ -327,12 +328,24 @@ static bool plot_scaling(const bench_result *result, const bench_workload_result
             }
         }
         fputc('\n', plot.script);
-        good = done(plots, &plot, stem, bench_format("%s over the number of loops", stem));
+        good = done(plots, &plot, stem, bench_format("%s, %s over the number of loops", stem, figure->name));
     } else {
         free(name);
     }
     free(stem);
     return good;
+}
+
+static bool plot_scalings(const bench_result *result, const bench_workload_result *first, size_t length,
+                          const char *folder, bench_plots *plots)
+{
+    const bench_side_result *own = bench_workload_first(first);
+    for (size_t i = 0; own != NULL && i < own->figure_count; i++) {
+        if (!plot_scaling(result, first, length, &own->figures[i], folder, plots)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool is_first_of_stem(const bench_result *result, size_t index, size_t *length)
@@ -363,7 +376,7 @@ bool bench_plot_all(const bench_result *result, const char *folder, bench_plots 
             return false;
         }
         if (is_first_of_stem(result, i, &length) &&
-            !plot_scaling(result, &result->workloads[i], length, folder, plots)) {
+            !plot_scalings(result, &result->workloads[i], length, folder, plots)) {
             return false;
         }
     }

@@ -4,7 +4,7 @@
  *
  *   runs         of a workload, for each figure: a line a side, with the median, the quartiles, and every run
  *   percentiles  of a workload with latencies: one curve a side
- *   scaling      of the workloads scale/STEM-N: medians over N loops, one line a side
+ *   scaling      of the workloads scale/STEM-N, in the place of runs: medians over N loops, one line a side
  */
 #ifndef BENCH_PLOT_H
 #define BENCH_PLOT_H

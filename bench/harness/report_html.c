@@ -25,7 +25,7 @@ static const char style[] =
     "th{color:var(--soft);font-weight:600;vertical-align:bottom}th:first-child,td:first-child,.text th,.text td"
     "{text-align:left}\n"
     ".cards td{white-space:nowrap}.cards "
-    "td.goal{white-space:normal;min-width:9rem}td:first-child{font-weight:600}.text td{overflow-wrap:anywhere}.text "
+    "td.long{white-space:normal;min-width:9rem}td:first-child{font-weight:600}.text td{overflow-wrap:anywhere}.text "
     "td:first-child{white-space:nowrap}\n"
     "pre{background:var(--card);padding:.7rem;white-space:pre-wrap;overflow-wrap:anywhere;border-radius:.4rem}\n"
     ".wide{overflow-x:auto}.plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,26rem),1fr));"

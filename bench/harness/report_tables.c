@@ -243,7 +243,9 @@ static bool set_goals(bench_table *table, size_t column, const bench_workload_re
         open = open || reached == BENCH_OPEN;
         count_goal(standing, reached);
     }
-    bench_table_set(table, column, goal_mark(missed, open), "%s", all);
+    if (*all != '\0') {
+        bench_table_set(table, column, goal_mark(missed, open), "%s", all);
+    }
     free(all);
     return missed;
 }

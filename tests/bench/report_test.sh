@@ -90,8 +90,8 @@ fi
 "$results" page/all.json peer='%d'"'"'; system("touch owned")"`touch owned`<b>'
 report 0 page
 test -z "$(find . -name owned)" || fail 'a name was run'
-test "$(find page/plots -name '*.svg' -size +1k | wc -l)" = 9 || fail 'not nine pictures'
-test "$(grep -o '<svg' page/report.html | wc -l)" = 9 || fail 'not nine pictures in the page'
+test "$(find page/plots -name '*.svg' -size +1k | wc -l)" = 5 || fail 'not five pictures'
+test "$(grep -o '<svg' page/report.html | wc -l)" = 5 || fail 'not five pictures in the page'
 says page/report.html '&lt;b&gt;'
 # One file: no script, and nothing from elsewhere.
 lacks page/report.html '<script|<link|<img|<b>|@import|url\(http'
