@@ -80,7 +80,7 @@ static void run_idle_actors(jzx_bench *bench, void *argument)
     jzx_config config;
     jzx_config_init(&config);
     config.actors_max = (uint32_t)(actor_count + actor_count / 10 + TOUCHERS);
-    resident_settle();
+    resident_settle(bench);
     struct world world;
     world_open(&world, bench, &config, 1);
     touch_cells(&world, &config);

@@ -83,7 +83,7 @@ static struct stages take_loops(jzx_bench *bench, int loops)
     jzx_config_init(&config);
     counting_begin(&memory, &config);
     config.actors_max = ACTORS_MAX;
-    resident_settle();
+    resident_settle(bench);
     struct taken start = take(&memory);
     struct world world;
     world_create(&world, &config, loops);
