@@ -25,7 +25,7 @@ struct proof {
     double found_min; /* of the comparisons */
     bool quick;       /* only whether all works: lateness does not count */
     uint64_t seed;
-    unsigned runs; /* of each side in a comparison */
+    unsigned runs; /* of each side in a comparison; 0: as many as it takes */
     unsigned failed;
 };
 
@@ -84,8 +84,7 @@ static double sigma_of(const bench_figure *figure)
 static bool choose_runs(struct proof *proof)
 {
     bench_result result = {0};
-    if (proof->quick) {
-        proof->runs = QUICK_RUNS;
+    if (proof->runs > 0) {
         return true;
     }
     bool good = run_plan(proof, "prove/work", false, PILOT_RUNS, proof->seed, &result);
@@ -97,11 +96,15 @@ static bool choose_runs(struct proof *proof)
         /* Aiming at 99 %: the pilot knows its noise only roughly, and later minutes may have more. */
         double sigma = sigma_of(time);
         size_t runs = bench_runs_needed(sigma, proof->planted / 100, BENCH_CONFIDENCE, 0.99);
-        proof->runs = runs < RUNS_MAX ? (unsigned)runs : RUNS_MAX;
-        printf("Single runs of %.1f ms spread by %.2f %%, so %zu of each side are needed in a comparison.%s\n\n",
-               bench_figure_median(time) * (double)result.workloads[0].count / 1e6, sigma * 100, runs,
-               runs > RUNS_MAX ? " That is too many: this machine is too noisy now." : "");
+        proof->runs = (unsigned)runs;
+        printf("Single runs of %.1f ms spread by %.2f %%, so %zu of each side are needed in a comparison.\n\n",
+               bench_figure_median(time) * (double)result.workloads[0].count / 1e6, sigma * 100, runs);
         fflush(stdout);
+        if (runs > RUNS_MAX) {
+            bench_say("more than %d take too long: this machine is too noisy now (--runs N tries all the same)",
+                      RUNS_MAX);
+            good = false;
+        }
     }
     bench_result_free(&result);
     return good;
@@ -220,10 +223,12 @@ static void prove_behind(struct proof *proof)
 
 /* ---- arguments ---- */
 
-enum { OPTION_COMPARISONS = 256, OPTION_SEED, OPTION_QUICK };
+enum { OPTION_COMPARISONS = 256, OPTION_RUNS, OPTION_SEED, OPTION_QUICK };
 
 static const struct argp_option options[] = {
     {"comparisons", OPTION_COMPARISONS, "N", 0, "how often A is compared with itself and with more work; 200", 0},
+    {"runs", OPTION_RUNS, "N", 0, "of each side in a comparison; otherwise as many as the noise of a pilot asks for",
+     0},
     {"seed", OPTION_SEED, "N", 0, "of the order of the runs; 1", 0},
     {"quick", OPTION_QUICK, NULL, 0,
      "10 comparisons, and twenty times the work instead of 5 %: holds on a machine that does other things too", 0},
@@ -241,6 +246,12 @@ static error_t parse(int key, char *text, struct argp_state *state)
         }
         proof->comparisons = (unsigned)number;
         return 0;
+    case OPTION_RUNS:
+        if (!bench_number_parse(text, &number) || number < 5 || number > 1000) {
+            argp_error(state, "--runs is a number from 5 to 1000, not %s", text);
+        }
+        proof->runs = (unsigned)number;
+        return 0;
     case OPTION_SEED:
         if (!bench_number_parse(text, &proof->seed)) {
             argp_error(state, "--seed is a number, not %s", text);
@@ -249,6 +260,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case OPTION_QUICK:
         proof->quick = true;
         proof->comparisons = 10;
+        proof->runs = QUICK_RUNS;
         proof->planted = 1900;
         proof->found_min = 0.8;
         return 0;
