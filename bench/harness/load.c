@@ -122,11 +122,10 @@ void jzx_bench_load_end(jzx_bench_load *load)
     }
     double late_percent = (double)load->late * 100 / (double)load->sent;
     if (bench_load_behind(load) && !jzx_bench_quick(bench) && !bench_load_warming(bench)) {
-        jzx_bench_invalid(
-            bench,
-            "the generator fell behind its own schedule of %.0f a second: %.1f %% of the sends came more than "
-            "%.0f us late",
-            load->rate, late_percent, (double)load->late_ns / 1000);
+        jzx_bench_invalid(bench,
+                          BENCH_LOAD_BEHIND " its own schedule of %.0f a second: %.1f %% of the sends came more than "
+                                            "%.0f us late",
+                          load->rate, late_percent, (double)load->late_ns / 1000);
     }
     jzx_bench_figure(bench, "rate", "1/s", JZX_BENCH_HIGHER, bench_load_rate(load));
     jzx_bench_figure(bench, "late-sends", "%", JZX_BENCH_LOWER, late_percent);

@@ -25,6 +25,9 @@ double bench_load_rate(const jzx_bench_load *load);
  */
 const char *bench_load_choose(const char *rate, const char *load, double capacity, double share, double *chosen);
 
+/* What the reason of a run begins with that was made invalid for its generator's lateness. */
+#define BENCH_LOAD_BEHIND "the generator fell behind"
+
 /* Whether this is the first call of a side, whose results nobody looks at. */
 bool bench_load_warming(const jzx_bench *bench);
 

@@ -6,6 +6,7 @@
 #include "plan.h"
 #include "plot.h"
 #include "show.h"
+#include "sweep.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -16,6 +17,7 @@
 
 enum {
     REPS = 10,
+    SWEEP_REPS = 5, /* whole searches */
     REPS_MAX = 1000,
     LIMIT_S = 600,
     LIMIT_QUICK_S = 60,
@@ -35,6 +37,7 @@ enum {
     KEY_RATE,
     KEY_LOAD,
     KEY_ARRIVALS,
+    KEY_SWEEP,
     KEY_SEED,
     KEY_OPTION,
     KEY_LIMIT,
@@ -47,7 +50,7 @@ static const struct argp_option options[] = {
     {"peer", KEY_PEER, "PROGRAM", 0, "another program with sides of its own; may be repeated", 2},
     {"against", KEY_AGAINST, "PROGRAM", 0, "an older build of this program: did a figure get worse?", 2},
     {"cpus", KEY_CPUS, "A,B", 0, "the CPUs to use, in this order; those that this process has", 3},
-    {"reps", KEY_REPS, "N", 0, "runs of each side (10; 1 with --quick)", 3},
+    {"reps", KEY_REPS, "N", 0, "runs of each side (10; 5 searches with --sweep; 1 with --quick)", 3},
     {"duration", KEY_DURATION, "S", 0, "seconds that a run of the first side is to take", 3},
     {"limit", KEY_LIMIT, "S", 0, "seconds after which a run is ended and invalid (600; 60 with --quick)", 3},
     {"quick", KEY_QUICK, NULL, 0, "small amounts of work: shows that all runs, measures little", 3},
@@ -55,6 +58,7 @@ static const struct argp_option options[] = {
     {"rate", KEY_RATE, "R", 0, "operations a second of an open-loop load", 4},
     {"load", KEY_LOAD, "PCT", 0, "the same as a share of what is possible, in percent", 4},
     {"arrivals", KEY_ARRIVALS, "fixed|poisson", 0, "how they are spread", 4},
+    {"sweep", KEY_SWEEP, "FIGURE<=LIMIT", 0, "find the highest rate at which this holds: 'p99.9<=1ms'", 4},
     {"option", KEY_OPTION, "NAME=VALUE", 0, "for the workload; may be repeated", 4},
     {0},
 };
@@ -63,6 +67,7 @@ struct request {
     bench_settings settings;
     const char *json;
     const char *plot;
+    bench_sweep sweep; /* without a text: none */
     bool reps_said;
     bool limit_said;
     bool seed_said;
@@ -146,14 +151,19 @@ static void set_seed(struct request *request, const char *text, struct argp_stat
     request->seed_said = true;
 }
 
+static void say_load_once(struct request *request, struct argp_state *state)
+{
+    if (request->load_said) {
+        argp_error(state, "--rate, --load and --sweep each say how much: give one, once");
+    }
+    request->load_said = true;
+}
+
 static void set_load(struct request *request, int key, const char *text, struct argp_state *state)
 {
     const char *name = key == KEY_RATE ? "rate" : "load";
     positive(name, text, 1e12, state);
-    if (request->load_said) {
-        argp_error(state, "--rate and --load say the same thing: give one, once");
-    }
-    request->load_said = true;
+    say_load_once(request, state);
     add_text(&request->settings.options, bench_format("%s=%s", name, text));
 }
 
@@ -163,6 +173,15 @@ static void set_arrivals(struct request *request, const char *text, struct argp_
         argp_error(state, "--arrivals %s: fixed or poisson", text);
     }
     add_text(&request->settings.options, bench_format("arrivals=%s", text));
+}
+
+static void set_sweep(struct request *request, const char *text, struct argp_state *state)
+{
+    say_load_once(request, state);
+    const char *wrong = bench_sweep_parse(text, &request->sweep);
+    if (wrong != NULL) {
+        argp_error(state, "--sweep %s: %s", text, wrong);
+    }
 }
 
 /* These are what `measure` is told by the harness itself. */
@@ -210,6 +229,9 @@ static error_t parse_size(int key, char *text, struct argp_state *state)
         return 0;
     case KEY_ARRIVALS:
         set_arrivals(request, text, state);
+        return 0;
+    case KEY_SWEEP:
+        set_sweep(request, text, state);
         return 0;
     case KEY_OPTION:
         set_option(request, text, state);
@@ -259,7 +281,7 @@ static void complete(struct request *request)
 {
     bench_settings *settings = &request->settings;
     if (!request->reps_said) {
-        settings->reps = settings->quick ? 1 : REPS;
+        settings->reps = settings->quick ? 1 : request->sweep.text != NULL ? SWEEP_REPS : REPS;
     }
     if (!request->limit_said) {
         settings->limit_s = settings->quick ? LIMIT_QUICK_S : LIMIT_S;
@@ -301,11 +323,14 @@ static void add_load(bench_result *result, const char *before)
 }
 
 /* False after a message. */
-static bool measure(const bench_suite *suite, const bench_settings *settings, bench_result *result)
+static bool measure(const bench_suite *suite, const struct request *request, bench_result *result)
 {
+    const bench_settings *settings = &request->settings;
     bench_plan plan;
     bool good = bench_plan_choose(&plan, suite, settings);
-    if (good) {
+    if (good && request->sweep.text != NULL) {
+        bench_sweep_run(&plan, &request->sweep);
+    } else if (good) {
         bench_plan_size(&plan);
         bench_plan_run(&plan);
         if (!settings->quick) {
@@ -328,7 +353,7 @@ static int run(const bench_suite *suite, const struct request *request, bench_re
 {
     char before[64];
     bench_machine_load(before, sizeof before);
-    if (!measure(suite, &request->settings, result)) {
+    if (!measure(suite, request, result)) {
         return 3;
     }
     add_load(result, before);
@@ -364,6 +389,7 @@ int bench_run_main(const bench_suite *suite, int argc, char **argv)
     free_texts(&request->settings.only);
     free_texts(&request->settings.peers);
     free_texts(&request->settings.options);
+    bench_sweep_free(&request->sweep);
     free(request);
     return status;
 }

@@ -137,6 +137,21 @@ expect 3 "./cut-list list: its last line does not end" run good/pair --peer ./cu
 echo 'exit 4' | program no-list
 expect 3 "./no-list list: it ended with 4" run good/pair --peer ./no-list
 
+# ---- the highest rate ----
+expect 0 "loaded/limits served: 1000 a second: p99.9 500 us, holds" run loaded/limits --sweep 'p99.9<=1ms' --reps 1 --duration 0.1 --only served --json sweep.json
+grep -q '"rate at p99.9<=1ms"' sweep.json || fail "the JSON has no figure of the sweep"
+expect 0 "THE GENERATOR'S OWN LIMIT" run loaded/limits --sweep 'p99.9<=1ms' --reps 1 --duration 0.1 --only generated
+rate=$(sed -n 's/^loaded.limits generated: \([0-9]*\) a second: is the highest.*/\1/p' said)
+if [ "$rate" -lt 8600 ] || [ "$rate" -gt 9000 ]; then fail "the generator can do 9000, found was $rate"; fi
+expect 0 "is the highest that holds" run loaded/limits --sweep 'p99.9<=1ms' --reps 1 --duration 0.1 --only served
+rate=$(sed -n 's/^loaded.limits served: \([0-9]*\) a second: is the highest.*/\1/p' said)
+if [ "$rate" -lt 4800 ] || [ "$rate" -gt 5000 ]; then fail "the server can do 5000, found was $rate"; fi
+expect 3 "no rate was found at which p99.9<=1us holds" run loaded/limits --sweep 'p99.9<=1us' --reps 1 --only served
+expect 3 "it has no figure p12 to be swept by" run loaded/limits --sweep 'p12<=1us' --reps 1 --only served
+expect 3 "it is no open-loop load" run good/pair --sweep 'time<=1ms' --reps 1 --only first
+expect 3 "not FIGURE<=LIMIT" run loaded/limits --sweep p99.9
+expect 3 "each say how much" run loaded/limits --sweep 'p99<=1ms' --rate 5
+
 # ---- arguments ----
 expect 3 "sage:" # nothing to do
 expect 3 "there is no command walk" walk
@@ -154,7 +169,7 @@ expect 3 "--cpus 0-: not a list of CPUs" run good/pair --cpus 0-
 expect 3 "--cpus 0,0: not a list of CPUs" run good/pair --cpus 0,0
 expect 3 "--cpus 1023: this process may not use CPU 1023" run good/pair --cpus 1023
 expect 3 "--arrivals often: fixed or poisson" run good/pair --arrivals often
-expect 3 "--rate and --load say the same thing" run good/pair --rate 5 --load 5
+expect 3 "--rate, --load and --sweep each say how much" run good/pair --rate 5 --load 5
 expect 3 "--option pace: not NAME=VALUE" run good/pair --option pace
 expect 3 "--option count=5: that name is the harness's own" run good/pair --option count=5
 expect 3 "unrecognized option" run good/pair --fast

@@ -129,6 +129,28 @@ static void measure_really(jzx_bench *bench, void *argument)
     jzx_bench_prove(bench, "sum", sum, count * (count - 1) / 2);
 }
 
+/* An open-loop load that is made up: the side's argument says at which rate its server has enough, and its generator. */
+struct limits {
+    double server;
+    double generator;
+};
+
+static void be_loaded(jzx_bench *bench, void *argument)
+{
+    const struct limits *limits = argument;
+    const char *text = jzx_bench_option(bench, "rate");
+    double rate = text != NULL ? strtod(text, NULL) : 1000;
+    uint64_t count = jzx_bench_count(bench);
+    if (rate > limits->generator) {
+        jzx_bench_invalid(bench, "the generator fell behind its own schedule");
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        jzx_bench_latency(bench, rate > limits->server ? 2000000 : 500000);
+    }
+    jzx_bench_figure(bench, "rate", "1/s", JZX_BENCH_HIGHER, rate);
+    jzx_bench_prove(bench, "messages", 1, 1);
+}
+
 #define SIDES(name, ...) static const jzx_bench_side name##_sides[] = {__VA_ARGS__}
 #define WORKLOAD(title, list, ...)                                                                          \
     {                                                                                                       \
@@ -156,12 +178,17 @@ SIDES(tell, {"twice", tell_twice, NULL});
 SIDES(step, {"step", be_in_step, NULL});
 SIDES(real, {"real", measure_really, NULL});
 
+static struct limits served = {5000, 1e9};
+static struct limits generated = {1e9, 9000};
+SIDES(loaded, {"served", be_loaded, &served}, {"generated", be_loaded, &generated});
+
 static const jzx_bench_goal goals[] = {{"time", NULL, 1000}, {"time", "second", 0.5}};
 
 static const jzx_bench_workload workloads[] = {
     WORKLOAD("good/pair", pair, .goals = goals, .goal_count = 2, .count = 1000000, .cpus = 1),
     WORKLOAD("good/step", step, .count = 1000, .quick_count = 100, .step = 64, .cpus = 1),
     WORKLOAD("good/real", real, .count = 100000, .quick_count = 1000, .cpus = 1),
+    WORKLOAD("loaded/limits", loaded, .count = 1000, .cpus = 1),
     WORKLOAD("bad/lost", lost, MILLION),
     WORKLOAD("bad/unsure", unsure, MILLION),
     WORKLOAD("bad/more", more, MILLION),
