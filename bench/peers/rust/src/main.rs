@@ -1,0 +1,86 @@
+//! The Rust peer. bench/README.md says what each workload is. Its sides:
+//!
+//!     tokio-channels       tokio's tasks and mpsc channels
+//!     tokio-channels-free  the same left to the scheduler of two threads, for streams: it may run both ends on one
+//!     actix                actors of Actix
+//!     kameo                actors and supervisors of Kameo
+//!
+//! What fails panics, and a panic ends the process, so no figure comes out of work that was not done.
+mod actix_actors;
+mod bench;
+mod clock;
+mod kameo_actors;
+mod threads;
+mod tokio_channels;
+
+use bench::Bench;
+use std::process::ExitCode;
+
+/// A workload and how it is done.
+pub struct Answer {
+    workload: String,
+    side: &'static str,
+    run: Box<dyn Fn(&mut Bench)>,
+}
+
+pub fn answer(side: &'static str, workload: &str, run: impl Fn(&mut Bench) + 'static) -> Answer {
+    Answer { workload: workload.to_string(), side, run: Box::new(run) }
+}
+
+fn answers() -> Vec<Answer> {
+    [tokio_channels::answers(), actix_actors::answers(), kameo_actors::answers()].into_iter().flatten().collect()
+}
+
+fn version(side: &str) -> String {
+    let runtime = concat!("tokio ", env!("TOKIO"), ", rustc ", env!("RUSTC_VERSION"));
+    match side {
+        "actix" => format!("{} {} ({runtime})", side, env!("ACTIX")),
+        "kameo" => format!("{} {} ({runtime})", side, env!("KAMEO")),
+        _ => runtime.to_string(),
+    }
+}
+
+/// The numbers among the NAME=VALUE arguments of measure; those that are not known are ignored.
+fn option(options: &[String], name: &str) -> Result<u64, String> {
+    let values = options.iter().filter_map(|option| option.split_once('='));
+    match values.filter(|(key, _)| *key == name).last() {
+        None => Ok(0),
+        Some((_, value)) => value.parse().map_err(|_| format!("{name} is not a number: {value}")),
+    }
+}
+
+fn measure(workload: &str, side: &str, options: &[String]) -> Result<(), String> {
+    let answers = answers();
+    let found = answers.iter().find(|answer| answer.workload == workload && answer.side == side);
+    let answer = found.ok_or(format!("there is no workload {workload} of the side {side}"))?;
+    let (count, warm, seed) = (option(options, "count")?, option(options, "warm")?, option(options, "seed")?);
+    if count == 0 {
+        return Err("count must be 1 or more".to_string());
+    }
+    if warm > 0 {
+        (answer.run)(&mut Bench { count: warm, seed, ..Bench::default() });
+    }
+    let mut bench = Bench { count, seed, ..Bench::default() };
+    (answer.run)(&mut bench);
+    print!("version {}\n{}", version(side), bench.lines);
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let done = match arguments.as_slice() {
+        [command] if command == "list" => {
+            answers().iter().for_each(|answer| println!("{} {}", answer.workload, answer.side));
+            Ok(())
+        }
+        [command, workload, side, options @ ..] if command == "measure" => measure(workload, side, options),
+        _ => Err("usage: rust list | rust measure WORKLOAD SIDE count=N ...".to_string()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("rust: {reason}");
+            ExitCode::from(2)
+        }
+    }
+}
