@@ -132,7 +132,8 @@ func bankTransaction(bench *bench) {
 	teller, reports := make(chan bool, accounts), make(chan statement)
 	mailboxes := make([]chan transfer, accounts)
 	for i := range mailboxes {
-		mailboxes[i] = make(chan transfer, 64)
+		// More room takes longer, since it is more memory: 1.1 times with 64, 1.3 with 1,000.
+		mailboxes[i] = make(chan transfer, 16)
 		go account(uint64(i), mailboxes[i], reports)
 	}
 	random := random(123456)
