@@ -10,8 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 char *bench_gnuplot_name(const char *const *parts)
 {
     char *name = bench_copy("");
@@ -22,7 +20,9 @@ char *bench_gnuplot_name(const char *const *parts)
     }
     for (char *at = name; *at != '\0'; at++) {
         bool plain = isalnum((unsigned char)*at) || (*at == '.' && at != name);
-        *at = plain ? *at : '-';
+        if (!plain) {
+            *at = '-';
+        }
     }
     return name;
 }

@@ -284,7 +284,7 @@ static void write_scaling(FILE *data, const bench_result *result, const char *st
                           const bench_side_result *side, const char *name, extent *span)
 {
     for (size_t i = 0; i < result->workload_count; i++) {
-        double loops;
+        double loops = 0;
         const bench_workload_result *workload = &result->workloads[i];
         if (!is_of_stem(workload, stem, length, &loops)) {
             continue;

@@ -1,5 +1,6 @@
 #include "prove.h"
 
+#include "measure.h"
 #include "memory.h"
 
 #include <pthread.h>
@@ -81,6 +82,7 @@ static void spin_until(uint64_t until_ns)
 }
 
 struct server {
+    int cpu; /* its own */
     uint64_t began_ns, count;
     _Atomic uint64_t sent;    /* by the client: release; the server acquires */
     _Atomic uint64_t handled; /* by the server: release; the client acquires */
@@ -100,6 +102,7 @@ static void stall_in_time(const struct server *server)
 static void *serve(void *argument)
 {
     struct server *server = argument;
+    bench_cpus_confine(&server->cpu, 1);
     for (uint64_t i = 0; i < server->count; i++) {
         while (atomic_load_explicit(&server->sent, memory_order_acquire) <= i) {
             stall_in_time(server);
@@ -146,7 +149,8 @@ static void send_closed(struct server *server)
 static void stall(jzx_bench *bench, void *argument)
 {
     bool open = argument != NULL;
-    struct server server = {.count = jzx_bench_count(bench)};
+    struct server server = {.cpu = jzx_bench_cpu(bench, 1), .count = jzx_bench_count(bench)};
+    int own_cpu = jzx_bench_cpu(bench, 0);
     pthread_t thread;
     server.from_ns = bench_new(server.count * sizeof(*server.from_ns));
     server.latency_ns = bench_new(server.count * sizeof(*server.latency_ns));
@@ -154,6 +158,7 @@ static void stall(jzx_bench *bench, void *argument)
     if (pthread_create(&thread, NULL, serve, &server) != 0) {
         jzx_bench_invalid(bench, "no thread for the server");
     }
+    bench_cpus_confine(&own_cpu, 1);
     if (open) {
         send_open(bench, &server);
     } else {

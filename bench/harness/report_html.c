@@ -46,7 +46,7 @@ static const char style[] =
 
 /* ---- elements ---- */
 
-static void open(xmlTextWriterPtr w, const char *name, const char *mark)
+static void begin(xmlTextWriterPtr w, const char *name, const char *mark)
 {
     xmlTextWriterStartElement(w, (const xmlChar *)name);
     if (mark != NULL) {
@@ -60,68 +60,68 @@ static void attribute(xmlTextWriterPtr w, const char *name, const char *value)
 }
 
 /* Never <td/>: a reader of HTML takes that for an opening. */
-static void close(xmlTextWriterPtr w)
+static void end(xmlTextWriterPtr w)
 {
     xmlTextWriterFullEndElement(w);
 }
 
 static void element(xmlTextWriterPtr w, const char *name, const char *mark, const char *text)
 {
-    open(w, name, mark);
+    begin(w, name, mark);
     xmlTextWriterWriteString(w, (const xmlChar *)text);
-    close(w);
+    end(w);
 }
 
 static void table(xmlTextWriterPtr w, const bench_table *table, const char *mark)
 {
-    open(w, "div", "wide");
-    open(w, "table", mark);
-    open(w, "thead", NULL);
-    open(w, "tr", NULL);
+    begin(w, "div", "wide");
+    begin(w, "table", mark);
+    begin(w, "thead", NULL);
+    begin(w, "tr", NULL);
     for (size_t i = 0; i < table->columns; i++) {
         element(w, "th", NULL, table->heads[i]);
     }
-    close(w);
-    close(w);
-    open(w, "tbody", NULL);
+    end(w);
+    end(w);
+    begin(w, "tbody", NULL);
     for (size_t row = 0; row < table->rows; row++) {
-        open(w, "tr", NULL);
+        begin(w, "tr", NULL);
         for (size_t i = 0; i < table->columns; i++) {
             const bench_cell *cell = bench_table_cell(table, row, i);
             bool is_long = strcmp(table->heads[i], "goal") == 0 || strcmp(table->heads[i], "best peer") == 0;
             char *marks = bench_format("%s%s", is_long ? "long " : "", cell->mark == NULL ? "" : cell->mark);
-            open(w, "td", *marks == '\0' ? NULL : marks);
+            begin(w, "td", *marks == '\0' ? NULL : marks);
             free(marks);
             attribute(w, "data-is", table->heads[i]);
             if (cell->text[0] != '\0') {
                 element(w, "span", NULL, cell->text);
             }
-            close(w);
+            end(w);
         }
-        close(w);
+        end(w);
     }
-    close(w);
-    close(w);
-    close(w);
+    end(w);
+    end(w);
+    end(w);
 }
 
 /* ---- parts ---- */
 
 static void head(xmlTextWriterPtr w, const bench_report *report)
 {
-    open(w, "head", NULL);
-    open(w, "meta", NULL);
+    begin(w, "head", NULL);
+    begin(w, "meta", NULL);
     attribute(w, "charset", "utf-8");
     xmlTextWriterEndElement(w);
-    open(w, "meta", NULL);
+    begin(w, "meta", NULL);
     attribute(w, "name", "viewport");
     attribute(w, "content", "width=device-width, initial-scale=1");
     xmlTextWriterEndElement(w);
     element(w, "title", NULL, report->title);
-    open(w, "style", NULL);
+    begin(w, "style", NULL);
     xmlTextWriterWriteRaw(w, (const xmlChar *)style);
-    close(w);
-    close(w);
+    end(w);
+    end(w);
 }
 
 static bool is_of_group(const bench_report *report, size_t first, const bench_picture *plot)
@@ -134,28 +134,28 @@ static bool is_of_group(const bench_report *report, size_t first, const bench_pi
 static bool plots(xmlTextWriterPtr w, const bench_report *report, size_t first)
 {
     bool good = true;
-    open(w, "div", "plots");
+    begin(w, "div", "plots");
     for (size_t i = 0; good && i < report->plots.count; i++) {
         const bench_picture *plot = &report->plots.plots[i];
         if (!is_of_group(report, first, plot)) {
             continue;
         }
         char *path = bench_format("%s/%s.svg", report->plot_folder, plot->name);
-        open(w, "figure", NULL);
+        begin(w, "figure", NULL);
         element(w, "figcaption", NULL, plot->title);
         good = bench_svg_inline(w, path, plot->title, i);
-        close(w);
+        end(w);
         free(path);
     }
-    close(w);
+    end(w);
     return good;
 }
 
 static void abouts(xmlTextWriterPtr w, const bench_report *report, size_t first)
 {
-    open(w, "details", NULL);
+    begin(w, "details", NULL);
     element(w, "summary", NULL, "What each workload does");
-    open(w, "ul", NULL);
+    begin(w, "ul", NULL);
     for (size_t i = first; i < report->all.workload_count; i++) {
         const bench_workload_result *workload = &report->all.workloads[i];
         if (bench_group_holds(report, first, i)) {
@@ -166,17 +166,17 @@ static void abouts(xmlTextWriterPtr w, const bench_report *report, size_t first)
             free(text);
         }
     }
-    close(w);
-    close(w);
+    end(w);
+    end(w);
 }
 
 static void extra(xmlTextWriterPtr w, const bench_table *of, const char *summary, const char *mark)
 {
     if (of->rows > 0) {
-        open(w, "details", NULL);
+        begin(w, "details", NULL);
         element(w, "summary", NULL, summary);
         table(w, of, mark);
-        close(w);
+        end(w);
     }
 }
 
@@ -195,7 +195,7 @@ static bool group(xmlTextWriterPtr w, const bench_report *report, size_t first)
     bench_report_group(report, first, &rows, &standing, &behind);
     bench_report_counters(report, first, &counters);
     bench_report_notes(report, first, &notes);
-    open(w, "section", NULL);
+    begin(w, "section", NULL);
     attribute(w, "id", name);
     element(w, "h2", NULL, name);
     table(w, &rows, "cards");
@@ -203,7 +203,7 @@ static bool group(xmlTextWriterPtr w, const bench_report *report, size_t first)
     extra(w, &counters, "What was counted, by operation", "cards");
     extra(w, &notes, "Versions, and what was left out", "text");
     bool good = plots(w, report, first);
-    close(w);
+    end(w);
     bench_table_deinit(&rows);
     bench_table_deinit(&counters);
     bench_table_deinit(&notes);
@@ -235,25 +235,25 @@ static void standing(xmlTextWriterPtr w, const bench_report *report)
 
 static void links(xmlTextWriterPtr w, const bench_report *report)
 {
-    open(w, "nav", NULL);
+    begin(w, "nav", NULL);
     for (size_t i = 0; i < report->all.workload_count; i++) {
         if (bench_group_begins(report, i)) {
             char *name = group_name(report, i), *target = bench_format("#%s", name);
-            open(w, "a", NULL);
+            begin(w, "a", NULL);
             attribute(w, "href", target);
             xmlTextWriterWriteString(w, (const xmlChar *)name);
-            close(w);
+            end(w);
             free(name);
             free(target);
         }
     }
-    close(w);
+    end(w);
 }
 
 static void reading(xmlTextWriterPtr w)
 {
     element(w, "h2", NULL, "How to read it");
-    open(w, "ul", NULL);
+    begin(w, "ul", NULL);
     for (const char *const *line = bench_report_reading; *line != NULL; line++) {
         element(w, "li", NULL, *line);
     }
@@ -261,7 +261,7 @@ static void reading(xmlTextWriterPtr w)
         w, "li", NULL,
         "In the pictures each faint point is one run, in their order from below; the full point is the median, the bar "
         "goes from quartile to quartile. Curves of latencies give each further nine the same room.");
-    close(w);
+    end(w);
 }
 
 static bool body(xmlTextWriterPtr w, const bench_report *report)
@@ -269,7 +269,7 @@ static bool body(xmlTextWriterPtr w, const bench_report *report)
     bench_table facts;
     bool good = true;
     bench_report_facts(report, &facts);
-    open(w, "body", NULL);
+    begin(w, "body", NULL);
     element(w, "h1", NULL, report->title);
     standing(w, report);
     if (!report->has_plots) {
@@ -284,7 +284,7 @@ static bool body(xmlTextWriterPtr w, const bench_report *report)
     table(w, &facts, "text");
     element(w, "h2", NULL, "Making it again");
     element(w, "pre", NULL, report->command);
-    close(w);
+    end(w);
     bench_table_deinit(&facts);
     return good;
 }
@@ -297,7 +297,7 @@ bool bench_report_html(const bench_report *report, const char *path)
         return false;
     }
     xmlTextWriterWriteRaw(w, (const xmlChar *)"<!doctype html>\n");
-    open(w, "html", NULL);
+    begin(w, "html", NULL);
     attribute(w, "lang", "en");
     head(w, report);
     bool good = body(w, report);
