@@ -52,7 +52,7 @@ static bench_trial judge_figure(const struct hunt *hunt, const bench_side_result
         return BENCH_TRIAL_BROKEN;
     }
     bool holds = bench_sweep_holds(sweep, figure->values[0], figure->unit);
-    char *text = bench_format("%s %.4g %s, %s", figure->name, figure->values[0], figure->unit,
+    char *text = bench_format("%s %.6g %s, %s", figure->name, figure->values[0], figure->unit,
                               holds ? "holds" : "too much");
     say(hunt, rate, text);
     free(text);
