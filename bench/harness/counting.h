@@ -4,7 +4,8 @@
  * Counting disturbs, so it has runs of its own, whose times nobody looks at: the side does n operations and 2n in two
  * processes, under strace and with a library that counts what is asked of the C library's allocator. The difference by n is what
  * one operation takes; start-up, warm-up and end cancel. Everything is slower there: a side that sleeps when nothing is to do
- * sleeps more seldom or more often than in the timed runs, and its calls are those of that pace.
+ * sleeps more seldom or more often than in the timed runs, and its calls are those of that pace. The generator of an open-loop
+ * load makes calls while it waits, as many as it has time for: they are not counted.
  */
 #ifndef BENCH_HARNESS_COUNTING_H
 #define BENCH_HARNESS_COUNTING_H

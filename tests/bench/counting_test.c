@@ -58,6 +58,15 @@ Test(counting, says_when_the_allocator_is_not_the_c_librarys, .timeout = 60)
     bench_counting_free(&counting);
 }
 
+Test(counting, leaves_out_the_calls_of_a_generator_that_polls, .timeout = 60)
+{
+    bench_counting counting = count(getenv("COUNTING_TARGET"), "3-2-load");
+    cr_assert_not_null(strstr(counting.no_system_calls, "polls"), "%s", counting.no_system_calls);
+    cr_assert_null(counting.no_allocations, "%s", counting.no_allocations);
+    cr_assert_float_eq(counting.allocations, 2, 0.0001);
+    bench_counting_free(&counting);
+}
+
 Test(counting, says_why_there_is_nothing_when_the_side_fails, .timeout = 60)
 {
     bench_counting counting = count(getenv("COUNTING_TARGET"), "nonsense");
