@@ -1,0 +1,111 @@
+package peer;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigFactory;
+import java.util.concurrent.CountDownLatch;
+import java.util.function.Consumer;
+import org.apache.pekko.actor.ActorContext;
+import org.apache.pekko.actor.ActorRef;
+import org.apache.pekko.actor.ActorSystem;
+import org.apache.pekko.actor.Props;
+import org.apache.pekko.actor.UntypedAbstractActor;
+
+/**
+ * An actor system for one run, and the threads that its actors have.
+ *
+ * <p>Settings, and why:
+ *
+ * <ul>
+ *   <li>Classic actors: a typed one is a classic one with a behavior around it.
+ *   <li>Rows with threads that say who lives where have a dispatcher with one thread for each place; the others have one
+ *       dispatcher with a thread by CPU.
+ *   <li>SingleConsumerOnlyUnboundedMailbox: the default is a ConcurrentLinkedQueue, which is for several consumers.
+ * </ul>
+ */
+final class World implements AutoCloseable {
+    /** The dispatcher with a thread by CPU. */
+    static final String SHARED = "shared";
+
+    private static final String SETTINGS =
+            """
+            pekko.loglevel = OFF
+            pekko.stdout-loglevel = OFF
+            pekko.log-dead-letters = off
+            pekko.log-dead-letters-during-shutdown = off
+            pekko.coordinated-shutdown.run-by-jvm-shutdown-hook = off
+            pekko.actor.default-mailbox.mailbox-type = "org.apache.pekko.dispatch.SingleConsumerOnlyUnboundedMailbox"
+            pekko.scheduler.ticks-per-wheel = 16384
+            shared = ${thread}
+            place-0 = ${thread}
+            place-1 = ${thread}
+            shared.fork-join-executor { parallelism-min = ${cpus}, parallelism-max = ${cpus} }
+            thread {
+              type = Dispatcher
+              executor = fork-join-executor
+              fork-join-executor { parallelism-min = 1, parallelism-max = 1 }
+              throughput = 1000
+            }
+            """;
+
+    /** Runs what it is sent: so that actors are made by an actor, which is much cheaper than from outside. */
+    private static final class Maker extends UntypedAbstractActor {
+        @Override
+        @SuppressWarnings("unchecked")
+        public void onReceive(Object work) {
+            ((Consumer<ActorContext>) work).accept(getContext());
+        }
+    }
+
+    /** Has begun after all that were made before it on the same place. */
+    private static final class Marker extends UntypedAbstractActor {
+        Marker(CountDownLatch begun) {
+            begun.countDown();
+        }
+
+        @Override
+        public void onReceive(Object message) {
+            unhandled(message);
+        }
+    }
+
+    private final ActorSystem system;
+    private final ActorRef maker;
+
+    World(Options options) {
+        Config config =
+                ConfigFactory.parseString("cpus = " + options.cpus())
+                        .withFallback(ConfigFactory.parseString(SETTINGS))
+                        .withFallback(ConfigFactory.defaultReferenceUnresolved())
+                        .resolve();
+        system = ActorSystem.create("peer", config);
+        maker = system.actorOf(Props.create(Maker.class, Maker::new).withDispatcher(place(0)));
+    }
+
+    ActorSystem system() {
+        return system;
+    }
+
+    static String place(int i) {
+        return "place-" + i;
+    }
+
+    /** Lets an actor on place 0 make others, on either place, and waits until they have begun. */
+    void make(Consumer<ActorContext> work) throws InterruptedException {
+        CountDownLatch begun = new CountDownLatch(2);
+        maker.tell(work, ActorRef.noSender());
+        Consumer<ActorContext> mark =
+                context -> {
+                    context.actorOf(Props.create(Marker.class, () -> new Marker(begun)).withDispatcher(place(0)));
+                    context.actorOf(Props.create(Marker.class, () -> new Marker(begun)).withDispatcher(place(1)));
+                };
+        maker.tell(mark, ActorRef.noSender());
+        begun.await();
+    }
+
+    /** Ends all actors, and waits until none is left. */
+    @Override
+    public void close() {
+        system.terminate();
+        system.getWhenTerminated().toCompletableFuture().join();
+    }
+}
