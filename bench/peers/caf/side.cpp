@@ -45,12 +45,15 @@ void report::proof(const std::string &name, uint64_t value)
     text_ += "proof " + name + " " + std::to_string(value) + "\n";
 }
 
-place::place(size_t workers, bool waits_busily)
+place::place(size_t workers, bool waits_busily, size_t throughput)
 {
     config_.set("scheduler.policy", caf::atom("stealing"));
     config_.set("scheduler.max-threads", workers);
     if (waits_busily) {
         config_.set("work-stealing.aggressive-poll-attempts", polls);
+    }
+    if (throughput != 0) {
+        config_.set("scheduler.max-throughput", throughput);
     }
     system_ = std::make_unique<caf::actor_system>(config_);
 }

@@ -135,7 +135,7 @@ struct tally {
 class place
 {
   public:
-    explicit place(size_t workers, bool waits_busily = false);
+    explicit place(size_t workers, bool waits_busily = false, size_t throughput = 0);
     ~place();
     caf::actor_system &system()
     {
@@ -185,5 +185,8 @@ const workloads &message_workloads();
 const workloads &life_workloads();
 const workloads &timer_workloads();
 const workloads &supervision_workloads();
+const workloads &savina_many_workloads();
+const workloads &savina_shared_workloads();
+const workloads &savina_tables_workloads();
 
 #endif
