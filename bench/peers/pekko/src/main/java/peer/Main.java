@@ -24,6 +24,7 @@ public final class Main {
         Lives.register(WORKLOADS);
         Timers.register(WORKLOADS);
         Supervision.register(WORKLOADS);
+        Savina.register(WORKLOADS);
     }
 
     public static void main(String[] arguments) {

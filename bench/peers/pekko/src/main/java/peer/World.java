@@ -26,6 +26,9 @@ final class World implements AutoCloseable {
     /** The dispatcher with a thread by CPU. */
     static final String SHARED = "shared";
 
+    /** The same, on which an actor lets others run after each message. */
+    static final String YIELDING = "yielding";
+
     private static final String SETTINGS =
             """
             pekko.loglevel = OFF
@@ -36,9 +39,12 @@ final class World implements AutoCloseable {
             pekko.actor.default-mailbox.mailbox-type = "org.apache.pekko.dispatch.SingleConsumerOnlyUnboundedMailbox"
             pekko.scheduler.ticks-per-wheel = 16384
             shared = ${thread}
+            yielding = ${thread}
             place-0 = ${thread}
             place-1 = ${thread}
             shared.fork-join-executor { parallelism-min = ${cpus}, parallelism-max = ${cpus} }
+            yielding.fork-join-executor { parallelism-min = ${cpus}, parallelism-max = ${cpus} }
+            yielding.throughput = 1
             thread {
               type = Dispatcher
               executor = fork-join-executor
@@ -89,15 +95,18 @@ final class World implements AutoCloseable {
         return "place-" + i;
     }
 
-    /** Lets an actor on place 0 make others, on either place, and waits until they have begun. */
+    /** Lets an actor on place 0 make others, and waits until they have begun, if they live on place 0 or 1. */
     void make(Consumer<ActorContext> work) throws InterruptedException {
-        CountDownLatch begun = new CountDownLatch(2);
         maker.tell(work, ActorRef.noSender());
-        Consumer<ActorContext> mark =
-                context -> {
-                    context.actorOf(Props.create(Marker.class, () -> new Marker(begun)).withDispatcher(place(0)));
-                    context.actorOf(Props.create(Marker.class, () -> new Marker(begun)).withDispatcher(place(1)));
-                };
+        settle(place(0));
+        settle(place(1));
+    }
+
+    /** Waits until the actors on a dispatcher have begun. */
+    void settle(String dispatcher) throws InterruptedException {
+        CountDownLatch begun = new CountDownLatch(1);
+        Props marker = Props.create(Marker.class, () -> new Marker(begun)).withDispatcher(dispatcher);
+        Consumer<ActorContext> mark = context -> context.actorOf(marker);
         maker.tell(mark, ActorRef.noSender());
         begun.await();
     }
