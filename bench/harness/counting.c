@@ -137,10 +137,12 @@ static char *run_counted(const bench_command *command, uint64_t count, bool with
     bench_sample_run(&sample, &counted);
     const char *wrong = sample.invalid != NULL ? sample.invalid : sample.skipped;
     char *reason = wrong != NULL ? bench_copy(wrong) : NULL;
+    bool polls = bench_side_figure(&sample, "late-sends") != NULL;
     bench_side_free(&sample);
     if (reason == NULL) {
-        counts->no_system_calls = with_strace ? read_calls(&files, &counts->system_calls)
-                                              : bench_copy("strace is not installed");
+        counts->no_system_calls = polls         ? bench_copy("its generator polls, by time and not by operation")
+                                  : with_strace ? read_calls(&files, &counts->system_calls)
+                                                : bench_copy("strace is not installed");
         counts->no_allocations = texts[0] != NULL ? read_allocations(&files, &counts->allocations)
                                                   : bench_copy("libjzx-bench-allocations.so is missing");
     }
