@@ -16,7 +16,7 @@
 ]).
 
 %% Each module has workloads() -> [{Workload, Side, fun(Count, Seed) -> [Line]}]. A line is {time, Name, Ns, Operations},
-%% {figure, Name, Unit, Better, Value} or {proof, Name, Value}.
+%% {figure, Name, Unit, Better, Value}, {latency, Ns, Count} or {proof, Name, Value}.
 workloads() ->
     lists:append([Module:workloads() || Module <- ?MODULES]).
 
@@ -72,6 +72,8 @@ print({time, Name, Ns, Operations}) ->
     io:format("time ~s ~b ~b~n", [Name, Ns, Operations]);
 print({figure, Name, Unit, Better, Value}) ->
     io:format("figure ~s ~s ~s ~w~n", [Name, Unit, Better, Value]);
+print({latency, Ns, Count}) ->
+    io:format("latency ~b ~b~n", [Ns, Count]);
 print({proof, Name, Value}) ->
     io:format("proof ~s ~b~n", [Name, Value band 16#ffffffffffffffff]).
 

@@ -14,6 +14,7 @@ workloads() ->
      || {Workload, Work} <- [
             {"supervision/restart", fun(Side, Count) -> storm(Side, 1, Count) end},
             {"supervision/group", fun group/2},
+            {"supervision/crash-notice", fun crash_notice/2},
             {"supervision/shutdown", fun shutdown/2}
             | [
                 {"supervision/storm-" ++ integer_to_list(N), fun(Side, Count) -> storm(Side, N, Count) end}
@@ -21,15 +22,21 @@ workloads() ->
             ]
         ],
         Side <- ["erlang", "erlang-links"]
-    ].
+    ] ++
+        [
+            {"supervision/restart-threads", "erlang-links", fun(Count, _) -> storm("erlang-links-apart", 1, Count) end},
+            {"supervision/children", "erlang", fun(Count, _) -> children("erlang", Count) end}
+        ].
 
 %% ---- workloads ----
 
 %% All children fail once a round, and a round ends when all are back. OTP's simple_one_for_one finds a child by its pid: 0.63 of
 %% one_for_one's time at 10,000 children, the same at up to 1,000. Most of the time goes to the list of restarts that OTP keeps to
-%% limit them in a period; a second is the shortest.
+%% limit them in a period; a second is the shortest. The first round is not measured.
 storm(Side, Children, Count) ->
-    {Supervisor, Pids} = start(Side, simple_one_for_one, Children),
+    {Supervisor, First} = start(Side, simple_one_for_one, Children),
+    fail_all(First, 0),
+    Pids = await_up(First, []),
     Rounds = max(1, Count div Children),
     Began = bench:now_ns(),
     Restarts = storm_rounds(Rounds, Pids, 0),
@@ -85,6 +92,44 @@ shutdown_once(Side, Children) ->
     Ns = bench:now_ns() - Began,
     {Ns, length([Pid || Pid <- Pids, not is_process_alive(Pid)])}.
 
+%% Starts, lists and stops.
+children(Side, Count) ->
+    Children = min(Count, ?SHUTDOWN),
+    Rounds = [children_once(Side, Children) || _ <- lists:seq(1, Count div Children)],
+    {Starts, Lists, Stops, Ended} = lists:foldl(
+        fun({A, B, C, D}, {E, F, G, H}) -> {A + E, B + F, C + G, D + H} end, {0, 0, 0, 0}, Rounds
+    ),
+    Total = length(Rounds) * Children,
+    [{time, Name, Ns, Total} || {Name, Ns} <- [{start, Starts}, {list, Lists}, {stop, Stops}]] ++
+        [{proof, children, Ended}].
+
+children_once(Side, Children) ->
+    Began = bench:now_ns(),
+    {Supervisor, Pids} = start(Side, one_for_one, Children),
+    Started = bench:now_ns(),
+    Children = length(supervisor:which_children(Supervisor)),
+    Listed = bench:now_ns(),
+    stop(Supervisor),
+    {Started - Began, Listed - Started, bench:now_ns() - Listed, length([Pid || Pid <- Pids, not is_process_alive(Pid)])}.
+
+%% A child says in the reason of its end when it failed.
+crash_notice(Side, Count) ->
+    {Supervisor, [Pid]} = start(Side, one_for_one, 1),
+    Latencies = crashes(Pid, Count),
+    stop(Supervisor),
+    [{latency, Ns, 1} || Ns <- Latencies] ++ [{proof, crashes, length(Latencies)}].
+
+crashes(_, 0) ->
+    [];
+crashes(Pid, Left) ->
+    Monitor = monitor(process, Pid),
+    Pid ! fail,
+    receive
+        {'DOWN', Monitor, process, Pid, {failed, At}} ->
+            Ns = bench:now_ns() - At,
+            receive {up, Next} -> [Ns | crashes(Next, Left - 1)] end
+    end.
+
 %% ---- both supervisors ----
 
 %% Returns the supervisor and its first children.
@@ -98,8 +143,9 @@ start_supervisor("erlang", Strategy, Children) ->
     Strategy =:= simple_one_for_one andalso [supervisor:start_child(Supervisor, []) || _ <- lists:seq(1, Children)],
     {ok, Supervisor};
 start_supervisor("erlang-links", Strategy, Children) ->
-    Driver = self(),
-    {ok, spawn_link(fun() -> links_init(Strategy, Children, Driver) end)}.
+    start_links(Strategy, Children, any, any);
+start_supervisor("erlang-links-apart", Strategy, Children) ->
+    start_links(Strategy, Children, 0, 1).
 
 stop(Supervisor) ->
     exit(Supervisor, shutdown),
@@ -107,13 +153,14 @@ stop(Supervisor) ->
 
 %% A child says that it is up, and fails on the first message.
 start_child(Driver) ->
-    {ok, spawn_child(Driver)}.
+    {ok, spawn_link(fun() -> child(Driver) end)}.
 
-spawn_child(Driver) ->
-    spawn_link(fun() ->
-        Driver ! {up, self()},
-        receive {_, _, _, _} -> exit(failed) end
-    end).
+child(Driver) ->
+    Driver ! {up, self()},
+    receive
+        {_, _, _, _} -> exit(failed);
+        fail -> exit({failed, bench:now_ns()})
+    end.
 
 %% ---- OTP's ----
 
@@ -132,29 +179,39 @@ child_spec(Id, Driver) ->
 
 %% ---- by hand ----
 
-%% Children by their number, and the numbers of the running ones.
-links_init(Strategy, Children, Driver) ->
+%% What it is started with: the threads are those of the supervisor and its children.
+-record(links, {strategy, driver, child_options}).
+
+start_links(Strategy, Children, Thread, ChildThread) ->
+    Links = #links{strategy = Strategy, driver = self(), child_options = [link | bench:place(ChildThread)]},
+    {ok, spawn_opt(fun() -> links_init(Links, Children) end, [link | bench:place(Thread)])}.
+
+%% Its state is a map from the pids of the children to their numbers.
+links_init(Links, Children) ->
     process_flag(trap_exit, true),
-    links_loop(Strategy, Driver, links_start(Children, Driver)).
+    links_loop(Links, links_start(Links, Children)).
 
-links_start(Children, Driver) ->
-    maps:from_list([{spawn_child(Driver), I} || I <- lists:seq(1, Children)]).
+links_start(Links, Children) ->
+    maps:from_list([{links_start_one(Links), I} || I <- lists:seq(1, Children)]).
 
-links_loop(Strategy, Driver, Children) ->
+links_start_one(#links{driver = Driver, child_options = Options}) ->
+    spawn_opt(fun() -> child(Driver) end, Options).
+
+links_loop(#links{driver = Driver} = Links, Children) ->
     receive
         {'EXIT', Driver, Reason} ->
             links_stop(Children),
             exit(Reason);
         {'EXIT', Pid, _} ->
-            links_loop(Strategy, Driver, links_restart(Strategy, Pid, Driver, Children))
+            links_loop(Links, links_restart(Links, Pid, Children))
     end.
 
-links_restart(simple_one_for_one, Pid, Driver, Children) ->
-    {Index, Others} = maps:take(Pid, Children),
-    Others#{spawn_child(Driver) => Index};
-links_restart(one_for_all, Pid, Driver, Children) ->
+links_restart(#links{strategy = one_for_all} = Links, Pid, Children) ->
     links_stop(maps:remove(Pid, Children)),
-    links_start(map_size(Children), Driver).
+    links_start(Links, map_size(Children));
+links_restart(Links, Pid, Children) ->
+    {Index, Others} = maps:take(Pid, Children),
+    Others#{links_start_one(Links) => Index}.
 
 %% The last child first, and each has ended before the next is told to.
 links_stop(Children) ->
