@@ -34,7 +34,8 @@ void bench_sample_invalid(bench_side_result *sample, const char *format, ...)
         bench_fail("out of memory");
     }
     va_end(arguments);
-    bench_side_result kept = {.name = sample->name, .role = sample->role, .version = sample->version};
+    bench_side_result kept = {
+        .name = sample->name, .role = sample->role, .count = sample->count, .version = sample->version};
     sample->name = NULL;
     sample->version = NULL;
     bench_side_free(sample);

@@ -40,7 +40,7 @@ typedef struct bench_settings {
 /* A side that takes part. */
 typedef struct bench_entry {
     const char *program;
-    bench_side_result result; /* so far; its name and role are those of the side */
+    bench_side_result result; /* so far; its name, role and count are those of the side */
     bench_figure *counters;   /* each with one value a run */
     size_t counter_count;
     bench_side_result sample; /* of this block */

@@ -92,6 +92,15 @@ static size_t choice_at(struct reader *reader, const json_t *object, const char 
     return 0;
 }
 
+static uint64_t count_at(struct reader *reader, const json_t *object)
+{
+    json_t *count = field(reader, object, "count", JSON_INTEGER, "a whole number");
+    if (count != NULL && json_integer_value(count) < 1) {
+        wrong(reader, "the field 'count' is not above 0");
+    }
+    return (uint64_t)json_integer_value(count);
+}
+
 typedef void (*read_fn)(struct reader *reader, const json_t *object, void *element);
 
 /* An array of objects: each is read into an element of its own. */
@@ -187,6 +196,7 @@ static void read_side(struct reader *reader, const json_t *object, void *element
     side->name = text_at(reader, object, "name");
     side->role = (bench_role)choice_at(reader, object, "role", bench_role_names, BENCH_ROLE_COUNT);
     side->version = optional_text_at(reader, object, "version");
+    side->count = json_object_get(object, "count") != NULL ? count_at(reader, object) : 0;
     side->skipped = optional_text_at(reader, object, "skipped");
     side->invalid = optional_text_at(reader, object, "invalid");
     side->figures = array_at(reader, object, "figures", sizeof *side->figures, &side->figure_count, read_figure);
@@ -213,11 +223,7 @@ static void read_workload(struct reader *reader, const json_t *object, void *ele
     workload->name = text_at(reader, object, "name");
     reader->where = workload->name;
     workload->about = text_at(reader, object, "about");
-    json_t *count = field(reader, object, "count", JSON_INTEGER, "a whole number");
-    if (count != NULL && json_integer_value(count) < 1) {
-        wrong(reader, "the field 'count' is not above 0");
-    }
-    workload->count = (uint64_t)json_integer_value(count);
+    workload->count = count_at(reader, object);
     workload->sides = array_at(reader, object, "sides", sizeof *workload->sides, &workload->side_count, read_side);
     workload->goals = array_at(reader, object, "goals", sizeof *workload->goals, &workload->goal_count, read_goal);
     reader->where = NULL;

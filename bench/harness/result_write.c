@@ -130,6 +130,9 @@ static json_t *side_of(const bench_side_result *side)
     put_text(object, "name", side->name);
     put_text(object, "role", bench_role_names[side->role]);
     put_text(object, "version", side->version);
+    if (side->count != 0) {
+        put(object, "count", json_integer((json_int_t)side->count));
+    }
     put_text(object, "skipped", side->skipped);
     put_text(object, "invalid", side->invalid);
     for (size_t i = 0; i < side->figure_count; i++) {

@@ -215,9 +215,14 @@ static void show_versions(const bench_workload_result *workload, FILE *out)
 {
     for (size_t i = 0; i < workload->side_count; i++) {
         const bench_side_result *side = &workload->sides[i];
-        if (side->version != NULL && side->role == BENCH_ROLE_PEER) {
-            fprintf(out, "  %s: %s\n", side->name, side->version);
+        if (side->role != BENCH_ROLE_PEER || side->figure_count == 0) {
+            continue;
         }
+        fprintf(out, "  %s: %s", side->name, side->version != NULL ? side->version : "of no known version");
+        if (side->count != 0) {
+            fprintf(out, ", %" PRIu64 " each", side->count);
+        }
+        fputc('\n', out);
     }
 }
 

@@ -1,8 +1,9 @@
 /*
  * size.c: how many operations a run has. See plan.h.
  *
- * All sides of a workload do the same count, so that their proofs can be compared. It is what the first side does in the
- * time that is asked for, unless that would keep the slowest program busy for more than SLOW_MAX times as long.
+ * A workload has the count that its first side does in the time that is asked for. A program that would be busy with it for
+ * more than SLOW_MAX times as long has a smaller one of its own: a thousand times slower than the first is nothing rare, and
+ * one count for both would be too short for the one or too long for the other.
  */
 #include "plan.h"
 
@@ -10,7 +11,7 @@
 
 #include <math.h>
 
-static const double SLOW_MAX = 10;
+static const double SLOW_MAX = 2;
 /* A trial shorter than this says too little to multiply. */
 static const double TRIAL_S = 0.05;
 enum { TRIALS_MAX = 5, TRIAL_GROWTH = 10 };
@@ -41,6 +42,15 @@ static double pace(const bench_plan *plan, const bench_row *row, const bench_ent
     return took_s / (double)count;
 }
 
+static void size_peer(const bench_row *row, bench_entry *entry, double operation_s, double duration_s)
+{
+    double share = operation_s > 0 ? SLOW_MAX * duration_s / (operation_s * (double)row->count) : 1;
+    if (share < 1) {
+        uint64_t count = bench_suite_round(row->workload, (uint64_t)llround((double)row->count * share));
+        entry->result.count = count < row->count ? count : 0;
+    }
+}
+
 static void size_row(const bench_plan *plan, bench_row *row)
 {
     double first_s = pace(plan, row, &row->entries[0]);
@@ -54,14 +64,9 @@ static void size_row(const bench_plan *plan, bench_row *row)
         duration_s = first_s * (double)row->count;
     }
     for (size_t i = 1; i < row->entry_count; i++) {
-        const bench_entry *entry = &row->entries[i];
-        if (entry->result.role != BENCH_ROLE_PEER) {
-            continue;
-        }
-        double slow_s = pace(plan, row, entry) * (double)row->count;
-        if (slow_s > SLOW_MAX * duration_s) {
-            row->count = bench_suite_round(row->workload,
-                                           (uint64_t)llround((double)row->count * SLOW_MAX * duration_s / slow_s));
+        bench_entry *entry = &row->entries[i];
+        if (entry->result.role == BENCH_ROLE_PEER) {
+            size_peer(row, entry, pace(plan, row, entry), duration_s);
         }
     }
 }

@@ -33,6 +33,7 @@ static void fill_side(bench_side_result *side)
     side->name = bench_copy("jzx");
     side->version = bench_copy("1 \"quoted\"");
     side->role = BENCH_ROLE_PEER;
+    side->count = 500;
     side->figures = bench_new(sizeof *side->figures);
     side->figure_count = 1;
     side->figures[0] = (bench_figure){.name = bench_copy("time"), .unit = bench_copy("ns/message"), .count = 2};
@@ -74,6 +75,7 @@ static void fill(bench_result *result)
 static void expect_side(const bench_side_result *side)
 {
     cr_expect_str_eq(side->version, "1 \"quoted\"");
+    cr_expect_eq(side->count, 500);
     cr_assert_eq(side->figure_count, 1);
     cr_assert_eq(side->figures[0].count, 2);
     cr_expect_eq(side->figures[0].values[0], 0.1);

@@ -128,6 +128,12 @@ expect 0 "fast: Fast 1.0" run good/pair --peer ./slow --peer ./fast
 expect 0 "to the best peer (fast): " run good/pair --peer ./slow --peer ./fast
 expect 0 "first: no peer is better" run good/pair --peer ./slow
 expect 0 "too few runs to say who is first" run good/pair --peer ./slow --quick
+# What is slow does less, and must prove just that.
+# shellcheck disable=SC2016
+sed 's/slow/loses/g; s/"\$count"/"$((count - 1))"/' slow >loses
+chmod +x loses
+expect 0 "slow: Fast 1.0, " run good/pair --peer ./slow
+expect 3 "loses INVALID: its proof 'messages' is " run good/pair --peer ./loses
 expect 3 "wrong INVALID: it does not prove 'messages', as first does" run good/pair --peer ./wrong --quick
 expect 3 "there is a program already with the side fast of good/pair" run good/pair --peer ./fast --peer ./fast
 echo 'echo good/pair' | program bad-list
