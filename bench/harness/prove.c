@@ -16,7 +16,9 @@
 #define PILOT_RUNS 40
 #define QUICK_RUNS 12
 #define QUICK_DIFFERENT_MAX \
-    3               /* of 10: more come about twice in a million times where one in a hundred is to be expected */
+    3 /* of 10: more come about twice in a million times where one in a hundred is to be expected */
+/* Fewer bear no slow run among them, however little noise the others have (promise_test.c). */
+#define RUNS_MIN 20
 #define RUNS_MAX 60 /* of each side in a comparison: more take too long */
 
 struct proof {
@@ -96,9 +98,10 @@ static bool choose_runs(struct proof *proof)
         /* Aiming at 99 %: the pilot knows its noise only roughly, and later minutes may have more. */
         double sigma = sigma_of(time);
         size_t runs = bench_runs_needed(sigma, proof->planted / 100, BENCH_CONFIDENCE, 0.99);
-        proof->runs = (unsigned)runs;
-        printf("Single runs of %.1f ms spread by %.2f %%, so %zu of each side are needed in a comparison.\n\n",
-               bench_figure_median(time) * (double)result.workloads[0].count / 1e6, sigma * 100, runs);
+        proof->runs = runs < RUNS_MIN ? RUNS_MIN : (unsigned)runs;
+        printf("Single runs of %.1f ms spread by %.2f %%, so %zu of each side are needed in a comparison (at least "
+               "%d).\n\n",
+               bench_figure_median(time) * (double)result.workloads[0].count / 1e6, sigma * 100, runs, RUNS_MIN);
         fflush(stdout);
         if (runs > RUNS_MAX) {
             bench_say("more than %d take too long: this machine is too noisy now (--runs N tries all the same)",

@@ -25,8 +25,8 @@
  * 0.9), as the interval knows the spread of the runs better than one ratio does; it is there for the day it does not hold,
  * when twins come apart as well. A floor at the far end of the twins' interval would bring it down to 0.1 %, but finds 5 %
  * in only 77 of 100 comparisons where this one finds it in 94 (15 runs of 3 %). To find it takes 9 runs of each
- * where single runs spread by 2 %, 17 at 3 %, 42 at 5 %: bench_runs_needed(). tests/bench/promise_test.c shows all this, and
- * with which noise it fails.
+ * where single runs spread by 2 %, 17 at 3 %, 42 at 5 %: bench_runs_needed(); and some 20 where one run of ten is
+ * slow, since few runs bear none that is. tests/bench/promise_test.c shows all this, and with which noise it fails.
  */
 #ifndef BENCH_STATS_H
 #define BENCH_STATS_H

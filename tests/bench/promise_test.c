@@ -161,6 +161,14 @@ Test(promise, five_percent_is_found_in_all_but_a_drift)
     cr_expect_geq(differences(DRIFT, 60, 1.05), 950);
 }
 
+/* At 5 and 5 the interval is all there is: one slow run of ten hides what is there, whatever the noise of the others. */
+Test(promise, few_runs_bear_no_slow_one)
+{
+    cr_expect_lt(differences(TAILS, 5, 1.05), 700);
+    cr_expect_lt(differences(TAILS, 10, 1.05), 950);
+    cr_expect_geq(differences(TAILS, 20, 1.05), 970);
+}
+
 /* Two files taken one after the other: this is why ./dev bench makes old and new in turns (--against). */
 Test(promise, one_after_the_other_a_drift_is_taken_for_a_difference)
 {
