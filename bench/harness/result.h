@@ -44,8 +44,8 @@ typedef struct bench_side_result {
     char *version; /* NULL: this program's */
     bench_role role;
     uint64_t count; /* operations in a run, where they are fewer than the workload's; 0: as many */
-    char *skipped; /* why; NULL: it was run */
-    char *invalid; /* why; NULL: it is valid. Then it has no figures. */
+    char *skipped;  /* why; NULL: it was run */
+    char *invalid;  /* why; NULL: it is valid. Then it has no figures. */
     bench_figure *figures;
     size_t figure_count;
     bench_value *proofs;
