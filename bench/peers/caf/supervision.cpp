@@ -98,12 +98,16 @@ class supervisor : public caf::event_based_actor
     std::unordered_map<caf::actor_id, size_t> places_;
 };
 
-/* supervision/restart, storm-N: one for one. All are hit once a round, which ends when all are back. */
+/*
+ * supervision/restart, storm-N: one for one. All are hit once a round, which ends when all are back. After the first round,
+ * which is not measured, it waits for another `go`.
+ */
 class one_for_one : public supervisor
 {
   public:
-    one_for_one(caf::actor_config &config, finish *finish, size_t size, uint64_t total, uint64_t *restarts)
-        : supervisor(config, finish, size), total_(total), restarts_(restarts)
+    one_for_one(caf::actor_config &config, finish *finish, size_t size, uint64_t total, ::finish *first,
+                uint64_t *restarts)
+        : supervisor(config, finish, size), total_(total), first_(first), restarts_(restarts)
     {
     }
 
@@ -125,14 +129,20 @@ class one_for_one : public supervisor
     {
         start(place);
         ++*restarts_;
-        if (*restarts_ == total_) {
+        if (*restarts_ % size() != 0) {
+            return;
+        }
+        if (*restarts_ == size()) {
+            first_->arrive();
+        } else if (*restarts_ == size() + total_) {
             finished();
-        } else if (*restarts_ % size() == 0) {
+        } else {
             hit_all();
         }
     }
 
     uint64_t total_;
+    finish *first_;
     uint64_t *restarts_;
 };
 
@@ -201,38 +211,57 @@ class stopping : public supervisor
     uint64_t *stopped_;
 };
 
-/* Makes a supervisor, and measures from its `go` until it says that it is finished. Returns what it counted. */
-template <class Supervisor, class... Arguments>
-void supervise(uint64_t operations, const char *proof, report &report, size_t size, Arguments... arguments)
+/* Sends `go`, and reports the time until the supervisor has finished. */
+void time_supervisor(const actor &supervisor, finish &finish, uint64_t operations, report &report)
 {
-    uint64_t counted = 0;
-    finish finish;
-    place place(1);
-    actor supervisor = place.spawn<Supervisor>(&finish, size, arguments..., &counted);
-    place.settle();
-    place.settle(); /* its children, which it has made as it began */
     stopwatch stopwatch;
     caf::anon_send(supervisor, go_atom::value);
     finish.wait();
     report.time("time", stopwatch.elapsed_ns(), operations);
-    report.proof(proof, counted);
+}
+
+/* Makes a supervisor, and waits until its children, which it makes as it begins, have begun, too. */
+template <class Supervisor, class... Arguments> actor make_supervisor(place &place, Arguments... arguments)
+{
+    actor supervisor = place.spawn<Supervisor>(arguments...);
+    place.settle();
+    place.settle();
+    return supervisor;
 }
 
 template <size_t size> void storm(const options &options, report &report)
 {
-    uint64_t rounds = std::max<uint64_t>(options.count / size, 1);
-    supervise<one_for_one>(rounds * size, "restarts", report, size, rounds * size);
+    uint64_t total = std::max<uint64_t>(options.count / size, 1) * size;
+    uint64_t restarts = 0;
+    finish first;
+    finish finish;
+    place place(1);
+    actor supervisor = make_supervisor<one_for_one>(place, &finish, size, total, &first, &restarts);
+    caf::anon_send(supervisor, go_atom::value);
+    first.wait();
+    time_supervisor(supervisor, finish, total, report);
+    report.proof("restarts", restarts - size);
 }
 
 void group(const options &options, report &report)
 {
-    uint64_t rounds = std::max<uint64_t>(options.count / group_size, 1);
-    supervise<one_for_all>(rounds * group_size, "children", report, group_size, rounds * group_size);
+    uint64_t total = std::max<uint64_t>(options.count / group_size, 1) * group_size;
+    uint64_t restarts = 0;
+    finish finish;
+    place place(1);
+    actor supervisor = make_supervisor<one_for_all>(place, &finish, size_t{group_size}, total, &restarts);
+    time_supervisor(supervisor, finish, total, report);
+    report.proof("children", restarts);
 }
 
 void shutdown(const options &options, report &report)
 {
-    supervise<stopping>(options.count, "children", report, options.count);
+    uint64_t stopped = 0;
+    finish finish;
+    place place(1);
+    actor supervisor = make_supervisor<stopping>(place, &finish, size_t{options.count}, &stopped);
+    time_supervisor(supervisor, finish, options.count, report);
+    report.proof("children", stopped);
 }
 
 } // namespace
