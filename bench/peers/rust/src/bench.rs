@@ -41,6 +41,30 @@ impl Tally {
     }
 }
 
+/// What a sender knows of receivers that acknowledge each block: two blocks to each of them may be unhandled.
+pub struct Window {
+    handled: Vec<u64>,
+    sent: u64,
+}
+
+impl Window {
+    pub fn new(receivers: usize) -> Window {
+        Window { handled: vec![0; receivers], sent: 0 }
+    }
+
+    /// A receiver has handled one block more.
+    pub fn handled(&mut self, receiver: usize) {
+        self.handled[receiver] += 1;
+    }
+
+    /// Whether one block more may be sent to each of them; the caller then does.
+    pub fn opens(&mut self) -> bool {
+        let opens = self.handled.iter().all(|handled| self.sent < handled + WINDOW / BLOCK);
+        self.sent += opens as u64;
+        opens
+    }
+}
+
 #[derive(Default)]
 pub struct Bench {
     pub count: u64,

@@ -1,6 +1,6 @@
 //! Messages.
 use super::{run, rung, Bell, SIDE};
-use crate::bench::{payload, wander, Bench, Payload, Tally, BLOCK, CROWD, FAN};
+use crate::bench::{payload, wander, Bench, Payload, Tally, Window, BLOCK, CROWD, FAN};
 use crate::{answer, Answer};
 use actix::prelude::*;
 use std::sync::Arc;
@@ -131,12 +131,12 @@ impl Handler<Value> for Counter {
 
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Acknowledge(Addr<Producer>);
+struct Acknowledge(Addr<Producer>, usize);
 
 impl Handler<Acknowledge> for Counter {
     type Result = ();
     fn handle(&mut self, asked: Acknowledge, _: &mut Context<Self>) {
-        asked.0.do_send(Acknowledged);
+        asked.0.do_send(Acknowledged(asked.1));
     }
 }
 
@@ -147,17 +147,23 @@ impl Handler<Report> for Counter {
     }
 }
 
-/// Sends the first words 0 to count - 1 to the receivers in turn. Two blocks to each may be unhandled.
+/// Sends the first words 0 to count - 1 to the receivers in turn.
 struct Producer {
     receivers: Vec<Addr<Counter>>,
     count: u64,
     sent: u64,
-    acknowledged: usize,
+    window: Window,
 }
 
 impl Producer {
     fn make(receivers: &[Addr<Counter>], count: u64) -> Producer {
-        Producer { receivers: receivers.to_vec(), count, sent: 0, acknowledged: 0 }
+        Producer { receivers: receivers.to_vec(), count, sent: 0, window: Window::new(receivers.len()) }
+    }
+
+    fn send_blocks(&mut self, context: &Context<Self>) {
+        while self.sent < self.count && self.window.opens() {
+            self.send_block(context);
+        }
     }
 
     fn send_block(&mut self, context: &Context<Self>) {
@@ -168,29 +174,28 @@ impl Producer {
                 self.sent += 1;
             }
         }
-        self.receivers.iter().for_each(|receiver| receiver.do_send(Acknowledge(context.address())));
+        for (i, receiver) in self.receivers.iter().enumerate() {
+            receiver.do_send(Acknowledge(context.address(), i));
+        }
     }
 }
 
 impl Actor for Producer {
     type Context = Context<Self>;
     fn started(&mut self, context: &mut Context<Self>) {
-        self.send_block(context);
-        self.send_block(context);
+        self.send_blocks(context);
     }
 }
 
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Acknowledged;
+struct Acknowledged(usize);
 
 impl Handler<Acknowledged> for Producer {
     type Result = ();
-    fn handle(&mut self, _: Acknowledged, context: &mut Context<Self>) {
-        self.acknowledged += 1;
-        if self.acknowledged % self.receivers.len() == 0 && self.sent < self.count {
-            self.send_block(context);
-        }
+    fn handle(&mut self, Acknowledged(receiver): Acknowledged, context: &mut Context<Self>) {
+        self.window.handled(receiver);
+        self.send_blocks(context);
     }
 }
 

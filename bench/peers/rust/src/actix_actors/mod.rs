@@ -1,6 +1,7 @@
 //! Actix. Its mailboxes take all that do_send() sends, so streams have a window: a receiver acknowledges each block.
 mod life;
 mod message;
+mod savina;
 mod supervision;
 
 use crate::threads::one_thread;
@@ -12,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 const SIDE: &str = "actix";
 
 pub fn answers() -> Vec<Answer> {
-    [message::answers(), life::answers(), supervision::answers()].into_iter().flatten().collect()
+    [message::answers(), life::answers(), supervision::answers(), savina::answers()].into_iter().flatten().collect()
 }
 
 /// The threads that actors live on; the driver is on the first.
