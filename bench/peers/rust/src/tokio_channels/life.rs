@@ -16,9 +16,9 @@ pub fn answers() -> Vec<Answer> {
 async fn batch(first: u64, size: u64, handled: &mut Tally) {
     let mut tasks = Vec::with_capacity(BATCH as usize);
     for i in first..first + size {
-        let (sender, mut mailbox) = mpsc::channel::<Payload>(1);
+        let (sender, mut mailbox) = mpsc::unbounded_channel::<Payload>();
         tasks.push(tokio::spawn(async move { mailbox.recv().await }));
-        sender.send(payload(i)).await.expect("a task");
+        sender.send(payload(i)).expect("a task");
     }
     for task in tasks {
         handled.add(&task.await.expect("a task").expect("a message"));
