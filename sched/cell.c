@@ -9,6 +9,7 @@ void jzx__pool_init(jzx__pool *pool, jzx__cell *cells, uint32_t count, uint32_t 
     pool->count = count;
     pool->free_count = count;
     pool->inbound_max = inbound_max;
+    pool->scarce = inbound_max + 1;
     /* Twice what can arrive, but never more than half of the loop's own: some may be kept for long. */
     uint32_t half = inbound_max + (count - inbound_max) / 2;
     pool->plenty = half < 2 * inbound_max + 2 ? half : 2 * inbound_max + 2;

@@ -135,7 +135,8 @@ typedef struct jzx__pool {
     uint32_t count;
     uint32_t free_count;
     uint32_t inbound_max;
-    uint32_t plenty;                                /* free cells from which on they are not low any more */
+    uint32_t scarce;                                /* free cells down to which they are low: inbound_max and one */
+    uint32_t plenty;                                /* and from which on they are not any more */
     uint32_t touched;                               /* cells from here on have never been used */
     uint64_t uses;                                  /* C3 */
     jzx__list waiters;                              /* resume records that wait for free cells here */
@@ -162,7 +163,7 @@ static inline jzx__cell *jzx__pool_take_any(jzx__pool *pool)
 /* For what arrives. Never fails (C2). */
 static inline jzx__cell *jzx__pool_take_inbound(jzx__pool *pool)
 {
-    if (jzx__unlikely(pool->free_count <= pool->inbound_max + 1)) {
+    if (jzx__unlikely(pool->free_count <= pool->scarce)) {
         jzx__pool_set_low(pool, true);
     }
     return jzx__pool_take_any(pool);

@@ -296,9 +296,18 @@ static inline void jzx__schedule(jzx_loop *loop, uint32_t index)
 }
 
 /* route.c: from here to a loop, and what arrives */
+jzx_err jzx__send_local(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint32_t flags,
+                        uint64_t token); /* to this loop */
 jzx_err jzx__send_remote(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint32_t flags,
-                         uint64_t token); /* to a loop that is not this one */
-jzx_err jzx__send(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint32_t flags, uint64_t token);
+                         uint64_t token); /* to another one */
+static inline jzx_err jzx__send(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint32_t flags,
+                                uint64_t token)
+{
+    if (jzx__id_loop(to) == context->loop->index) {
+        return jzx__send_local(context, to, message, flags, token);
+    }
+    return jzx__send_remote(context, to, message, flags, token);
+}
 jzx_err jzx__route_refusal(const jzx_runtime *runtime, jzx_actor_id to); /* may mail go there, as far as bytes tell */
 /* Sends a signal or answer: `cell` (and `second` if wide) by value; `node` is queued instead if there is no room. */
 void jzx__route_signal(jzx_loop *loop, uint32_t to_loop, jzx__cell *node, const void *second);

@@ -107,8 +107,8 @@ static inline void fill(jzx__cell *cell, const jzx_context *context, const jzx_m
     }
 }
 
-static jzx_err send_local(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint32_t flags,
-                          uint64_t token)
+jzx_err jzx__send_local(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint32_t flags,
+                        uint64_t token)
 {
     jzx_loop *loop = context->loop;
     uint32_t index = jzx__slot_find(&loop->slots, to);
@@ -226,14 +226,6 @@ jzx_err jzx__send_remote(jzx_context *context, jzx_actor_id to, const jzx_messag
     jzx__count_add(&loop->counters->mail_out, 1);
     touch_lane(loop, lane);
     return JZX_OK;
-}
-
-jzx_err jzx__send(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint32_t flags, uint64_t token)
-{
-    if (jzx__id_loop(to) == context->loop->index) {
-        return send_local(context, to, message, flags, token);
-    }
-    return jzx__send_remote(context, to, message, flags, token);
 }
 
 /* An overflow's or caller's node has been copied out. */

@@ -18,7 +18,7 @@ jzx_err jzx__slots_init(jzx__slots *slots, jzx_segment_slot *public, uint32_t lo
 {
     memset(slots, 0, sizeof *slots);
     slots->public = public;
-    slots->loop = loop;
+    slots->first = loop << 24;
     slots->actors_max = actors_max;
     slots->indexes_max = actors_max + JZX__SLOT_SPARE;
     slots->free_first = JZX__SLOT_NONE;
@@ -102,7 +102,7 @@ jzx_err jzx__slot_take(jzx__slots *slots, uint32_t *index)
     JZX_ASSERT(public->id == 0 && public->state == JZX__FREE);
     memset(public, 0, sizeof *public);
     public->state = JZX__STARTING;
-    jzx__count_set(&public->id, (uint64_t)slots->loop << 56 | (uint64_t)*index << 32 | generation);
+    jzx__count_set(&public->id, (uint64_t)(slots->first | *index) << 32 | generation);
     slots->live++;
     return JZX_OK;
 }

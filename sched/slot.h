@@ -151,7 +151,7 @@ typedef struct jzx__slots {
     jzx_segment_slot *public; /* in the segment */
     jzx__slot_chunk **chunks;
     _Atomic(uint8_t) *full;
-    uint32_t loop; /* index of the loop, for ids */
+    uint32_t first; /* index 0 as an id has it: behind the number of the loop */
     uint32_t actors_max;
     uint32_t indexes_max; /* actors_max + JZX__SLOT_SPARE */
     uint32_t chunk_count;
@@ -192,10 +192,16 @@ static inline uint32_t jzx__id_index(jzx_actor_id id)
     return (uint32_t)(id >> 32) & 0xFFFFFFu;
 }
 
+/* The index that an id of this loop names; beyond all indexes for an id of another one. */
+static inline uint32_t jzx__slot_index(const jzx__slots *slots, jzx_actor_id id)
+{
+    return (uint32_t)(id >> 32) ^ slots->first;
+}
+
 /* The index of a live slot with this id, or JZX__SLOT_NONE. */
 static inline uint32_t jzx__slot_find(const jzx__slots *slots, jzx_actor_id id)
 {
-    uint32_t index = jzx__id_index(id);
+    uint32_t index = jzx__slot_index(slots, id);
     if (jzx__unlikely(index >= slots->fresh || id == 0) || slots->public[index].id != id) {
         return JZX__SLOT_NONE;
     }

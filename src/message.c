@@ -2,9 +2,12 @@
 #include "sched/mailbox.h"
 #include "src/internal.h"
 
-/* Outside of a turn: the loop may have to be told. */
-static jzx_err send_from_host(jzx_context *context, jzx_actor_id to, const jzx_message *message)
+/* Any message by anyone. Outside of a turn the loop may have to be told. */
+static jzx_err send_any(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint32_t flags)
 {
+    if (context->slot != JZX__SLOT_NONE) {
+        return jzx__send(context, to, message, flags, 0);
+    }
     if (atomic_load_explicit(&context->loop->runtime->phase, memory_order_relaxed) >= JZX__PHASE_DRAIN) {
         return JZX_ERR_LOOP_CLOSED; /* nobody may be left who takes it */
     }
@@ -22,11 +25,8 @@ jzx_err jzx_send(jzx_context *context, jzx_actor_id to, const jzx_message *messa
     if (jzx__unlikely(err != JZX_OK)) {
         return err;
     }
-    if (jzx__unlikely(context->slot == JZX__SLOT_NONE)) {
-        return send_from_host(context, to, message);
-    }
-    if (jzx__id_loop(to) != context->loop->index) {
-        return jzx__send_remote(context, to, message, 0, 0);
+    if (jzx__unlikely(message->flags != 0 || context->slot == JZX__SLOT_NONE)) {
+        return send_any(context, to, message, 0);
     }
     return jzx__send_plain(context, to, message);
 }
@@ -40,11 +40,8 @@ jzx_err jzx_send_with(jzx_context *context, jzx_actor_id to, const jzx_message *
     if (err != JZX_OK) {
         return err;
     }
-    if (context->slot == JZX__SLOT_NONE) {
-        return send_from_host(context, to, message);
-    }
     bool report = (flags & JZX_SEND_REPORT) != 0;
-    return jzx__send(context, to, message, report ? JZX__FLAG_REPORT : 0, 0);
+    return send_any(context, to, message, report ? JZX__FLAG_REPORT : 0);
 }
 
 jzx_err jzx_resume(jzx_context *context, jzx_actor_id to)
