@@ -278,14 +278,17 @@ static inline bool jzx__cell_is_plain(const jzx__cell *cell)
     return (cell->head & ~jzx__head(UINT8_MAX, JZX__CELL_FREE, 0)) == jzx__head(0, JZX__CELL_MAIL, 0);
 }
 
-/* jzx__cell_open() of a plain one. */
-static inline uint32_t jzx__cell_open_plain(jzx__cell *cell)
+/* jzx__cell_open() of a plain one, whose head needs no keeping: jzx__cell_plain_head() knows it from the message. */
+static inline void jzx__cell_open_plain(jzx__cell *cell)
 {
-    uint32_t head = cell->head;
     cell->message.size = cell->size;
     cell->message.flags = 0;
     cell->message.ref = 0;
-    return head;
+}
+
+static inline uint32_t jzx__cell_plain_head(const jzx__cell *cell)
+{
+    return jzx__head((uint8_t)cell->message.size, JZX__CELL_MAIL, 0);
 }
 
 /*

@@ -64,12 +64,13 @@ static __attribute__((noinline)) jzx_behavior_result call_measured(jzx_context *
     return result;
 }
 
-static inline jzx_behavior_result call(jzx_context *context, const jzx__hot *hot, const jzx_message *message)
+static inline jzx_behavior_result call(jzx_loop *loop, const jzx__hot *hot, const jzx_message *message)
 {
+    jzx_context *context = &loop->turn;
     context->tag = message->tag;
-    JZX__SIM_EVENT(context->loop, HANDLE, context->self, message->sender, message->tag);
-    jzx_behavior_result result = jzx__likely(!context->loop->measure) ? hot->behavior(context, hot->state, message)
-                                                                      : call_measured(context, hot, message);
+    JZX__SIM_EVENT(loop, HANDLE, context->self, message->sender, message->tag);
+    jzx_behavior_result result = jzx__likely(!loop->measure) ? hot->behavior(context, hot->state, message)
+                                                             : call_measured(context, hot, message);
     /* Supervisors are the runtime's own, and do not end with children: simulated failures are for the others. */
     bool own = (hot->flags & JZX__SLOT_SUPERVISOR) != 0;
     return result == JZX_BEHAVIOR_OK && !own && JZX__SIM_FAULT(ACTOR_FAILS) ? JZX_BEHAVIOR_FAIL : result;
@@ -77,7 +78,7 @@ static inline jzx_behavior_result call(jzx_context *context, const jzx__hot *hot
 
 static jzx_behavior_result call_signal(jzx_context *context, const jzx_message *message)
 {
-    return call(context, jzx__slot_hot(&context->loop->slots, context->slot), message);
+    return call(context->loop, jzx__slot_hot(&context->loop->slots, context->slot), message);
 }
 
 /* Puts a message back in front, to be handled again. `head` is what its cell had before. */
@@ -175,7 +176,7 @@ static __attribute__((noinline)) step run_request(jzx_context *context, jzx__hot
     message.ref = jzx__request_keep(context->loop, context->slot, cell);
     context->handling = cell;
     context->special = true;
-    return after_mail(context, cell, cell->head, &message, call(context, hot, &message));
+    return after_mail(context, cell, cell->head, &message, call(context->loop, hot, &message));
 }
 
 /* Mail that is no plain message: by pointer, an answer, a request, or to be reported. */
@@ -189,22 +190,21 @@ static __attribute__((noinline)) step run_mail(jzx_context *context, jzx__hot *h
         return run_request(context, hot, cell);
     }
     uint32_t head = jzx__cell_open(cell);
-    return after_mail(context, cell, head, &cell->message, call(context, hot, &cell->message));
+    return after_mail(context, cell, head, &cell->message, call(loop, hot, &cell->message));
 }
 
 /* The common case of run_mail(): a plain message whose handler returns OK and asks for nothing special. */
-static inline step run_plain(jzx_loop *loop, jzx__hot *hot, jzx_segment_slot *public, jzx__cell *cell)
+static inline step run_plain(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_segment_slot *public, jzx__cell *cell)
 {
-    jzx_context *context = &loop->turn;
-    jzx__mailbox_shorter(loop, context->slot, hot, public);
+    jzx__mailbox_shorter(loop, index, hot, public);
     public->last_tag = cell->tag;
-    uint32_t head = jzx__cell_open_plain(cell);
-    jzx_behavior_result result = call(context, hot, &cell->message);
-    if (jzx__likely(result == JZX_BEHAVIOR_OK && !context->special)) {
+    jzx__cell_open_plain(cell);
+    jzx_behavior_result result = call(loop, hot, &cell->message);
+    if (jzx__likely(result == JZX_BEHAVIOR_OK && !loop->turn.special)) {
         jzx__cell_free(loop, cell);
         return STEP_ON;
     }
-    return after_mail(context, cell, head, &cell->message, result);
+    return after_mail(&loop->turn, cell, jzx__cell_plain_head(cell), &cell->message, result);
 }
 
 /* After the handler of a signal: a signal is never yielded or put back. */
@@ -354,19 +354,30 @@ static __attribute__((noinline)) step run_signal(jzx_context *context, jzx__cell
     }
 }
 
-/* After its turn an actor goes to the end of the queue, or rests, or has drained. */
-static inline void done(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_segment_slot *public)
+/* An actor that is to end has come out of its turn: it has drained, or comes again for what is left or for its end. */
+static __attribute__((noinline)) void done_ending(jzx_loop *loop, uint32_t index, jzx__hot *hot,
+                                                  const jzx_segment_slot *public)
 {
-    hot->flags &= (uint16_t)~JZX__SLOT_QUEUED;
-    if (jzx__unlikely(public->state == JZX__DRAINING && hot->mail.first == NULL)) {
+    if (public->state == JZX__DRAINING && hot->mail.first == NULL) {
         const jzx__cause drained = {.kind = JZX_EXIT_SHUTDOWN, .origin = public->id};
         jzx__life_exit(loop, index, &drained, 0);
-    } else if (hot->mail.first != NULL || hot->urgent_last != NULL || jzx__unlikely(public->state == JZX__STOPPING)) {
+    } else {
         jzx__schedule_hot(loop, index, hot);
     }
 }
 
-/* One look at the clock in a while. True when there was one: observers may have ended any actor meanwhile. */
+/* After its turn an actor goes to the end of the queue, or rests. */
+static inline void done(jzx_loop *loop, uint32_t index, jzx__hot *hot, const jzx_segment_slot *public, bool more)
+{
+    hot->flags &= (uint16_t)~JZX__SLOT_QUEUED;
+    if (jzx__unlikely(public->state > JZX__RUNNING)) {
+        done_ending(loop, index, hot, public);
+    } else if (more) {
+        jzx__schedule_hot(loop, index, hot);
+    }
+}
+
+/* One look at the clock in a while. True when there was one: the turn may be over, and observers may have ended any actor. */
 static inline bool check_now_and_then(jzx_loop *loop)
 {
     if (jzx__unlikely(--loop->check_in == 0)) {
@@ -377,28 +388,28 @@ static inline bool check_now_and_then(jzx_loop *loop)
 }
 
 /* A request to one that keeps too many: its asker hears so at once. */
-static step refuse_request(jzx_loop *loop, jzx__hot *hot, jzx_segment_slot *public, jzx__cell *cell)
+static step refuse_request(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_segment_slot *public, jzx__cell *cell)
 {
-    jzx__mailbox_left(loop, loop->turn.slot, hot, public, cell);
+    jzx__mailbox_left(loop, index, hot, public, cell);
     jzx__request_refuse(loop, cell, public->id, JZX_DROP_LIMIT);
     return public->state == JZX__STOPPING ? STEP_YIELDED : STEP_ON;
 }
 
-static inline step run_first(jzx_loop *loop, jzx__hot *hot, jzx_segment_slot *public, uint64_t *handled)
+static inline step run_first(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_segment_slot *public, uint64_t *handled)
 {
     jzx__cell *cell = jzx__queue_pop(&hot->mail);
-    step next;
     if (jzx__likely(jzx__cell_is_plain(cell))) {
-        next = run_plain(loop, hot, public, cell);
-    } else if ((cell->flags & JZX__FLAG_REQUEST) != 0 && !jzx__request_fits(loop, loop->turn.slot)) {
-        return refuse_request(loop, hot, public, cell);
-    } else if (cell->kind <= JZX__CELL_ANSWER) {
-        next = run_mail(&loop->turn, hot, public, cell);
-    } else {
-        return run_signal(&loop->turn, cell);
+        ++*handled;
+        return run_plain(loop, index, hot, public, cell);
     }
-    *handled += next != STEP_REFUSED;
-    return next;
+    if ((cell->flags & JZX__FLAG_REQUEST) != 0 && !jzx__request_fits(loop, index)) {
+        return refuse_request(loop, index, hot, public, cell);
+    }
+    if (cell->kind <= JZX__CELL_ANSWER) {
+        ++*handled;
+        return run_mail(&loop->turn, hot, public, cell);
+    }
+    return run_signal(&loop->turn, cell);
 }
 
 /* Was the last turn over after a signal, with mail waiting? Then mail begins this one. */
@@ -408,43 +419,52 @@ static __attribute__((noinline)) bool take_mail_first(jzx__hot *hot)
     return true;
 }
 
+static inline bool has_work(const jzx__hot *hot)
+{
+    return hot->mail.first != NULL || hot->urgent_last != NULL;
+}
+
 /*
- * Runs at most a turn of messages and signals; *handled counts the messages. False when the actor has ended. Signals and
- * mail take turns, so neither starves the other (U2); a turn may be as short as one of them, so whose it is outlives it.
+ * Runs at most a turn of messages and signals; *handled counts the messages. ENDED, YIELDED when there is more, or ON.
+ * Signals and mail take turns, so neither starves the other (U2); a turn may be as short as one of them, so whose it is
+ * outlives it.
  */
-static inline bool run_batch(jzx_loop *loop, jzx__hot *hot, jzx_segment_slot *public, uint64_t *handled)
+static inline step run_batch(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_segment_slot *public, uint64_t *handled)
 {
     bool mail_is_next = jzx__unlikely((hot->flags & JZX__SLOT_MAIL_FIRST) != 0) && take_mail_first(hot);
     uint32_t budget = hot->per_turn;
-    while (hot->mail.first != NULL || hot->urgent_last != NULL) {
+    for (;;) {
+        if (!has_work(hot)) {
+            return STEP_ON;
+        }
         step next;
         if (jzx__unlikely(hot->urgent_last != NULL) && (!mail_is_next || hot->mail.first == NULL)) {
             mail_is_next = true;
             next = run_signal(&loop->turn, jzx__urgent_pop(hot));
         } else {
             mail_is_next = false;
-            next = run_first(loop, hot, public, handled);
+            next = run_first(loop, index, hot, public, handled);
         }
         bool checked = check_now_and_then(loop);
-        if (jzx__unlikely(next == STEP_ENDED)) {
-            loop->turn.end = 0;
-            return false;
-        }
         if (jzx__unlikely(next != STEP_ON)) {
             loop->turn.end = 0;
+            *handled -= next == STEP_REFUSED; /* U3 */
+            if (next == STEP_ENDED) {
+                return STEP_ENDED;
+            }
             break;
         }
-        if (jzx__unlikely(checked) && public->state == JZX__STOPPING) {
+        if (jzx__unlikely(checked) && (loop->turn_over || public->state == JZX__STOPPING)) {
             break;
         }
-        if (--budget == 0 || loop->turn_over) {
+        if (--budget == 0) {
             break;
         }
     }
     if (jzx__unlikely(mail_is_next) && hot->mail.first != NULL) {
         hot->flags |= JZX__SLOT_MAIL_FIRST;
     }
-    return true;
+    return has_work(hot) ? STEP_YIELDED : STEP_ON;
 }
 
 /* Gives the first actor of the run queue its turn. */
@@ -465,11 +485,11 @@ static inline void run_actor(jzx_loop *loop)
     loop->turn.special = public->state != JZX__RUNNING;
     jzx__count_set(&loop->segment->running_id, public->id);
     uint64_t handled = 0;
-    bool alive = run_batch(loop, hot, public, &handled);
+    step last = run_batch(loop, index, hot, public, &handled);
     jzx__count_add(&loop->counters->handled, handled);
-    if (jzx__likely(alive)) {
+    if (jzx__likely(last != STEP_ENDED)) {
         jzx__count_add(&public->handled, handled);
-        done(loop, index, hot, public);
+        done(loop, index, hot, public, last == STEP_YIELDED);
     }
 }
 
