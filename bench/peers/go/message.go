@@ -93,8 +93,9 @@ func counting(bench *bench, ownThreads bool) {
 	bench.proveTally(tallies, 1)
 }
 
+// The window is that of each sender: 0.75 of the time on two threads with one for all, the same on one.
 func fanIn(bench *bench, ownThread bool) {
-	mailbox, tallies := make(chan payload, window), make(chan tally)
+	mailbox, tallies := make(chan payload, fan*window), make(chan tally)
 	each := bench.count / fan
 	if each == 0 {
 		each = 1

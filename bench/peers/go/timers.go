@@ -93,6 +93,10 @@ func timers(bench *bench, after func(i int) time.Duration) {
 		owner: make(chan payload, bench.count),
 		after: after,
 	}
+	// As on the other sides, so that no page is new: 0.65 of the time.
+	clockwork.startAll()
+	clockwork.cancelAll()
+	clockwork.started = 0
 	bench.time("start", timed(clockwork.startAll), bench.count)
 	bench.prove("timers", clockwork.started)
 	bench.time("cancel", timed(clockwork.cancelAll), bench.count)
