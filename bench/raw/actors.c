@@ -1,20 +1,10 @@
 /* actors.c: see actors.h. In a file of its own, as a library is: no call of it is inlined into a bench. */
 #include "raw/actors.h"
 
-#include "support/check.h"
+#include "raw/memory.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static void *take_memory(size_t size)
-{
-    size_t whole = (size + 63) / 64 * 64;
-    void *memory = aligned_alloc(64, whole);
-    BENCH_CHECK(memory != NULL, "out of memory");
-    /* Touched here, so that no page fault falls into the measured part. */
-    memset(memory, 0, whole);
-    return memory;
-}
 
 void raw_world_open(raw_world *world, uint32_t count, uint32_t ring_size)
 {
@@ -26,9 +16,9 @@ void raw_world_open(raw_world *world, uint32_t count, uint32_t ring_size)
     world->actor_count = count;
     world->ring_mask = ring_size - 1;
     world->run_mask = run_size - 1;
-    world->actors = take_memory(count * sizeof *world->actors);
-    world->cells = take_memory((size_t)count * ring_size * sizeof *world->cells);
-    world->run_queue = take_memory(run_size * sizeof *world->run_queue);
+    world->actors = raw_memory_take(count * sizeof *world->actors);
+    world->cells = raw_memory_take((size_t)count * ring_size * sizeof *world->cells);
+    world->run_queue = raw_memory_take(run_size * sizeof *world->run_queue);
     for (uint32_t i = 0; i < count; i++) {
         world->actors[i].generation = 1;
         world->actors[i].batch = RAW_BATCH;
@@ -56,22 +46,6 @@ void raw_actor_set_batch(raw_world *world, uint32_t index, uint32_t batch)
     world->actors[index].batch = batch;
 }
 
-/*
- * Word by word, as the sender has just written it: a load wider than the store it depends on waits until the store has
- * left the core, which costs more than all the rest here. The barrier keeps the compiler from joining the words.
- */
-static void copy_cell(raw_cell *to, const raw_cell *from)
-{
-    to->sender = from->sender;
-    to->tag = from->tag;
-    to->size = from->size;
-    for (int i = 0; i < 4; i++) {
-        uint64_t word = from->words[i];
-        __asm__("" : "+r"(word));
-        to->words[i] = word;
-    }
-}
-
 bool raw_send(raw_world *world, uint64_t to, const raw_cell *cell)
 {
     uint32_t index = (uint32_t)to;
@@ -83,7 +57,7 @@ bool raw_send(raw_world *world, uint64_t to, const raw_cell *cell)
         return false;
     }
     raw_cell *place = &actor->ring[actor->tail++ & world->ring_mask];
-    copy_cell(place, cell);
+    raw_cell_copy(place, cell);
     place->target = to;
     if (!actor->queued) {
         /* The queue has a place for each actor and each is in it once: it is never full. */

@@ -3,16 +3,16 @@
  *
  * 100,000 actors of one loop; 64 or 10,000 tokens, each passed on to an actor drawn at random.
  *
- * Raw: raw/actors.h, with the same draws.
+ * Raw: raw/crowd.h, with the same draws.
  */
-#include "raw/actors.h"
+#include "raw/crowd.h"
 #include "support/random.h"
 #include "support/world.h"
 #include "workloads.h"
 
 #include <stdlib.h>
 
-enum { TAG_START = 1, TAG_TOKEN = 2, ACTORS = 100000, ACTORS_QUICK = 1000, QUICK_SHARE = 64, RAW_RING_SIZE = 8 };
+enum { TAG_START = 1, TAG_TOKEN = 2, ACTORS = 100000, ACTORS_QUICK = 1000, QUICK_SHARE = 64, RAW_CELLS = 16384 };
 
 struct token {
     uint64_t words[4];
@@ -127,46 +127,46 @@ static void run_storm(jzx_bench *bench, void *argument)
 
 /* ---- raw ---- */
 
-static void raw_send_token(raw_world *world, struct storm *storm, struct token token)
+static void raw_send_token(raw_crowd *crowd, struct storm *storm, struct token token)
 {
     raw_cell cell = raw_cell_make(TAG_TOKEN, token.words);
     storm->sent++;
-    BENCH_CHECK(raw_send(world, draw_target(storm), &cell), "a mailbox of %d is full", RAW_RING_SIZE);
+    BENCH_CHECK(raw_crowd_send(crowd, draw_target(storm), &cell), "there are no more than %d cells", RAW_CELLS);
 }
 
-static void raw_begin(raw_world *world, struct storm *storm)
+static void raw_begin(raw_crowd *crowd, struct storm *storm)
 {
     static const uint64_t nothing[4] = {0};
     jzx_bench_begin(storm->bench);
     for (uint32_t i = 0; i < storm->tokens; i++) {
-        raw_send_token(world, storm, next_token(nothing));
+        raw_send_token(crowd, storm, next_token(nothing));
     }
 }
 
-static void raw_pass_on(raw_world *world, void *state, const raw_cell *cell)
+static void raw_pass_on(raw_crowd *crowd, void *state, const raw_cell *cell)
 {
     struct storm *storm = state;
     if (cell->tag == TAG_START) {
-        raw_begin(world, storm);
+        raw_begin(crowd, storm);
     } else if (storm_take(storm, cell->words)) {
-        world->stopped = true;
+        crowd->stopped = true;
     } else if (storm->sent < storm->total) {
-        raw_send_token(world, storm, next_token(cell->words));
+        raw_send_token(crowd, storm, next_token(cell->words));
     }
 }
 
 static void run_raw(jzx_bench *bench, void *argument)
 {
     struct storm storm = storm_make(bench, argument);
-    raw_world world;
-    raw_world_open(&world, storm.actor_count, RAW_RING_SIZE);
+    raw_crowd crowd;
+    raw_crowd_open(&crowd, storm.actor_count, RAW_CELLS);
     for (uint32_t i = 0; i < storm.actor_count; i++) {
-        storm.ids[i] = raw_actor_set(&world, i, raw_pass_on, &storm);
+        storm.ids[i] = raw_member_set(&crowd, i, raw_pass_on, &storm);
     }
     raw_cell start = {.tag = TAG_START};
-    BENCH_CHECK(raw_send(&world, storm.ids[0], &start), "the start was refused");
-    raw_world_run(&world);
-    raw_world_close(&world);
+    BENCH_CHECK(raw_crowd_send(&crowd, storm.ids[0], &start), "the start was refused");
+    raw_crowd_run(&crowd);
+    raw_crowd_close(&crowd);
     storm_end(&storm);
 }
 
