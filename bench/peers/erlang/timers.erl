@@ -18,6 +18,8 @@ workloads() ->
 timers(After, Count, Seed) ->
     rand:seed(exsss, Seed),
     Delays = [?FAR_MS + After(I) || I <- lists:seq(0, Count - 1)],
+    %% As on the other sides, so that little is new.
+    cancel_all(start_all(Delays, 0)),
     {Started, Start} = timed(start, Count, fun() -> start_all(Delays, 0) end),
     {_, Cancel} = timed(cancel, Count, fun(Timers) -> cancel_all(Timers) end, shuffle(Started)),
     Again = shuffle(start_all(Delays, 0)),
