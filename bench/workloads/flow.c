@@ -149,7 +149,7 @@ static struct flow *flow_make(jzx_bench *bench, const flow_plan *plan)
     BENCH_CHECK(flow->total % FLOW_STEP == 0, "the count is no multiple of %d", FLOW_STEP);
     jzx_config config;
     jzx_config_init(&config);
-    config.linger_ns = plan->loops > 1 ? JZX_FOREVER : 0;
+    config.linger_ns = plan->loops > 1 && !plan->parks ? JZX_FOREVER : 0;
     world_open(&flow->world, bench, &config, plan->loops);
     return flow;
 }

@@ -13,7 +13,8 @@ enum { FLOW_LOOPS_MAX = 16, FLOW_SOURCES_MAX = 16, FLOW_SINKS_MAX = 16, FLOW_STE
 
 /* What every workload of this kind is. Counts are multiples of FLOW_STEP. */
 typedef struct flow_plan {
-    int loops; /* all linger if there is more than one; the sinks are on the first, the sources on the others */
+    int loops;  /* the sinks are on the first, the sources on the others */
+    bool parks; /* several loops park when they have nothing to do; else they linger */
     int sources;
     int sinks;
     bool paired;    /* source i, on loop i, has only sink i, which is on the next loop */

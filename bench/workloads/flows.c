@@ -2,9 +2,9 @@
  * flows.c: what does a message cost in a stream?
  *
  * Counting: one source, one sink that checks the order. Fan-in: 16 sources, one sink. Fan-out: one source, 16 sinks in
- * turn. On one loop, and on two that linger. At most 1,000 messages (by source and sink) wait in a mailbox. Stream is
- * counting across two loops with the greatest mailbox there is. Loops that linger make no system call for mail: the
- * figure "enters" counts those from the first message to the last.
+ * turn. On one loop, and on two that linger; the side jzx-parking has two that do not. At most 1,000 messages (by source and
+ * sink) wait in a mailbox. Stream is counting across two loops with the greatest mailbox there is. Loops that linger make
+ * no system call for mail: the figure "enters" counts those from the first message to the last.
  *
  * Raw: raw/actors.h on one thread, raw/blocks.h across two.
  */
@@ -21,24 +21,33 @@ enum {
 
 static flow_plan counting = {.loops = 1, .sources = 1, .sinks = 1, .burst = BURST, .batch = BURST, .cap = CAP};
 static flow_plan counting_threads = {.loops = 2, .sources = 1, .sinks = 1, .burst = BURST, .batch = BURST, .cap = CAP};
+static flow_plan counting_parking = {
+    .loops = 2, .parks = true, .sources = 1, .sinks = 1, .burst = BURST, .batch = BURST, .cap = CAP};
 static flow_plan stream = {.loops = 2, .sources = 1, .sinks = 1, .burst = BURST, .batch = BURST, .cap = CAP_MAX};
 static flow_plan fan_in = {
     .loops = 1, .sources = 16, .sinks = 1, .burst = MANY_BURST, .batch = MANY_BATCH, .cap = CAP_MAX};
 static flow_plan fan_in_threads = {
     .loops = 2, .sources = 16, .sinks = 1, .burst = MANY_BURST, .batch = MANY_BATCH, .cap = CAP_MAX};
+static flow_plan fan_in_parking = {
+    .loops = 2, .parks = true, .sources = 16, .sinks = 1, .burst = MANY_BURST, .batch = MANY_BATCH, .cap = CAP_MAX};
 static flow_plan fan_out = {.loops = 1, .sources = 1, .sinks = 16, .burst = MANY_BATCH, .batch = BURST, .cap = CAP};
 static flow_plan fan_out_threads = {
     .loops = 2, .sources = 1, .sinks = 16, .burst = MANY_BATCH, .batch = BURST, .cap = CAP};
+static flow_plan fan_out_parking = {
+    .loops = 2, .parks = true, .sources = 1, .sinks = 16, .burst = MANY_BATCH, .batch = BURST, .cap = CAP};
 
 static const jzx_bench_side counting_sides[] = {{"jzx", flow_run, &counting}, {"raw", flow_run_raw, &counting}};
 static const jzx_bench_side counting_threads_sides[] = {{"jzx", flow_run, &counting_threads},
+                                                        {"jzx-parking", flow_run, &counting_parking},
                                                         {"raw", flow_run_raw_threads, &counting_threads}};
 static const jzx_bench_side stream_sides[] = {{"jzx", flow_run, &stream}, {"raw", flow_run_raw_threads, &stream}};
 static const jzx_bench_side fan_in_sides[] = {{"jzx", flow_run, &fan_in}, {"raw", flow_run_raw, &fan_in}};
 static const jzx_bench_side fan_in_threads_sides[] = {{"jzx", flow_run, &fan_in_threads},
+                                                      {"jzx-parking", flow_run, &fan_in_parking},
                                                       {"raw", flow_run_raw_threads, &fan_in_threads}};
 static const jzx_bench_side fan_out_sides[] = {{"jzx", flow_run, &fan_out}, {"raw", flow_run_raw, &fan_out}};
 static const jzx_bench_side fan_out_threads_sides[] = {{"jzx", flow_run, &fan_out_threads},
+                                                       {"jzx-parking", flow_run, &fan_out_parking},
                                                        {"raw", flow_run_raw_threads, &fan_out_threads}};
 
 static const jzx_bench_goal stream_goals[] = {{"time", "raw", 1.5}, {"enters", NULL, 0}};
