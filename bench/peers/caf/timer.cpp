@@ -137,6 +137,9 @@ void million(const options &options, bool at_random, report &report)
     place place(1);
     timers timers(place, place.spawn<owner>(&expired, count, &handled));
     place.settle();
+    /* As on the other sides, so that no page is new. */
+    start_far(timers, count, at_random);
+    timers.forget();
     uint64_t start_ns = start_far(timers, count, at_random);
     timers.forget();
     uint64_t expire_ns = expire(timers, count, nanoseconds(start_ns), expired);
