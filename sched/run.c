@@ -11,42 +11,47 @@
  */
 #include "sched/mailbox.h"
 
-/* What the handler asked for itself comes first, then what it returned. True: the actor has ended. */
-static bool end_after(jzx_context *context, jzx_behavior_result result)
-{
-    jzx_loop *loop = context->loop;
-    uint32_t index = context->slot;
-    if (jzx__public(loop, index)->state == JZX__STOPPING) {
-        return false; /* another ended it meanwhile; it is in the run queue for that (E2) */
-    }
-    if (context->end != 0 && context->end != JZX__EXIT_DRAIN) {
-        const jzx__cause asked = {context->end, context->code, context->origin, context->text};
-        jzx__life_exit(loop, index, &asked, context->tag);
-        return true;
-    }
-    if (context->end == JZX__EXIT_DRAIN) {
-        jzx__public(loop, index)->state = JZX__DRAINING;
-    }
-    jzx__cause cause = {.kind = JZX_EXIT_NORMAL, .origin = context->self};
-    if (result == JZX_BEHAVIOR_STOP) {
-        jzx__life_exit(loop, index, &cause, context->tag);
-        return true;
-    }
-    if (result == JZX_BEHAVIOR_OK || result == JZX_BEHAVIOR_YIELD || result == JZX_BEHAVIOR_UNHANDLED) {
-        return false;
-    }
-    cause.kind = JZX_EXIT_FAIL;
-    cause.code = result == JZX_BEHAVIOR_FAIL ? JZX_EXIT_CODE_UNSPECIFIED : JZX_EXIT_CODE_BAD_RESULT;
-    jzx__life_exit(loop, index, &cause, context->tag);
-    return true;
-}
-
 typedef enum step {
     STEP_ON,      /* go on with the next */
     STEP_YIELDED, /* its turn is over, there is more */
     STEP_REFUSED, /* the same, and the message is back in the mailbox */
     STEP_ENDED,   /* the actor has ended */
 } step;
+
+/* The end that the handler asked for itself, or else the one that it returned. */
+static __attribute__((noinline)) step end_now(jzx_context *context, jzx_behavior_result result)
+{
+    jzx__cause cause = {.kind = JZX_EXIT_NORMAL, .origin = context->self};
+    if (context->end != 0 && context->end != JZX__EXIT_DRAIN) {
+        cause = (jzx__cause){context->end, context->code, context->origin, context->text};
+    } else if (result != JZX_BEHAVIOR_STOP) {
+        cause.kind = JZX_EXIT_FAIL;
+        cause.code = result == JZX_BEHAVIOR_FAIL ? JZX_EXIT_CODE_UNSPECIFIED : JZX_EXIT_CODE_BAD_RESULT;
+    }
+    jzx__life_exit(context->loop, context->slot, &cause, context->tag);
+    return STEP_ENDED;
+}
+
+/* After any handler that asked for something special, or did not return OK. */
+static step after_any(jzx_context *context, jzx_behavior_result result)
+{
+    jzx_segment_slot *public = jzx__public(context->loop, context->slot);
+    bool over = result != JZX_BEHAVIOR_OK && result != JZX_BEHAVIOR_YIELD && result != JZX_BEHAVIOR_UNHANDLED;
+    context->special = false;
+    if (public->state == JZX__STOPPING) {
+        return STEP_YIELDED; /* another ended it meanwhile; it is in the run queue for that (E2) */
+    }
+    if (context->end == JZX__EXIT_DRAIN) {
+        public->state = JZX__DRAINING;
+    } else {
+        over |= context->end != 0;
+    }
+    if (over) {
+        return end_now(context, result);
+    }
+    context->end = 0;
+    return STEP_ON;
+}
 
 /* With the clock read around the handler. */
 static __attribute__((noinline)) jzx_behavior_result call_measured(jzx_context *context, const jzx__hot *hot,
@@ -109,26 +114,31 @@ static void unhandled(jzx_loop *loop, const jzx_message *message)
     }
 }
 
+/* Whether an actor that yields gets its message again. One that drains handles what it has. */
+static bool goes_on(const jzx_context *context)
+{
+    return (context->end == 0 || context->end == JZX__EXIT_DRAIN) &&
+           jzx__public(context->loop, context->slot)->state != JZX__STOPPING;
+}
+
 /* The uncommon ways a handler of mail may return. */
 static __attribute__((noinline)) step after_mail(jzx_context *context, jzx__cell *cell, uint32_t head,
                                                  const jzx_message *message, jzx_behavior_result result)
 {
     jzx_loop *loop = context->loop;
     bool kept = context->handling != NULL; /* by the actor, or consumed by its answer */
-    bool goes_on = (context->end == 0 || context->end == JZX__EXIT_DRAIN) && /* a drain handles what it has */
-                   jzx__public(loop, context->slot)->state != JZX__STOPPING;
-    if (result == JZX_BEHAVIOR_YIELD && !context->answered && goes_on) {
-        if (context->end == JZX__EXIT_DRAIN) {
-            jzx__public(loop, context->slot)->state = JZX__DRAINING;
-            context->end = 0;
+    if (result == JZX_BEHAVIOR_YIELD && !context->answered) {
+        if (goes_on(context)) {
+            if (context->end == JZX__EXIT_DRAIN) {
+                jzx__public(loop, context->slot)->state = JZX__DRAINING;
+                context->end = 0;
+            }
+            unhandle(loop, context, cell, head, message);
+            context->handling = NULL;
+            context->special = false;
+            return STEP_REFUSED;
         }
-        unhandle(loop, context, cell, head, message);
-        context->handling = NULL;
-        context->special = false;
-        return STEP_REFUSED;
-    }
-    if (result == JZX_BEHAVIOR_YIELD && !context->answered) { /* it ends: nobody will handle the rest */
-        unhandled(loop, message);
+        unhandled(loop, message); /* it ends: nobody will handle the rest */
     }
     if (result == JZX_BEHAVIOR_UNHANDLED) {
         unhandled(loop, message);
@@ -144,12 +154,7 @@ static __attribute__((noinline)) step after_mail(jzx_context *context, jzx__cell
     }
     context->handling = NULL;
     context->answered = false;
-    context->special = false;
-    if (end_after(context, result)) {
-        return STEP_ENDED;
-    }
-    context->end = 0;
-    return jzx__public(loop, context->slot)->state == JZX__STOPPING ? STEP_YIELDED : STEP_ON;
+    return after_any(context, result);
 }
 
 /* What is for supervisors only has come to an actor that is none. */
@@ -213,12 +218,7 @@ static step after_signal(jzx_context *context, jzx_behavior_result result)
     if (result == JZX_BEHAVIOR_UNHANDLED) {
         jzx__count_add(&context->loop->counters->unhandled, 1);
     }
-    context->special = false;
-    if (jzx__unlikely(end_after(context, result))) {
-        return STEP_ENDED;
-    }
-    context->end = 0;
-    return jzx__public(context->loop, context->slot)->state == JZX__STOPPING ? STEP_YIELDED : STEP_ON;
+    return after_any(context, result);
 }
 
 static step run_down(jzx_context *context, jzx__cell *cell)
