@@ -87,23 +87,25 @@ static jzx_err take_index(jzx__slots *slots, uint32_t *index)
 
 jzx_err jzx__slot_take(jzx__slots *slots, uint32_t *index)
 {
-    jzx_err err = take_index(slots, index);
+    uint32_t taken;
+    jzx_err err = take_index(slots, &taken);
     if (err != JZX_OK) {
         return err;
     }
-    jzx__cold *cold = jzx__slot_cold(slots, *index);
+    jzx__cold *cold = jzx__once(jzx__slot_cold(slots, taken));
     uint32_t generation = cold->generation + 1;
     JZX_ASSERT(generation != 0); /* A1 */
-    memset(jzx__slot_hot(slots, *index), 0, sizeof(jzx__hot));
+    memset(jzx__slot_hot(slots, taken), 0, sizeof(jzx__hot));
     memset(cold, 0, sizeof *cold);
     cold->generation = generation;
 
-    jzx_segment_slot *public = &slots->public[*index];
+    jzx_segment_slot *public = &slots->public[taken];
     JZX_ASSERT(public->id == 0 && public->state == JZX__FREE);
     memset(public, 0, sizeof *public);
     public->state = JZX__STARTING;
-    jzx__count_set(&public->id, (uint64_t)(slots->first | *index) << 32 | generation);
+    jzx__count_set(&public->id, (uint64_t)(slots->first | taken) << 32 | generation);
     slots->live++;
+    *index = taken;
     return JZX_OK;
 }
 

@@ -39,9 +39,9 @@ static uint16_t special_flags(const jzx_spawn_options *options)
     return flags;
 }
 
-static void fill_slot(jzx_loop *loop, uint32_t index, const jzx_spawn_options *options, jzx_actor_id parent)
+static void fill_slot(jzx_loop *loop, uint32_t index, jzx__hot *hot, const jzx_spawn_options *options,
+                      jzx_actor_id parent)
 {
-    jzx__hot *hot = jzx__once(jzx__slot_hot(&loop->slots, index));
     const jzx_config *config = loop->config;
     hot->behavior = options->behavior;
     hot->cap = options->mailbox_cap != 0 ? options->mailbox_cap : config->mailbox_cap;
@@ -62,11 +62,12 @@ static void fill_slot(jzx_loop *loop, uint32_t index, const jzx_spawn_options *o
 static jzx_err run_init(jzx_loop *loop, uint32_t index, const jzx_spawn_options *options, uint32_t depth,
                         jzx_context *context)
 {
-    jzx__context_init(context, loop, index);
-    context->depth = depth;
+    context->end = 0;
     if (options->init == NULL) {
         return JZX_OK;
     }
+    jzx__context_init(context, loop, index);
+    context->depth = depth;
     jzx__hot *hot = jzx__once(jzx__slot_hot(&loop->slots, index));
     void *state = hot->state;
     loop->inits++;
@@ -124,17 +125,18 @@ static __attribute__((noinline)) jzx_err tie(jzx_loop *loop, uint32_t index, con
 static jzx_err prepare(jzx_loop *loop, uint32_t index, const jzx_spawn_options *options, const jzx__parent *parent,
                        const jzx__birth *birth)
 {
-    jzx_err err = make_state(loop, jzx__slot_hot(&loop->slots, index), options);
+    jzx__hot *hot = jzx__once(jzx__slot_hot(&loop->slots, index));
+    jzx_err err = make_state(loop, hot, options);
     if (err != JZX_OK) {
         return err;
     }
-    fill_slot(loop, index, options, parent->id);
+    fill_slot(loop, index, hot, options, parent->id);
     if (birth == NULL && !options->link) {
         return JZX_OK;
     }
     err = tie(loop, index, parent, birth);
     if (err != JZX_OK) {
-        jzx__free_state(loop, jzx__slot_hot(&loop->slots, index));
+        jzx__free_state(loop, hot);
     }
     return err;
 }
