@@ -72,14 +72,15 @@ size_t jzx__lane_size(uint32_t block_count);
 uint32_t jzx__lane_capacity(uint32_t block_count);
 
 /*
- * Writer: room for `count` (1 or 2) cells in a row, or NULL. Looks past the overflow: mail first asks
- * jzx__lane_blocked(). A block that has no room is published first; *published then says that the reader must be rung.
+ * Writer: room for `count` (1 or 2) cells in a row, or NULL: in the open block, and if that has none in the next. Looks past
+ * the overflow: mail first asks jzx__lane_blocked(). The open block is published before the next is begun; *published then
+ * says that the reader must be rung.
  */
 jzx__cell *jzx__lane_write_next(jzx__lane *lane, uint32_t count, bool *published);
-static inline jzx__cell *jzx__lane_write(jzx__lane *lane, uint32_t count, bool *published)
+static inline jzx__cell *jzx__lane_write(jzx__lane *lane, uint32_t count)
 {
     if (jzx__unlikely(lane->open == NULL || lane->open_count + count > JZX__BLOCK_CELLS)) {
-        return jzx__lane_write_next(lane, count, published);
+        return NULL;
     }
     jzx__cell *cell = &lane->open->cells[lane->open_count];
     /* The line is still the reader's: ask for it while those before are written. */

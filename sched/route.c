@@ -147,13 +147,9 @@ jzx_err jzx__send_local(jzx_context *context, jzx_actor_id to, const jzx_message
     return JZX_OK;
 }
 
-static inline jzx_err refusal(const jzx_runtime *runtime, jzx_actor_id to)
+/* The target's loop is known. */
+static inline jzx_err refusal(const jzx_loop *target, jzx_actor_id to)
 {
-    uint32_t to_loop = jzx__id_loop(to);
-    if (to_loop >= runtime->loop_count) {
-        return JZX_ERR_NO_SUCH_ACTOR;
-    }
-    jzx_loop *target = runtime->loops[to_loop];
     if (atomic_load_explicit(&target->closed, memory_order_acquire) != 0) {
         return JZX_ERR_LOOP_CLOSED;
     }
@@ -173,7 +169,8 @@ static inline jzx_err refusal(const jzx_runtime *runtime, jzx_actor_id to)
 
 jzx_err jzx__route_refusal(const jzx_runtime *runtime, jzx_actor_id to)
 {
-    return refusal(runtime, to);
+    uint32_t to_loop = jzx__id_loop(to);
+    return to_loop < runtime->loop_count ? refusal(runtime->loops[to_loop], to) : JZX_ERR_NO_SUCH_ACTOR;
 }
 
 /* What was written makes the lane one to flush. */
@@ -185,16 +182,23 @@ static void touch_lane(jzx_loop *loop, jzx__lane *lane)
     }
 }
 
-/* Room for `count` cells; rings the reader if a full block had to go first. */
-static inline jzx__cell *write_lane(jzx_loop *loop, jzx__lane *lane, uint32_t count)
+/* Room in a new block; rings the reader if a full one had to go first. */
+static __attribute__((noinline)) jzx__cell *write_next(jzx_loop *loop, jzx__lane *lane, uint32_t count)
 {
     bool published = false;
-    jzx__cell *cell = jzx__lane_write(lane, count, &published);
-    if (jzx__unlikely(published)) {
+    jzx__cell *cell = jzx__lane_write_next(lane, count, &published);
+    if (published) {
         lane->opened_ns = loop->now_ns;
         jzx__ring_peer(loop, lane->to);
     }
     return cell;
+}
+
+/* Room for `count` cells. */
+static inline jzx__cell *write_lane(jzx_loop *loop, jzx__lane *lane, uint32_t count)
+{
+    jzx__cell *cell = jzx__lane_write(lane, count);
+    return jzx__likely(cell != NULL) ? cell : write_next(loop, lane, count);
 }
 
 jzx_err jzx__send_remote(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint32_t flags,
@@ -208,7 +212,7 @@ jzx_err jzx__send_remote(jzx_context *context, jzx_actor_id to, const jzx_messag
     jzx__lane *lane = loop->lanes_out[to_loop];
     jzx__cell *cell = jzx__lane_blocked(lane) || JZX__SIM_FAULT(LANE_FULL) ? NULL : write_lane(loop, lane, 1); /* L6 */
     /* The bytes are read after room was taken: whoever gave the room back had written them before. */
-    jzx_err err = refusal(loop->runtime, to);
+    jzx_err err = refusal(loop->runtime->loops[to_loop], to);
     if (jzx__unlikely(cell == NULL || err != JZX_OK)) {
         if (cell != NULL) {
             lane->open_count--;
@@ -410,31 +414,50 @@ void jzx__route_flush_aged(jzx_loop *loop)
     }
 }
 
-static void mail_arrived(jzx_loop *loop, const jzx__cell *from)
+static inline jzx__cell *take_mail(jzx_loop *loop, const jzx__cell *from)
 {
-    jzx_actor_id target = from->target;
-    uint32_t index = jzx__slot_find(&loop->slots, target);
-    bool closed = atomic_load_explicit(&loop->closed, memory_order_relaxed) != 0;
     jzx__cell *cell = jzx__pool_take_inbound(&loop->pool);
     *cell = *from;
     cell->target = from->token;
-    if (index == JZX__SLOT_NONE) {
-        dispose(loop, cell, target, closed ? JZX_DROP_CLOSED : JZX_DROP_NO_ACTOR);
+    return cell;
+}
+
+/* Mail for one who has ended, or is about to. */
+static __attribute__((noinline)) void mail_too_late(jzx_loop *loop, const jzx__cell *from, uint32_t index)
+{
+    bool closed = atomic_load_explicit(&loop->closed, memory_order_relaxed) != 0;
+    jzx_drop_reason gone = closed ? JZX_DROP_CLOSED : JZX_DROP_NO_ACTOR;
+    dispose(loop, take_mail(loop, from), from->target, index == JZX__SLOT_NONE ? gone : JZX_DROP_STOPPING);
+}
+
+static void mail_arrived(jzx_loop *loop, const jzx__cell *from)
+{
+    uint32_t index = jzx__slot_find(&loop->slots, from->target);
+    if (index == JZX__SLOT_NONE || jzx__public(loop, index)->state > JZX__RUNNING) {
+        mail_too_late(loop, from, index);
         return;
     }
-    if (jzx__public(loop, index)->state > JZX__RUNNING) {
-        dispose(loop, cell, target, JZX_DROP_STOPPING);
-        return;
-    }
-    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
+    jzx__hot *hot = jzx__once(jzx__slot_hot(&loop->slots, index));
+    jzx_segment_slot *public = jzx__once(jzx__public(loop, index));
+    jzx__cell *cell = take_mail(loop, from);
     if (jzx__unlikely((hot->flags & JZX__SLOT_DROPS) != 0) &&
-        is_full(hot, jzx__public(loop, index), (cell->flags & JZX__FLAG_POINTER) != 0, cell->pointer.size)) {
+        is_full(hot, public, (cell->flags & JZX__FLAG_POINTER) != 0, cell->pointer.size)) {
         push_by_policy(loop, index, hot, cell);
         return;
     }
-    jzx__mail_push(loop, index, cell); /* also past the cap: it was accepted */
+    jzx__mailbox_push(loop, index, hot, public, cell); /* also past the cap: it was accepted */
     if (jzx__unlikely((hot->flags & (JZX__SLOT_MARKED | JZX__SLOT_DROPS)) == JZX__SLOT_MARKED)) {
         jzx__observe_full(loop, index); /* the other loops are refused from now on, and nobody here sees that */
+    }
+}
+
+static __attribute__((noinline)) void exit_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *second)
+{
+    jzx_exit_info exit = jzx__exit_unpack(cell, second);
+    if (cell->kind == JZX__CELL_DOWN) {
+        jzx__down_arrived(loop, cell->words[0], &exit);
+    } else {
+        jzx__link_exit_arrived(loop, cell->words[0], &exit);
     }
 }
 
@@ -459,11 +482,10 @@ void jzx__route_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *
     case JZX__CELL_DEMONITOR:
         jzx__demonitor_arrived(loop, cell);
         break;
-    case JZX__CELL_DOWN: {
-        jzx_exit_info exit = jzx__exit_unpack(cell, second);
-        jzx__down_arrived(loop, cell->words[0], &exit);
+    case JZX__CELL_DOWN:
+    case JZX__CELL_LINK_EXIT:
+        exit_arrived(loop, cell, second);
         break;
-    }
     case JZX__CELL_DOWN_NONE:
         jzx__down_none_arrived(loop, cell);
         break;
@@ -485,11 +507,6 @@ void jzx__route_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *
     case JZX__CELL_LINK_NONE:
         jzx__link_none_arrived(loop, cell);
         break;
-    case JZX__CELL_LINK_EXIT: {
-        jzx_exit_info exit = jzx__exit_unpack(cell, second);
-        jzx__link_exit_arrived(loop, cell->words[0], &exit);
-        break;
-    }
     case JZX__CELL_UNLINK:
         jzx__unlink_arrived(loop, cell);
         break;
