@@ -14,16 +14,18 @@
 
 /* ---- resources of any kind ---- */
 
+/* Where a loop has the records of a kind; 0 for those that are part of others. */
+static const size_t tables[JZX__RESOURCE_KINDS] = {
+    [JZX__RESOURCE_TIMER] = offsetof(jzx_loop, timers),   [JZX__RESOURCE_MONITOR] = offsetof(jzx_loop, monitors),
+    [JZX__RESOURCE_RESUME] = offsetof(jzx_loop, resumes), [JZX__RESOURCE_WATCH] = offsetof(jzx_loop, watches),
+    [JZX__RESOURCE_SOCKET] = offsetof(jzx_loop, sockets), [JZX__RESOURCE_CHILD] = offsetof(jzx_loop, children),
+    [JZX__RESOURCE_NAME] = offsetof(jzx_loop, names),     [JZX__RESOURCE_LINK] = offsetof(jzx_loop, links),
+};
+
 void jzx__resource_expired(jzx_loop *loop, jzx__cell *cell)
 {
     jzx__resource *resource = (jzx__resource *)(void *)cell;
     JZX_ASSERT(resource->link == NULL && !resource->listed);
-    jzx__table *tables[JZX__RESOURCE_KINDS] = {
-        [JZX__RESOURCE_TIMER] = &loop->timers,   [JZX__RESOURCE_MONITOR] = &loop->monitors,
-        [JZX__RESOURCE_RESUME] = &loop->resumes, [JZX__RESOURCE_WATCH] = &loop->watches,
-        [JZX__RESOURCE_SOCKET] = &loop->sockets, [JZX__RESOURCE_CHILD] = &loop->children,
-        [JZX__RESOURCE_NAME] = &loop->names,     [JZX__RESOURCE_LINK] = &loop->links,
-    };
     if (resource->kind == JZX__RESOURCE_WATCH && !jzx__watch_idle(&((jzx__watch_record *)resource)->watch)) {
         return; /* R3: the last completion frees it */
     }
@@ -37,8 +39,8 @@ void jzx__resource_expired(jzx_loop *loop, jzx__cell *cell)
     if (resource->kind == JZX__RESOURCE_CHILD && ((jzx__child *)resource)->out_listed) {
         return; /* B5 */
     }
-    JZX_ASSERT(tables[resource->kind] != NULL);
-    jzx__table_give(tables[resource->kind], resource->number);
+    JZX_ASSERT(tables[resource->kind] != 0);
+    jzx__table_give((jzx__table *)(void *)((char *)loop + tables[resource->kind]), resource->number);
 }
 
 void jzx__resource_notify(jzx_loop *loop, jzx__resource *resource)
@@ -103,7 +105,7 @@ void jzx__resource_begin(jzx_loop *loop, jzx__resource *resource, jzx__resource_
     resource->number = (uint64_t)loop->index << 56 | number;
     resource->kind = (uint8_t)kind;
     resource->cell.flags = JZX__FLAG_EMBEDDED;
-    jzx__resource_own(resource, jzx__slot_cold(&loop->slots, owner), owner);
+    jzx__resource_own(resource, jzx__once(jzx__slot_cold(&loop->slots, owner)), owner);
 }
 
 /* ---- monitors: the watcher's side ---- */

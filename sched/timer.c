@@ -23,10 +23,9 @@ jzx_err jzx__timer_start(jzx_context *context, uint64_t due_ns, uint64_t period_
         return err;
     }
     jzx__timer *timer = record;
-    jzx__cell_from_message(&timer->resource.cell, message, JZX__CELL_TIMER);
-    uint16_t payload = timer->resource.cell.flags;
     jzx__resource_begin(loop, &timer->resource, JZX__RESOURCE_TIMER, number, context->slot);
-    timer->resource.cell.flags |= payload;
+    jzx__cell_from_message(&timer->resource.cell, message, JZX__CELL_TIMER);
+    timer->resource.cell.flags |= JZX__FLAG_EMBEDDED;
     timer->resource.cell.sender = context->self;
     timer->deadline.kind = JZX__DEADLINE_TIMER;
     timer->deadline.missed = (uint8_t)missed;
