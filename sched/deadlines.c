@@ -36,18 +36,17 @@ static void sift_down(jzx__deadlines *deadlines, uint32_t index, jzx__deadline_e
         if (first >= deadlines->count) {
             break;
         }
-        uint32_t end = first + ARITY < deadlines->count ? first + ARITY : deadlines->count;
-        uint32_t least = first;
-        for (uint32_t child = first + 1; child < end; child++) {
-            if (before(&deadlines->entries[child], &deadlines->entries[least])) {
-                least = child;
-            }
+        uint32_t children = deadlines->count - first < ARITY ? deadlines->count - first : ARITY;
+        const jzx__deadline_entry *least = &deadlines->entries[first];
+        const jzx__deadline_entry *end = least + children;
+        for (const jzx__deadline_entry *child = least + 1; child < end; child++) {
+            least = before(child, least) ? child : least;
         }
-        if (!before(&deadlines->entries[least], &entry)) {
+        if (!before(least, &entry)) {
             break;
         }
-        put(deadlines, index, deadlines->entries[least]);
-        index = least;
+        put(deadlines, index, *least);
+        index = (uint32_t)(least - deadlines->entries);
     }
     put(deadlines, index, entry);
 }

@@ -47,8 +47,9 @@ void jzx__resource_notify(jzx_loop *loop, jzx__resource *resource)
 {
     if (!resource->listed && resource->link != NULL) {
         resource->listed = true;
-        jzx__urgent_push(jzx__slot_hot(&loop->slots, resource->owner), &resource->cell);
-        jzx__schedule(loop, resource->owner);
+        jzx__hot *hot = jzx__once(jzx__slot_hot(&loop->slots, resource->owner));
+        jzx__urgent_push(hot, &resource->cell);
+        jzx__schedule_hot(loop, resource->owner, hot);
     }
 }
 
