@@ -39,6 +39,7 @@ expect 0 "noise floor 0.0 %" run good/pair
 expect 0 "no difference" compare pair.json pair.json
 expect 0 "1 run of 128 each" run good/step --quick
 expect 0 "1 run of 1024 each" run good/step --reps 1
+expect 0 "proof one 1" measure good/warm warm count=1000 warm=10
 expect 0 "time, ns/message" run good/real --quick
 expect 0 "1 run of 10000 each" run 'good/*' --quick
 expect 0 "third" run good/pair --only third,second --quick
