@@ -37,6 +37,7 @@ static void dispose(jzx_loop *loop, jzx__cell *cell, jzx_actor_id target, jzx_dr
 void jzx__mailbox_mark(jzx_loop *loop, uint32_t index, jzx__hot *hot)
 {
     hot->flags |= JZX__SLOT_MARKED;
+    hot->high = hot->cap + 1;
     if ((hot->flags & JZX__SLOT_DROPS) == 0) {
         /* Release: written before lane room is given back; pairs with the acquire in jzx__route_refusal() (A5). */
         atomic_store_explicit(&loop->slots.full[index], 1, memory_order_release);
@@ -46,6 +47,7 @@ void jzx__mailbox_mark(jzx_loop *loop, uint32_t index, jzx__hot *hot)
 void jzx__mailbox_unmark(jzx_loop *loop, uint32_t index, jzx__hot *hot)
 {
     hot->flags &= (uint16_t) ~(JZX__SLOT_MARKED | JZX__SLOT_FULL_SEEN);
+    hot->high = jzx__slot_high_mark(hot->cap);
     atomic_store_explicit(&loop->slots.full[index], 0, memory_order_release);
     jzx__resume_wake_mailbox(loop, index);
 }

@@ -81,7 +81,7 @@ typedef struct jzx__hot {
     jzx__queue mail;
     jzx__cell *urgent_last; /* circular: its next is the first */
     union {
-        uint32_t high;      /* the mailbox length that marks it full (A5) */
+        uint32_t high;      /* the mailbox length that marks it full (A5); once it is marked, one more than the cap */
         uint32_t next_free; /* free: the next free slot */
     };
     uint32_t cap;
