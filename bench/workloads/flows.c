@@ -15,7 +15,7 @@ enum {
     BURST = 64,
     MANY_BURST = 16, /* of each of 16 sources: as many together as a sink handles at once */
     MANY_BATCH = 256,
-    CAP = 1000,
+    CAP = 512,      /* of the 1,000 that are allowed: more cells than this do not stay in the first cache */
     CAP_MAX = 8192, /* the most that the default number of cells allows */
 };
 
