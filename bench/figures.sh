@@ -11,6 +11,7 @@ program=$1
 folder=$2
 shift 2
 root=$(cd -- "$(dirname -- "$0")/.." && pwd)
+cd -- "$root" # what is written says how it was made, and should not say where
 rm -rf "$folder"
 mkdir -p "$folder/first"
 worst=0
@@ -20,7 +21,7 @@ group() {
     name=$1 reps=$2 duration=$3 peers=$4
     shift 4
     for peer in ${peers:-}; do
-        set -- "--peer=$peer" "$@"
+        set -- "--peer=${peer#"$root/"}" "$@"
     done
     status=0
     "$program" run "--reps=$reps" "--duration=$duration" "--json=$folder/$name.json" "$@" || status=$?
@@ -43,11 +44,11 @@ group savina 5 0.1 "$*" savina/fork-join-throughput savina/fork-join-create savi
     savina/concurrent-dictionary savina/bounded-buffer savina/dining-philosophers savina/sleeping-barber \
     savina/cigarette-smokers savina/logistic-map savina/bank-transaction savina/all-pairs-shortest-path
 
-"$program" report --no-plots "--update=$root/README.md" "$folder/first"
-"$program" report "--title=libjzx, measured" "--update=$root/docs/performance.md" "$folder"
-rm -rf "$root/docs/plots"
-mkdir -p "$root/docs/plots"
+"$program" report --no-plots --update=README.md "$folder/first"
+"$program" report "--title=libjzx, measured" --update=docs/performance.md "$folder"
+rm -rf docs/plots
+mkdir -p docs/plots
 for plot in message-ping-pong-time message-counting-time life-spawn-time life-idle-size supervision-restart-time; do
-    cp "$folder/plots/$plot-runs.svg" "$root/docs/plots/"
+    cp "$folder/plots/$plot-runs.svg" docs/plots/
 done
 exit "$worst"

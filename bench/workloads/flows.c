@@ -24,8 +24,7 @@ static flow_plan counting_threads = {.loops = 2, .sources = 1, .sinks = 1, .burs
 static flow_plan counting_parking = {
     .loops = 2, .parks = true, .sources = 1, .sinks = 1, .burst = BURST, .batch = BURST, .cap = CAP};
 static flow_plan stream = {.loops = 2, .sources = 1, .sinks = 1, .burst = BURST, .batch = BURST, .cap = CAP_MAX};
-static flow_plan fan_in = {
-    .loops = 1, .sources = 16, .sinks = 1, .burst = MANY_BURST, .batch = MANY_BATCH, .cap = CAP_MAX};
+static flow_plan fan_in = {.loops = 1, .sources = 16, .sinks = 1, .burst = MANY_BURST, .batch = MANY_BATCH, .cap = CAP};
 static flow_plan fan_in_threads = {
     .loops = 2, .sources = 16, .sinks = 1, .burst = MANY_BURST, .batch = MANY_BATCH, .cap = CAP_MAX};
 static flow_plan fan_in_parking = {
