@@ -31,12 +31,6 @@ typedef struct bench_report {
     char *command; /* that makes this page again */
 } bench_report;
 
-/* What is said first: how many rows there are, where a peer is ahead, which goals are met. */
-typedef struct bench_standing {
-    unsigned rows, first, level, behind; /* against peers */
-    unsigned met, missed, open;          /* goals */
-} bench_standing;
-
 /* Marks of cells, which are classes of the page. */
 extern const char bench_mark_good[], bench_mark_bad[], bench_mark_even[], bench_mark_note[];
 
@@ -46,10 +40,11 @@ size_t bench_group_length(const char *workload);
 bool bench_group_begins(const bench_report *report, size_t workload);
 bool bench_group_holds(const bench_report *report, size_t first, size_t workload);
 
-/* Adds its rows to `standing`, and to `behind` those in which a peer is ahead or a goal is missed. */
-void bench_report_group(const bench_report *report, size_t first, bench_table *table, bench_standing *standing,
-                        bench_table *behind);
-void bench_report_behind_heads(bench_table *behind);
+/* What is said first, of all groups: "72 rows. Of those ...: first in 60, ... Goals: ...", to be freed. `behind` has the rows
+ * in which a peer is ahead or a goal is missed. */
+char *bench_report_standing(const bench_report *report, bench_table *behind);
+/* The rows of the group that begins with the workload `first`. */
+void bench_report_group(const bench_report *report, size_t first, bench_table *table);
 /* What the kernel counted by operation. No rows if there is nothing. */
 void bench_report_counters(const bench_report *report, size_t first, bench_table *table);
 /* Versions of the sides, and what was skipped or invalid, and why. */
@@ -58,8 +53,6 @@ void bench_report_notes(const bench_report *report, size_t first, bench_table *t
 /* Facts of the first file, then of the others those that differ. */
 void bench_report_facts(const bench_report *report, bench_table *table);
 
-/* "72 rows: first in 60, ..." and "goals: ...": to be freed. */
-char *bench_standing_text(const bench_standing *standing);
 /* How to read a table: NULL ends it. */
 extern const char *const bench_report_reading[];
 

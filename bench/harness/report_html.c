@@ -188,11 +188,9 @@ static char *group_name(const bench_report *report, size_t first)
 
 static bool group(xmlTextWriterPtr w, const bench_report *report, size_t first)
 {
-    bench_table rows, counters, notes, behind;
-    bench_standing standing = {0};
+    bench_table rows, counters, notes;
     char *name = group_name(report, first);
-    bench_report_behind_heads(&behind);
-    bench_report_group(report, first, &rows, &standing, &behind);
+    bench_report_group(report, first, &rows);
     bench_report_counters(report, first, &counters);
     bench_report_notes(report, first, &notes);
     begin(w, "section", NULL);
@@ -207,23 +205,14 @@ static bool group(xmlTextWriterPtr w, const bench_report *report, size_t first)
     bench_table_deinit(&rows);
     bench_table_deinit(&counters);
     bench_table_deinit(&notes);
-    bench_table_deinit(&behind);
     free(name);
     return good;
 }
 
 static void standing(xmlTextWriterPtr w, const bench_report *report)
 {
-    bench_standing all = {0};
-    bench_table behind, rows;
-    bench_report_behind_heads(&behind);
-    for (size_t i = 0; i < report->all.workload_count; i++) {
-        if (bench_group_begins(report, i)) {
-            bench_report_group(report, i, &rows, &all, &behind);
-            bench_table_deinit(&rows);
-        }
-    }
-    char *text = bench_standing_text(&all);
+    bench_table behind;
+    char *text = bench_report_standing(report, &behind);
     element(w, "p", NULL, text);
     if (behind.rows > 0) {
         element(w, "h3", NULL, "Where a peer is ahead or a goal is missed");

@@ -13,16 +13,8 @@ static const char opening[] = "<!-- figures -->", closing[] = "<!-- /figures -->
 
 static void standing(const bench_report *report, FILE *out)
 {
-    bench_standing all = {0};
-    bench_table behind, rows;
-    bench_report_behind_heads(&behind);
-    for (size_t i = 0; i < report->all.workload_count; i++) {
-        if (bench_group_begins(report, i)) {
-            bench_report_group(report, i, &rows, &all, &behind);
-            bench_table_deinit(&rows);
-        }
-    }
-    char *text = bench_standing_text(&all);
+    bench_table behind;
+    char *text = bench_report_standing(report, &behind);
     fprintf(out, "%s\n\n", text);
     if (behind.rows > 0) {
         fputs("Where a peer is ahead or a goal is missed:\n\n", out);
@@ -35,11 +27,9 @@ static void standing(const bench_report *report, FILE *out)
 
 static void group(const bench_report *report, size_t first, FILE *out)
 {
-    bench_table rows, behind, notes;
-    bench_standing standing = {0};
+    bench_table rows, notes;
     const char *name = report->all.workloads[first].name;
-    bench_report_behind_heads(&behind);
-    bench_report_group(report, first, &rows, &standing, &behind);
+    bench_report_group(report, first, &rows);
     bench_report_notes(report, first, &notes);
     fprintf(out, "**%.*s**\n\n", (int)bench_group_length(name), name);
     bench_table_markdown(&rows, out);
@@ -50,7 +40,6 @@ static void group(const bench_report *report, size_t first, FILE *out)
     }
     fputs(notes.rows > 0 ? ".\n\n" : "", out);
     bench_table_deinit(&rows);
-    bench_table_deinit(&behind);
     bench_table_deinit(&notes);
 }
 

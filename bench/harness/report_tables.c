@@ -209,7 +209,13 @@ static char *limit_text(const bench_goal_result *goal, const bench_figure *figur
     return text;
 }
 
-static void count_goal(bench_standing *standing, bench_reached reached)
+/* How many rows there are, where a peer is ahead, which goals are met. */
+struct standing {
+    unsigned rows, first, level, behind; /* against peers */
+    unsigned met, missed, open;          /* goals */
+};
+
+static void count_goal(struct standing *standing, bench_reached reached)
 {
     standing->met += reached == BENCH_MET;
     standing->missed += reached == BENCH_MISSED;
@@ -223,7 +229,7 @@ static const char *goal_mark(bool missed, bool open)
 
 /* All goals of this figure in one cell; whether one is missed. */
 static bool set_goals(bench_table *table, size_t column, const bench_workload_result *workload,
-                      const bench_figure *ours, bench_standing *standing)
+                      const bench_figure *ours, struct standing *standing)
 {
     static const char *const words[] = {"open", "met", "missed"};
     bool missed = false, open = false;
@@ -252,7 +258,7 @@ static bool set_goals(bench_table *table, size_t column, const bench_workload_re
 
 /* ---- rows ---- */
 
-void bench_report_behind_heads(bench_table *behind)
+static void make_behind_heads(bench_table *behind)
 {
     bench_table_init(behind);
     bench_table_head(behind, "workload");
@@ -287,7 +293,7 @@ static void set_label(bench_table *table, const bench_workload_result *workload,
 }
 
 static void figure_row(bench_table *table, places columns, const bench_workload_result *workload,
-                       const bench_figure *ours, bench_standing *standing, bench_table *behind)
+                       const bench_figure *ours, struct standing *standing, bench_table *behind)
 {
     double floor = bench_workload_floor(workload, ours->name);
     set_label(table, workload, ours);
@@ -320,8 +326,9 @@ static void missing_row(bench_table *table, const bench_workload_result *workloa
                     invalid ? "invalid" : "skipped");
 }
 
-void bench_report_group(const bench_report *report, size_t first, bench_table *table, bench_standing *standing,
-                        bench_table *behind)
+/* The rows of a group, which are counted in `standing`; `behind` gets those in which a peer is ahead or a goal is missed. */
+static void fill_group(const bench_report *report, size_t first, bench_table *table, struct standing *standing,
+                       bench_table *behind)
 {
     places columns = make_heads(report, first, table);
     for (size_t i = first; i < report->all.workload_count; i++) {
@@ -341,11 +348,28 @@ void bench_report_group(const bench_report *report, size_t first, bench_table *t
     }
 }
 
-char *bench_standing_text(const bench_standing *standing)
+void bench_report_group(const bench_report *report, size_t first, bench_table *table)
 {
+    struct standing standing = {0};
+    bench_table behind;
+    make_behind_heads(&behind);
+    fill_group(report, first, table, &standing, &behind);
+    bench_table_deinit(&behind);
+}
+
+char *bench_report_standing(const bench_report *report, bench_table *behind)
+{
+    struct standing all = {0};
+    make_behind_heads(behind);
+    for (size_t i = 0; i < report->all.workload_count; i++) {
+        if (bench_group_begins(report, i)) {
+            bench_table rows;
+            fill_group(report, i, &rows, &all, behind);
+            bench_table_deinit(&rows);
+        }
+    }
     return bench_format(
         "%u rows. Of those with peers: first in %u, level in %u, behind in %u. Goals: %u met, %u missed, "
         "%u open.",
-        standing->rows, standing->first, standing->level, standing->behind, standing->met, standing->missed,
-        standing->open);
+        all.rows, all.first, all.level, all.behind, all.met, all.missed, all.open);
 }
