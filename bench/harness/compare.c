@@ -39,7 +39,7 @@ typedef struct comparison {
 /* Facts that are free to differ: what is compared, and when. Every other says what was measured on, or with. */
 static bool may_differ(const char *fact)
 {
-    static const char *const names[] = {"commit", "date", "command", "seed", "version", "load", "title", "counting"};
+    static const char *const names[] = {"commit", "date", "command", "seed", "version", "load", "counting"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (strcmp(fact, names[i]) == 0) {
             return true;
@@ -48,21 +48,11 @@ static bool may_differ(const char *fact)
     return false;
 }
 
-static const char *fact_of(const bench_result *result, const char *name)
-{
-    for (size_t i = 0; i < result->fact_count; i++) {
-        if (strcmp(result->facts[i].name, name) == 0) {
-            return result->facts[i].text;
-        }
-    }
-    return NULL;
-}
-
 static void compare_facts(comparison *c)
 {
     for (size_t i = 0; i < c->old.fact_count; i++) {
         const bench_fact *fact = &c->old.facts[i];
-        const char *other = fact_of(&c->new, fact->name);
+        const char *other = bench_fact_get(&c->new, fact->name);
         if (!may_differ(fact->name) && (other == NULL || strcmp(other, fact->text) != 0)) {
             bench_say("%s differs: %s, then %s", fact->name, fact->text, other == NULL ? "not said" : other);
             c->differ++;
@@ -70,7 +60,7 @@ static void compare_facts(comparison *c)
     }
     for (size_t i = 0; i < c->new.fact_count; i++) {
         const bench_fact *fact = &c->new.facts[i];
-        if (!may_differ(fact->name) && fact_of(&c->old, fact->name) == NULL) {
+        if (!may_differ(fact->name) && bench_fact_get(&c->old, fact->name) == NULL) {
             bench_say("%s differs: not said, then %s", fact->name, fact->text);
             c->differ++;
         }
@@ -100,9 +90,10 @@ static void single_row(comparison *c, const char *which, const char *workload, c
 static double floor_of(comparison *c, const bench_workload_result *old, const bench_workload_result *new,
                        const char *figure)
 {
-    double floor = fmax(bench_workload_floor(old, figure), bench_workload_floor(new, figure));
-    c->no_twins += bench_workload_floor(old, figure) < 0 || bench_workload_floor(new, figure) < 0;
-    return fmax(floor, 0);
+    double before = bench_workload_floor(old, figure);
+    double now = bench_workload_floor(new, figure);
+    c->no_twins += before < 0 || now < 0;
+    return fmax(fmax(before, now), 0);
 }
 
 static void set_value(comparison *c, size_t column, const bench_figure *figure)
@@ -309,7 +300,7 @@ enum { OPTION_RESOLUTION = 256, OPTION_FIGURE, OPTION_FORCE };
 static const struct argp_option options[] = {
     {"resolution", OPTION_RESOLUTION, "PCT", 0, "\"no difference\" means that it is below this; 5", 0},
     {"figure", OPTION_FIGURE, "NAME", 0, "only this figure: time, p99, ...", 0},
-    {"force", OPTION_FORCE, NULL, 0, "compare although machine, build or counts differ", 0},
+    {"force", OPTION_FORCE, NULL, 0, "compare although machine, compiler, flags or counts differ", 0},
     {0},
 };
 

@@ -2,7 +2,6 @@
 #include "measure.h"
 
 #include <sched.h>
-#include <stdlib.h>
 #include <string.h>
 
 static bool cpu_add(int cpus[BENCH_CPUS_MAX], int *count, uint64_t cpu)

@@ -17,22 +17,6 @@
 
 enum { TEXT_MAX = 1024 };
 
-void bench_fact_add(bench_result *result, const char *name, const char *text)
-{
-    result->facts = bench_more(result->facts, result->fact_count, sizeof *result->facts);
-    result->facts[result->fact_count++] = (bench_fact){.name = bench_copy(name), .text = bench_copy(text)};
-}
-
-const char *bench_fact_get(const bench_result *result, const char *name)
-{
-    for (size_t i = 0; i < result->fact_count; i++) {
-        if (strcmp(result->facts[i].name, name) == 0) {
-            return result->facts[i].text;
-        }
-    }
-    return NULL;
-}
-
 /* The first line of a file, without its end; false if there is none. */
 static bool first_line(const char *path, char *text, size_t size)
 {

@@ -3,6 +3,7 @@
  *
  *   measure.c  reads what is asked, runs the side twice, writes what it found
  *   found.c    the functions of jzx/bench.h that a side tells by
+ *   cpus.c     lists of CPUs, and being confined to them
  */
 #ifndef BENCH_MEASURE_H
 #define BENCH_MEASURE_H

@@ -9,7 +9,6 @@
 #include <argp.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define DIFFERENT_MAX 0.05 /* of the comparisons of a program with itself */
 #define FOUND_MIN 0.95     /* of those with more work */

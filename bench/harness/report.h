@@ -4,6 +4,7 @@
  *   report.c           the command: reads the folder, has all written
  *   report_tables.c    what stands in the tables, alike in both
  *   report_html.c      the page, by libxml2's xmlTextWriter; svg.c puts pictures into it
+ *   report_notes.c     counters, versions, reasons and facts
  *   report_markdown.c  the same tables for docs/performance.md and the README
  */
 #ifndef BENCH_REPORT_H

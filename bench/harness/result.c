@@ -1,5 +1,7 @@
-/* result.c: what a result holds, and how it is let go. See result.h; result_json.c has the files. */
+/* result.c: what a result holds, and how it is let go. See result.h; result_read.c and result_write.c have the files. */
 #include "result.h"
+
+#include "memory.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +93,22 @@ const bench_figure *bench_side_figure(const bench_side_result *side, const char 
     for (size_t i = 0; i < side->figure_count; i++) {
         if (strcmp(side->figures[i].name, name) == 0) {
             return &side->figures[i];
+        }
+    }
+    return NULL;
+}
+
+void bench_fact_add(bench_result *result, const char *name, const char *text)
+{
+    result->facts = bench_more(result->facts, result->fact_count, sizeof *result->facts);
+    result->facts[result->fact_count++] = (bench_fact){.name = bench_copy(name), .text = bench_copy(text)};
+}
+
+const char *bench_fact_get(const bench_result *result, const char *name)
+{
+    for (size_t i = 0; i < result->fact_count; i++) {
+        if (strcmp(result->facts[i].name, name) == 0) {
+            return result->facts[i].text;
         }
     }
     return NULL;

@@ -94,7 +94,11 @@ bool bench_result_write(const bench_result *result, const char *path);
 void bench_result_free(bench_result *result);
 void bench_side_free(bench_side_result *side);
 
+/* One more fact; the text is copied. */
+void bench_fact_add(bench_result *result, const char *name, const char *text);
+
 /* NULL if there is none of that name. */
+const char *bench_fact_get(const bench_result *result, const char *name);
 const bench_workload_result *bench_result_workload(const bench_result *result, const char *name);
 const bench_side_result *bench_workload_side(const bench_workload_result *workload, const char *name, bench_role role);
 const bench_figure *bench_side_figure(const bench_side_result *side, const char *name);

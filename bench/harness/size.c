@@ -7,8 +7,6 @@
  */
 #include "plan.h"
 
-#include "memory.h"
-
 #include <math.h>
 
 static const double SLOW_MAX = 2;

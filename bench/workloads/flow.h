@@ -40,6 +40,15 @@ static inline bool flow_ordered(const flow_plan *plan)
     return plan->paired || (plan->sources == 1 && plan->sinks == 1);
 }
 
+/* What every side proves of the messages that its sinks have handled, and of the sum of their first words. */
+static inline void flow_prove(jzx_bench *bench, const flow_plan *plan, uint64_t handled, uint64_t sum)
+{
+    uint64_t total = jzx_bench_count(bench);
+    uint64_t each = total / (uint64_t)plan->sources;
+    jzx_bench_prove(bench, "messages", handled, total);
+    jzx_bench_prove(bench, "sum", sum, (uint64_t)plan->sources * (each * (each - 1) / 2));
+}
+
 /* The sides; the argument of each is a flow_plan. */
 void flow_run(jzx_bench *bench, void *plan);     /* libjzx; one sink of several loops also gives the figure "enters" */
 void flow_run_raw(jzx_bench *bench, void *plan); /* raw/actors.h */
