@@ -37,7 +37,7 @@ int savina_loop(const savina *play, int index);
 jzx_spawn_options savina_options(jzx_behavior_fn behavior, const void *state, size_t size);
 jzx_actor_id savina_spawn(const savina *play, int loop, const jzx_spawn_options *options);
 
-/* Tells the actor `center` to start, runs the loops until savina_end(), and takes the stage down. */
+/* Tells the actor `center` to start, runs the loops until the last savina_reported(), and takes the stage down. */
 void savina_run(savina *play, jzx_actor_id center);
 
 /* Just before the first message, by the central actor. */

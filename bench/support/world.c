@@ -58,6 +58,17 @@ jzx_actor_id world_spawn_cap(const struct world *world, int loop, jzx_behavior_f
     return id;
 }
 
+void world_supervise(const struct world *world, jzx_strategy strategy, const jzx_child_spec *children, uint32_t count)
+{
+    jzx_supervisor_spec supervisor;
+    jzx_supervisor_spec_init(&supervisor);
+    supervisor.strategy = strategy;
+    supervisor.intensity = JZX_INTENSITY_UNLIMITED;
+    supervisor.child_count = count;
+    supervisor.children = children;
+    WORLD_CHECK(jzx_supervisor_start(jzx_loop_context(world->loops[0]), &supervisor, NULL, NULL));
+}
+
 void world_tell(const struct world *world, jzx_actor_id to, uint32_t tag)
 {
     jzx_message message = jzx_message_empty(tag);

@@ -41,6 +41,9 @@ jzx_actor_id world_spawn(const struct world *world, int loop, jzx_behavior_fn be
 /* The same for one whose mailbox takes `cap` messages. */
 jzx_actor_id world_spawn_cap(const struct world *world, int loop, jzx_behavior_fn behavior, void *state, uint32_t cap);
 
+/* Starts a supervisor on the first loop, before the loops run, that restarts without a limit. */
+void world_supervise(const struct world *world, jzx_strategy strategy, const jzx_child_spec *children, uint32_t count);
+
 /* Sends a message without payload before the loops run. */
 void world_tell(const struct world *world, jzx_actor_id to, uint32_t tag);
 

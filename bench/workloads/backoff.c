@@ -4,14 +4,11 @@
  * It is due when its delay has passed since the turn in which the restart was decided. Raw: a bare ring that waits with the
  * same deadline.
  */
+#include "raw/sleep.h"
 #include "support/world.h"
 #include "workloads.h"
 
-#include <errno.h>
-#include <liburing.h>
-#include <string.h>
-
-enum { TAG_FAIL = 1, BACKOFF_NS = 10000000, SETTLING = 5, RING_ENTRIES = 8 };
+enum { TAG_FAIL = 1, BACKOFF_NS = 10000000, SETTLING = 5 };
 
 struct late {
     jzx_bench *bench;
@@ -79,12 +76,7 @@ static void start(const struct world *world, struct late *late)
     spec.behavior = child;
     spec.argument = late;
     spec.backoff = (jzx_backoff){.kind = JZX_BACKOFF_CONSTANT, .initial_ns = BACKOFF_NS};
-    jzx_supervisor_spec supervisor;
-    jzx_supervisor_spec_init(&supervisor);
-    supervisor.intensity = JZX_INTENSITY_UNLIMITED;
-    supervisor.child_count = 1;
-    supervisor.children = &spec;
-    WORLD_CHECK(jzx_supervisor_start(jzx_loop_context(world->loops[0]), &supervisor, NULL, NULL));
+    world_supervise(world, JZX_ONE_FOR_ONE, &spec, 1);
 }
 
 static void run_jzx(jzx_bench *bench, void *argument)
@@ -104,27 +96,15 @@ static void run_jzx(jzx_bench *bench, void *argument)
 
 /* ---- raw ---- */
 
-static void wait_until(struct io_uring *ring, uint64_t due_ns)
-{
-    uint64_t now_ns;
-    while ((now_ns = jzx_bench_now_ns()) < due_ns) {
-        struct io_uring_cqe *completion = NULL;
-        struct __kernel_timespec delay = {0, (long long)(due_ns - now_ns)};
-        int result = io_uring_submit_and_wait_timeout(ring, &completion, 1, &delay, NULL);
-        BENCH_CHECK(result == -ETIME || result == -EINTR, "wait: %s", strerror(-result));
-    }
-}
-
 static void run_raw(jzx_bench *bench, void *argument)
 {
     (void)argument;
     struct late late = late_make(bench);
     struct io_uring ring;
-    int result = io_uring_queue_init(RING_ENTRIES, &ring, IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN);
-    BENCH_CHECK(result == 0, "io_uring: %s", strerror(-result));
+    raw_sleep_open(&ring);
     do {
         late.due_ns = jzx_bench_now_ns() + BACKOFF_NS;
-        wait_until(&ring, late.due_ns);
+        raw_sleep_until(&ring, late.due_ns);
     } while (!late_take(&late));
     io_uring_queue_exit(&ring);
     late_finish(&late);

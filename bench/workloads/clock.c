@@ -1,5 +1,5 @@
 /* clock.c: reading the clock, which everything that measures does. The least there is to run: the harness is tried with it. */
-#include "bench/workloads.h"
+#include "workloads.h"
 
 #include <time.h>
 #include <unistd.h>
@@ -39,15 +39,14 @@ static const jzx_bench_side sides[] = {
 
 static const jzx_bench_workload workloads[] = {
     {
-        .struct_size = sizeof(jzx_bench_workload),
+        BENCH_WORKLOAD,
         .name = "harness/clock",
         .about = "reading CLOCK_MONOTONIC, by the page that the kernel shares and by a system call",
         .item = "reading",
         .count = 5000000,
         .cpus = 1,
-        .sides = sides,
-        .side_count = sizeof sides / sizeof sides[0],
+        BENCH_SIDES(sides),
     },
 };
 
-const bench_group bench_clock = {workloads, sizeof workloads / sizeof workloads[0]};
+const bench_group bench_clock = BENCH_GROUP(workloads);

@@ -99,12 +99,7 @@ static void start(const struct world *world, struct crash *crash)
     spec.argument = crash;
     spec.placement = JZX_PLACE_LOOP;
     spec.place_loop = (uint32_t)world->loop_count - 1;
-    jzx_supervisor_spec supervisor;
-    jzx_supervisor_spec_init(&supervisor);
-    supervisor.intensity = JZX_INTENSITY_UNLIMITED;
-    supervisor.child_count = 1;
-    supervisor.children = &spec;
-    WORLD_CHECK(jzx_supervisor_start(jzx_loop_context(world->loops[0]), &supervisor, NULL, NULL));
+    world_supervise(world, JZX_ONE_FOR_ONE, &spec, 1);
 }
 
 static int compare_times(const void *left, const void *right)

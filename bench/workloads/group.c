@@ -103,13 +103,7 @@ static void start(struct world *world, struct group *group)
     }
     specs[VICTIM].name = "victim";
     specs[VICTIM].register_name = true;
-    jzx_supervisor_spec supervisor;
-    jzx_supervisor_spec_init(&supervisor);
-    supervisor.strategy = JZX_ONE_FOR_ALL;
-    supervisor.intensity = JZX_INTENSITY_UNLIMITED;
-    supervisor.child_count = MEMBERS;
-    supervisor.children = specs;
-    WORLD_CHECK(jzx_supervisor_start(jzx_loop_context(world->loops[0]), &supervisor, NULL, NULL));
+    world_supervise(world, JZX_ONE_FOR_ALL, specs, MEMBERS);
     free(specs);
 }
 

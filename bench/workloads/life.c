@@ -3,8 +3,7 @@
  *
  * Both sides make 64 actors, send each one message, and run them all to their end before the next 64.
  *
- * Raw: a record of 128 bytes taken from a slab and given back, an id with a generation, two callbacks, a cell pushed
- * and popped, a run queue.
+ * Raw: raw/life.h.
  */
 #include "raw/life.h"
 #include "support/world.h"

@@ -24,7 +24,7 @@
 
 CK_RING_PROTOTYPE(load_slot, raw_cell)
 
-enum { TAG_ITEM = 1, TAG_END = 2, SLOTS = 4096, MAILBOX_CAP = 8192 };
+enum { TAG_ITEM = 1, SLOTS = 4096, MAILBOX_CAP = 8192 };
 enum { CAPACITY_COUNT = 1000000, CAPACITY_QUICK_COUNT = 20000 };
 
 /* What goes through, and how: sends one message that was due then, or says that there is no room; turns what must be. */

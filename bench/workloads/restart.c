@@ -123,12 +123,7 @@ static void start(const struct world *world, struct restarts *restarts)
     spec.argument = restarts;
     spec.placement = JZX_PLACE_LOOP;
     spec.place_loop = (uint32_t)world->loop_count - 1;
-    jzx_supervisor_spec supervisor;
-    jzx_supervisor_spec_init(&supervisor);
-    supervisor.intensity = JZX_INTENSITY_UNLIMITED;
-    supervisor.child_count = 1;
-    supervisor.children = &spec;
-    WORLD_CHECK(jzx_supervisor_start(jzx_loop_context(world->loops[0]), &supervisor, NULL, NULL));
+    world_supervise(world, JZX_ONE_FOR_ONE, &spec, 1);
 }
 
 static void count_event(void *user, jzx_context *context, const jzx_supervision_event *event)

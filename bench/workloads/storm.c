@@ -135,12 +135,7 @@ static void start(struct world *world, struct storm *storm)
         specs[i].fini = child_fini;
         specs[i].argument = &storm->places[i];
     }
-    jzx_supervisor_spec supervisor;
-    jzx_supervisor_spec_init(&supervisor);
-    supervisor.intensity = JZX_INTENSITY_UNLIMITED;
-    supervisor.child_count = storm->count;
-    supervisor.children = specs;
-    WORLD_CHECK(jzx_supervisor_start(jzx_loop_context(world->loops[0]), &supervisor, NULL, NULL));
+    world_supervise(world, JZX_ONE_FOR_ONE, specs, storm->count);
     free(specs);
 }
 
