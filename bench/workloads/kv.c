@@ -25,7 +25,7 @@
 enum {
     VALUE_BYTES = 64,
     KEYS_MOST = 10000,
-    SETS_A_KEY = 10, /* then as good as every key is set */
+    SETS_A_KEY = 20, /* then as good as every key is set */
     SAMPLED_KEYS = 100,
     CLIENT_COMMANDS_MOST = 16, /* that redis-benchmark, or this, asks beside its requests */
     CLIENT_LIMIT_S = 10,       /* once it has said all that it says */
