@@ -9,26 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bench_figure *find_figure(bench_figure *figures, size_t count, const char *name)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(figures[i].name, name) == 0) {
-            return &figures[i];
-        }
-    }
-    return NULL;
-}
-
-static const bench_value *find_value(const bench_value *values, size_t count, const char *name)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(values[i].name, name) == 0) {
-            return &values[i];
-        }
-    }
-    return NULL;
-}
-
 static void append(bench_figure *figure, double value)
 {
     figure->values = bench_more(figure->values, figure->count, sizeof *figure->values);
@@ -39,7 +19,7 @@ static void take_counters(bench_entry *entry)
 {
     for (size_t i = 0; i < entry->sample.counter_count; i++) {
         const bench_value *counter = &entry->sample.counters[i];
-        bench_figure *kept = find_figure(entry->counters, entry->counter_count, counter->name);
+        bench_figure *kept = bench_figure_find(entry->counters, entry->counter_count, counter->name);
         if (kept == NULL) {
             entry->counters = bench_more(entry->counters, entry->counter_count, sizeof *entry->counters);
             kept = &entry->counters[entry->counter_count++];
@@ -73,7 +53,7 @@ static void take_next(bench_entry *entry)
     bench_side_result *from = &entry->sample;
     for (size_t i = 0; i < from->figure_count; i++) {
         const bench_figure *figure = &from->figures[i];
-        bench_figure *kept = find_figure(to->figures, to->figure_count, figure->name);
+        bench_figure *kept = bench_figure_find(to->figures, to->figure_count, figure->name);
         if (kept == NULL || from->figure_count != to->figure_count) {
             bench_sample_invalid(to, "not every run of it has the figure %s", figure->name);
             return;
@@ -114,7 +94,7 @@ static void compare_proofs(bench_side_result *sample, const bench_side_result *f
 {
     for (size_t i = 0; i < first->proof_count; i++) {
         const bench_value *wanted = &first->proofs[i];
-        const bench_value *got = find_value(sample->proofs, sample->proof_count, wanted->name);
+        const bench_value *got = bench_value_find(sample->proofs, sample->proof_count, wanted->name);
         if (got == NULL) {
             bench_sample_invalid(sample, "it does not prove '%s', as %s does", wanted->name, name);
             return;
@@ -126,7 +106,7 @@ static void compare_proofs(bench_side_result *sample, const bench_side_result *f
         }
     }
     for (size_t i = 0; i < sample->proof_count; i++) {
-        if (find_value(first->proofs, first->proof_count, sample->proofs[i].name) == NULL) {
+        if (bench_value_find(first->proofs, first->proof_count, sample->proofs[i].name) == NULL) {
             bench_sample_invalid(sample, "it proves '%s', as %s does not", sample->proofs[i].name, name);
             return;
         }

@@ -8,6 +8,7 @@
 
 #include "judge.h"
 #include "memory.h"
+#include "number.h"
 #include "table.h"
 
 #include <argp.h>
@@ -307,13 +308,13 @@ static const struct argp_option options[] = {
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     compare_request *request = state->input;
-    char *end;
+    double percent;
     switch (key) {
     case OPTION_RESOLUTION:
-        request->resolution = strtod(text, &end) / 100;
-        if (end == text || *end != '\0' || !(request->resolution > 0 && request->resolution <= 1)) {
+        if (!bench_positive_parse(text, &percent) || percent > 100) {
             argp_error(state, "--resolution is a percentage above 0 and up to 100, not %s", text);
         }
+        request->resolution = percent / 100;
         return 0;
     case OPTION_FIGURE:
         request->figure = text;

@@ -152,7 +152,7 @@ static char *run_counted(const bench_command *command, uint64_t count, bool with
     return reason;
 }
 
-static bool strace_is_there(void)
+bool bench_counting_has_strace(void)
 {
     const char *arguments[] = {"strace", "-V", NULL};
     char *reason = NULL;
@@ -179,11 +179,10 @@ static char *first_reason(char *left, char *right)
     return right;
 }
 
-void bench_counting_run(bench_counting *counting, const bench_command *command)
+void bench_counting_run(bench_counting *counting, const bench_command *command, bool with_strace)
 {
     struct counts once = {0};
     struct counts twice = {0};
-    bool with_strace = strace_is_there();
     uint64_t count = command->count;
     char *reason = run_counted(command, count, with_strace, &once);
     if (reason == NULL) {

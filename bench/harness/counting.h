@@ -19,8 +19,11 @@ typedef struct bench_counting {
     char *no_allocations;  /* the same; both are to be freed */
 } bench_counting;
 
+/* Whether system calls can be counted: it is asked once and then passed on. */
+bool bench_counting_has_strace(void);
+
 /* `command` with its count as n. It is run with --quick, so that what is only late is no failure. */
-void bench_counting_run(bench_counting *counting, const bench_command *command);
+void bench_counting_run(bench_counting *counting, const bench_command *command, bool with_strace);
 
 void bench_counting_free(bench_counting *counting);
 

@@ -1,6 +1,8 @@
 /* cpus.c: sets of CPUs, as text and as the system has them. See measure.h. */
 #include "measure.h"
 
+#include "number.h"
+
 #include <sched.h>
 #include <string.h>
 

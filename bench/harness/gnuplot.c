@@ -14,9 +14,7 @@ char *bench_gnuplot_name(const char *const *parts)
 {
     char *name = bench_copy("");
     for (; *parts != NULL; parts++) {
-        char *longer = bench_format("%s%s%s", name, *name == '\0' ? "" : "-", *parts);
-        free(name);
-        name = longer;
+        bench_append(&name, "%s%s", *name == '\0' ? "" : "-", *parts);
     }
     for (char *at = name; *at != '\0'; at++) {
         bool plain = isalnum((unsigned char)*at) || (*at == '.' && at != name);

@@ -1,11 +1,10 @@
 /* lines.c: see lines.h. */
 #include "lines.h"
 
-#include "measure.h"
 #include "memory.h"
+#include "number.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,21 +52,6 @@ void bench_sample_figure(bench_side_result *sample, const char *name, const char
     figure->values[0] = value;
 }
 
-/* A number with a decimal point or not, finite, and nothing else. */
-static bool real_parse(const char *text, double *number)
-{
-    if (strspn(text, "0123456789+-.eE") != strlen(text) || text[0] == '\0' || text[0] == '+') {
-        return false; /* strtod() takes blanks, hexadecimal and "nan" */
-    }
-    char *end;
-    double value = strtod(text, &end);
-    if (*end != '\0' || !isfinite(value)) {
-        return false;
-    }
-    *number = value;
-    return true;
-}
-
 static void bad_line(struct reader *reader, const char *why, const char *what)
 {
     bench_sample_invalid(reader->sample, "line %zu of what it wrote: %s: '%s'", reader->line, why, what);
@@ -91,13 +75,11 @@ static bool figure_is_new(struct reader *reader, const char *name)
     return true;
 }
 
-static bool value_is_new(struct reader *reader, const bench_value *values, size_t count, const char *name)
+static bool value_is_new(struct reader *reader, bench_value *values, size_t count, const char *name)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(values[i].name, name) == 0) {
-            bad_line(reader, "that was there before", name);
-            return false;
-        }
+    if (bench_value_find(values, count, name) != NULL) {
+        bad_line(reader, "that was there before", name);
+        return false;
     }
     return true;
 }
@@ -129,7 +111,7 @@ static void read_figure(struct reader *reader)
     }
     if (!lower && strcmp(reader->words[3], "higher") != 0) {
         bad_line(reader, "neither lower nor higher", reader->words[3]);
-    } else if (!real_parse(reader->words[4], &value)) {
+    } else if (!bench_real_parse(reader->words[4], &value)) {
         bad_line(reader, "not a finite number", reader->words[4]);
     } else {
         bench_sample_figure(reader->sample, reader->words[1], reader->words[2],
@@ -151,7 +133,7 @@ static void read_counter(struct reader *reader)
 {
     bench_side_result *sample = reader->sample;
     double number;
-    if (!real_parse(reader->words[2], &number) || number < 0) {
+    if (!bench_real_parse(reader->words[2], &number) || number < 0) {
         bad_line(reader, "not a finite number of 0 or more", reader->words[2]);
     } else if (value_is_new(reader, sample->counters, sample->counter_count, reader->words[1])) {
         sample->counters = bench_more(sample->counters, sample->counter_count, sizeof *sample->counters);

@@ -1,6 +1,8 @@
 /* load.c: see load.h and jzx/bench.h. */
 #include "load.h"
 
+#include "number.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,21 +71,13 @@ double bench_load_rate(const jzx_bench_load *load)
     return load->sent == 0 ? 0 : (double)load->sent * second_ns / (double)(load->sent_ns - load->began_ns);
 }
 
-/* A number above zero, and nothing behind it. */
-static bool parse_positive(const char *text, double *value)
-{
-    char *end = NULL;
-    *value = strtod(text, &end);
-    return end != text && *end == '\0' && isfinite(*value) && *value > 0;
-}
-
 const char *bench_load_choose(const char *rate, const char *load, double capacity, double share, double *chosen)
 {
     double percent = share * 100;
     if (rate != NULL) {
-        return parse_positive(rate, chosen) ? NULL : "the rate is no number above 0";
+        return bench_positive_parse(rate, chosen) ? NULL : "the rate is no number above 0";
     }
-    if (load != NULL && !parse_positive(load, &percent)) {
+    if (load != NULL && !bench_positive_parse(load, &percent)) {
         return "the load is no number of percent above 0";
     }
     *chosen = capacity * percent / 100;

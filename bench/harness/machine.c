@@ -76,9 +76,7 @@ static void add_cpus(bench_result *result, const int *cpus, int cpu_count)
 {
     char *text = bench_copy("");
     for (int i = 0; i < cpu_count; i++) {
-        char *longer = bench_format("%s%s%d", text, i > 0 ? "," : "", cpus[i]);
-        free(text);
-        text = longer;
+        bench_append(&text, "%s%d", i > 0 ? "," : "", cpus[i]);
     }
     bench_fact_add(result, "cpus", text);
     free(text);
@@ -129,10 +127,8 @@ static char *join(char **names, size_t count)
     char *text = bench_copy("");
     qsort(names, count, sizeof *names, compare_names);
     for (size_t i = 0; i < count; i++) {
-        char *longer = bench_format("%s%s%s", text, i > 0 ? " " : "", names[i]);
-        free(text);
+        bench_append(&text, "%s%s", i > 0 ? " " : "", names[i]);
         free(names[i]);
-        text = longer;
     }
     free(names);
     return text;

@@ -4,6 +4,7 @@
 #include "commands.h"
 #include "counters.h"
 #include "memory.h"
+#include "number.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -21,21 +22,6 @@ static const char usage[] =
     "  seed=N       for what is random\n"
     "  quick=0|1    whether it only matters that it runs\n"
     "  NAME=VALUE   an option of the workload\n";
-
-bool bench_number_parse(const char *text, uint64_t *number)
-{
-    if (text[0] < '0' || text[0] > '9') {
-        return false; /* strtoull() takes blanks and signs */
-    }
-    char *end;
-    errno = 0;
-    unsigned long long value = strtoull(text, &end, 10);
-    if (errno != 0 || *end != '\0') {
-        return false;
-    }
-    *number = value;
-    return true;
-}
 
 /* What `measure` was asked beside the workload and the side. */
 struct ask {

@@ -56,7 +56,4 @@ int bench_cpus_allowed(int cpus[BENCH_CPUS_MAX]);
 /* Confines this thread, and what it starts, to them. False and errno if the system refuses. */
 bool bench_cpus_confine(const int *cpus, int count);
 
-/* A whole number, decimal, of 64 bits, and nothing else. */
-bool bench_number_parse(const char *text, uint64_t *number);
-
 #endif

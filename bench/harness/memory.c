@@ -46,6 +46,21 @@ char *bench_format(const char *format, ...)
     return text;
 }
 
+void bench_append(char **text, const char *format, ...)
+{
+    char *more = NULL;
+    va_list arguments;
+    va_start(arguments, format);
+    if (vasprintf(&more, format, arguments) < 0) {
+        bench_fail("out of memory");
+    }
+    va_end(arguments);
+    size_t length = strlen(*text);
+    *text = checked(realloc(*text, length + strlen(more) + 1));
+    strcpy(*text + length, more);
+    free(more);
+}
+
 static void say(const char *format, va_list arguments)
 {
     fprintf(stderr, "%s: ", program_invocation_short_name);

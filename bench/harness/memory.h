@@ -15,6 +15,8 @@ void *bench_new(size_t size);
 void *bench_more(void *array, size_t count, size_t size);
 
 char *bench_copy(const char *text);
+/* Puts more behind *text, which moves. */
+void bench_append(char **text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 char *bench_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* "PROGRAM: what went wrong" to standard error. */

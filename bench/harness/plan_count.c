@@ -26,13 +26,14 @@ static void add_reason(bench_result *result, const bench_row *row, const bench_e
     free(text);
 }
 
-static void count_entry(const bench_plan *plan, const bench_row *row, bench_entry *entry, bench_result *result)
+static void count_entry(const bench_plan *plan, const bench_row *row, bench_entry *entry, bool with_strace,
+                        bench_result *result)
 {
     bench_counting counting;
     bench_command command = bench_plan_command(plan, row, entry);
     command.count = bench_suite_count(row->workload, true);
     command.warm = bench_suite_warm(row->workload, command.count);
-    bench_counting_run(&counting, &command);
+    bench_counting_run(&counting, &command, with_strace);
     if (counting.no_system_calls == NULL) {
         add(entry, "system-calls", counting.system_calls);
     } else {
@@ -66,13 +67,14 @@ static size_t count_entries(const bench_plan *plan)
 void bench_plan_count(bench_plan *plan, bench_result *result)
 {
     bench_progress progress;
+    bool with_strace = bench_counting_has_strace();
     bench_progress_init(&progress, count_entries(plan));
     for (size_t i = 0; i < plan->row_count; i++) {
         bench_row *row = &plan->rows[i];
         for (size_t j = 0; j < row->entry_count; j++) {
             if (is_counted(&row->entries[j])) {
                 bench_progress_step(&progress, row->workload->name, row->entries[j].result.name);
-                count_entry(plan, row, &row->entries[j], result);
+                count_entry(plan, row, &row->entries[j], with_strace, result);
             }
         }
     }

@@ -3,6 +3,7 @@
 #include "commands.h"
 #include "judge.h"
 #include "memory.h"
+#include "number.h"
 #include "plan.h"
 #include "shuffle.h"
 

@@ -88,15 +88,12 @@ static char *command_text(const bench_report *report, const report_request *aske
         const bench_result *result = &report->files[i].result;
         for (size_t k = 0; k < result->fact_count; k++) {
             if (strcmp(result->facts[k].name, "command") == 0) {
-                char *longer = bench_format("%s%s\n", text, result->facts[k].text);
-                free(text);
-                text = longer;
+                bench_append(&text, "%s\n", result->facts[k].text);
             }
         }
     }
-    char *all = bench_format("%s%s report %s", text, program_invocation_short_name, asked->folder);
-    free(text);
-    return all;
+    bench_append(&text, "%s report %s", program_invocation_short_name, asked->folder);
+    return text;
 }
 
 /* ---- what is made of it ---- */

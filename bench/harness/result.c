@@ -88,14 +88,29 @@ const bench_side_result *bench_workload_side(const bench_workload_result *worklo
     return NULL;
 }
 
-const bench_figure *bench_side_figure(const bench_side_result *side, const char *name)
+bench_figure *bench_figure_find(bench_figure *figures, size_t count, const char *name)
 {
-    for (size_t i = 0; i < side->figure_count; i++) {
-        if (strcmp(side->figures[i].name, name) == 0) {
-            return &side->figures[i];
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(figures[i].name, name) == 0) {
+            return &figures[i];
         }
     }
     return NULL;
+}
+
+bench_value *bench_value_find(bench_value *values, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(values[i].name, name) == 0) {
+            return &values[i];
+        }
+    }
+    return NULL;
+}
+
+const bench_figure *bench_side_figure(const bench_side_result *side, const char *name)
+{
+    return bench_figure_find(side->figures, side->figure_count, name);
 }
 
 void bench_fact_add(bench_result *result, const char *name, const char *text)

@@ -102,5 +102,7 @@ const char *bench_fact_get(const bench_result *result, const char *name);
 const bench_workload_result *bench_result_workload(const bench_result *result, const char *name);
 const bench_side_result *bench_workload_side(const bench_workload_result *workload, const char *name, bench_role role);
 const bench_figure *bench_side_figure(const bench_side_result *side, const char *name);
+bench_figure *bench_figure_find(bench_figure *figures, size_t count, const char *name);
+bench_value *bench_value_find(bench_value *values, size_t count, const char *name);
 
 #endif

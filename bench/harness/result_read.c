@@ -6,8 +6,8 @@
 #include "result.h"
 #include "result_format.h"
 
-#include "measure.h"
 #include "memory.h"
+#include "number.h"
 
 #include <errno.h>
 #include <jansson.h>

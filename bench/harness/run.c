@@ -3,6 +3,7 @@
 
 #include "machine.h"
 #include "memory.h"
+#include "number.h"
 #include "plan.h"
 #include "plot.h"
 #include "show.h"
@@ -102,13 +103,11 @@ static void add_sides(bench_texts *texts, const char *list, struct argp_state *s
     free(copy);
 }
 
-/* A number above 0, with a decimal point or not, and at most `max`. */
+/* A number above 0 and at most `max`. */
 static double positive(const char *option, const char *text, double max, struct argp_state *state)
 {
-    char *end;
-    double value = strtod(text, &end);
-    bool digits = text[0] != '\0' && strspn(text, "0123456789.") == strlen(text);
-    if (!digits || *end != '\0' || !(value > 0) || value > max) {
+    double value = 0;
+    if (!bench_positive_parse(text, &value) || value > max) {
         argp_error(state, "--%s %s: not a number above 0 and up to %g", option, text, max);
     }
     return value;
@@ -299,9 +298,7 @@ static char *command_text(int argc, char **argv)
 {
     char *text = bench_copy(argv[0]);
     for (int i = 1; i < argc; i++) {
-        char *longer = bench_format("%s %s", text, argv[i]);
-        free(text);
-        text = longer;
+        bench_append(&text, " %s", argv[i]);
     }
     return text;
 }

@@ -14,9 +14,7 @@ static char *cpus_text(const int *cpus, int count)
 {
     char *text = bench_copy("cpus=");
     for (int i = 0; i < count; i++) {
-        char *longer = bench_format("%s%s%d", text, i > 0 ? "," : "", cpus[i]);
-        free(text);
-        text = longer;
+        bench_append(&text, "%s%d", i > 0 ? "," : "", cpus[i]);
     }
     return text;
 }

@@ -22,7 +22,7 @@ static bench_counting count(const char *program, const char *side)
         .cpu_count = 1,
         .limit_s = 60,
     };
-    bench_counting_run(&counting, &command);
+    bench_counting_run(&counting, &command, bench_counting_has_strace());
     return counting;
 }
 
