@@ -95,6 +95,35 @@ bench_ratio bench_ratio_gain(const bench_ratio *ratio, jzx_bench_better better)
     return (bench_ratio){ratio->interval, 1 / ratio->estimate, 1 / ratio->high, 1 / ratio->low};
 }
 
+/* ---- among peers ---- */
+
+bench_place bench_workload_verdict(const bench_workload_result *workload, const char *figure,
+                                   const bench_side_result **behind)
+{
+    const bench_figure *first = bench_judged_figure(bench_workload_first(workload), figure);
+    bench_place place = first != NULL && bench_workload_peer(workload, figure) != NULL ? BENCH_PLACE_AHEAD
+                                                                                       : BENCH_PLACE_OPEN;
+    *behind = NULL;
+    for (size_t i = 0; place != BENCH_PLACE_OPEN && i < workload->side_count; i++) {
+        const bench_side_result *side = &workload->sides[i];
+        const bench_figure *theirs = is_peer(side) ? bench_judged_figure(side, figure) : NULL;
+        if (theirs == NULL) {
+            continue;
+        }
+        bench_ratio ratio = bench_figure_ratio(first, theirs);
+        bench_ratio gain = bench_ratio_gain(&ratio, first->better);
+        if (!gain.interval) {
+            *behind = NULL;
+            return BENCH_PLACE_OPEN;
+        }
+        if (gain.high < 1 && (*behind == NULL || is_better(theirs, bench_judged_figure(*behind, figure)))) {
+            *behind = side;
+        }
+        place = gain.low <= 1 ? BENCH_PLACE_FIRST : place;
+    }
+    return *behind != NULL ? BENCH_PLACE_BEHIND : place;
+}
+
 /* ---- goals ---- */
 
 static const bench_side_result *goal_side(const bench_workload_result *workload, const bench_goal_result *goal)

@@ -16,6 +16,17 @@ typedef enum bench_reached {
     BENCH_MISSED,
 } bench_reached;
 
+/*
+ * Where the first side stands among the peers. It is first where no peer is better beyond the interval of their ratio, which is less than
+ * being ahead of all of them: a row with few runs has wide intervals.
+ */
+typedef enum bench_place {
+    BENCH_PLACE_OPEN,   /* there are no peers, or too few runs for an interval */
+    BENCH_PLACE_BEHIND, /* not first */
+    BENCH_PLACE_FIRST,
+    BENCH_PLACE_AHEAD, /* first, and better than each peer beyond the interval */
+} bench_place;
+
 /* NULL if it has no such figure, or no run. */
 const bench_figure *bench_judged_figure(const bench_side_result *side, const char *name);
 double bench_figure_median(const bench_figure *figure);
@@ -35,6 +46,10 @@ double bench_workload_floor(const bench_workload_result *workload, const char *f
 
 /* How many times better the first side is: the inverse of a ratio of costs. */
 bench_ratio bench_ratio_gain(const bench_ratio *ratio, jzx_bench_better better);
+
+/* BENCH_PLACE_BEHIND: *behind is the best of those that are better beyond the interval. Else it is NULL. */
+bench_place bench_workload_verdict(const bench_workload_result *workload, const char *figure,
+                                   const bench_side_result **behind);
 
 /* The ratio that the goal is about, or the figure itself; false if a side of it is not there. */
 bool bench_goal_ratio(const bench_workload_result *workload, const bench_goal_result *goal, bench_ratio *ratio);

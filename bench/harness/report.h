@@ -37,6 +37,8 @@ extern const char bench_mark_good[], bench_mark_bad[], bench_mark_even[], bench_
 
 /* What stands before the '/': its length. */
 size_t bench_group_length(const char *workload);
+/* What stands behind it; all of a name without one. */
+const char *bench_workload_short_name(const char *workload);
 /* Whether it is the first workload of its group. */
 bool bench_group_begins(const bench_report *report, size_t workload);
 bool bench_group_holds(const bench_report *report, size_t first, size_t workload);

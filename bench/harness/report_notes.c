@@ -3,6 +3,7 @@
 
 #include "memory.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,6 +80,25 @@ static void note(bench_table *table, const char *who, const char *mark, const ch
     bench_table_set(table, 1, mark, "%s", what);
 }
 
+/* "fewer operations a run: ring 20,000 of 800,000, ..." of all workloads of the group in which it has a count of its own. */
+static void note_counts(const bench_report *report, size_t first, const char *name, bench_table *table)
+{
+    char *all = bench_copy("");
+    for (size_t i = first; i < report->all.workload_count; i++) {
+        const bench_workload_result *workload = &report->all.workloads[i];
+        const bench_side_result *side = bench_workload_side(workload, name, BENCH_ROLE_PEER);
+        if (!bench_group_holds(report, first, i) || side == NULL || side->count == 0 || side->figure_count == 0) {
+            continue;
+        }
+        bench_append(&all, "%s%s %" PRIu64 " of %" PRIu64, *all == '\0' ? "fewer operations a run: " : ", ",
+                     bench_workload_short_name(workload->name), side->count, workload->count);
+    }
+    if (*all != '\0') {
+        note(table, name, NULL, all);
+    }
+    free(all);
+}
+
 void bench_report_notes(const bench_report *report, size_t first, bench_table *table)
 {
     bench_table_init(table);
@@ -96,8 +116,9 @@ void bench_report_notes(const bench_report *report, size_t first, bench_table *t
                 free(what);
             } else if (side->skipped != NULL) {
                 note(table, side->name, bench_mark_note, side->skipped);
-            } else if (side->version != NULL && side->role == BENCH_ROLE_PEER) {
-                note(table, side->name, NULL, side->version);
+            } else if (side->role == BENCH_ROLE_PEER) {
+                note(table, side->name, NULL, side->version != NULL ? side->version : "of no known version");
+                note_counts(report, first, side->name, table);
             }
         }
     }

@@ -19,8 +19,12 @@ const char *const bench_report_reading[] = {
     "raw is the least that C can do the work with. ours / raw is in the unit of the row: for times, 1.5 means half as "
     "long "
     "again; for rates, 0.95 means 5 % fewer.",
-    "best peer says how many times better ours is than the best other program of the row: below 1, that one is ahead. "
-    "Names with -channels use channels, not actors.",
+    "best peer says how many times better ours is than the best other program of the row. Ours is first where no peer "
+    "is "
+    "better beyond the interval, and behind where one is: its whole interval is below 1. Names with -channels use "
+    "channels, not actors.",
+    "A value with * is of runs with fewer operations than ours, since that side is slower; how many stands below the "
+    "table.",
     "noise is how far ours and its twin, the same program once more, came apart.",
     "A goal is met when the whole interval is within it, missed when the whole interval is beyond it, and open "
     "otherwise.",
@@ -51,7 +55,7 @@ bool bench_group_begins(const bench_report *report, size_t workload)
     return true;
 }
 
-static const char *short_name(const char *workload)
+const char *bench_workload_short_name(const char *workload)
 {
     size_t length = bench_group_length(workload);
     return workload[length] == '/' ? workload + length + 1 : workload;
@@ -117,14 +121,15 @@ static places make_heads(const bench_report *report, size_t first, bench_table *
 
 /* ---- cells ---- */
 
-static void set_value(bench_table *table, size_t column, const bench_figure *figure)
+/* `after` stands behind it. */
+static void set_value(bench_table *table, size_t column, const bench_figure *figure, const char *after)
 {
     size_t word = strcspn(figure->unit, "/");
     bool is_rate = figure->unit[word] == '/' && strcmp(figure->unit + word, "/s") == 0;
     char *unit = bench_format("%.*s", (int)word, figure->unit);
     double median = bench_figure_median(figure);
     char *text = is_rate ? bench_number_text(median) : bench_value_text(median, unit);
-    bench_table_set(table, column, NULL, "%s", text);
+    bench_table_set(table, column, NULL, "%s%s", text, after);
     free(unit);
     free(text);
 }
@@ -139,7 +144,7 @@ static void set_sides(bench_table *table, const bench_workload_result *workload,
         }
         size_t column = column_of(table, column_name(side));
         if (found != NULL) {
-            set_value(table, column, found);
+            set_value(table, column, found, side->count != 0 ? "*" : "");
         } else if (side->invalid != NULL) {
             bench_table_set(table, column, bench_mark_bad, "invalid");
         } else if (side->skipped != NULL) {
@@ -159,34 +164,27 @@ static void set_raw(bench_table *table, size_t column, const bench_workload_resu
     }
 }
 
-/* How the first side stands against a peer: a difference counts by the rule of stats.h. */
-static bench_verdict against(const bench_workload_result *workload, const bench_figure *ours,
-                             const bench_side_result *peer)
+/* Where another peer has the better median, but not beyond the interval, the one that is ahead is named. */
+static bench_place set_peer(bench_table *table, size_t column, const bench_workload_result *workload,
+                            const bench_figure *ours)
 {
-    bench_ratio ratio = bench_figure_ratio(ours, bench_judged_figure(peer, ours->name));
-    double floor = fmax(bench_workload_floor(workload, ours->name), 0);
-    return bench_judge(&ratio, floor, BENCH_RESOLUTION, ours->better);
-}
-
-/* Returns the verdict against the best peer; without one, `none`. */
-static bench_verdict set_peer(bench_table *table, size_t column, const bench_workload_result *workload,
-                              const bench_figure *ours, bench_verdict none)
-{
-    const bench_side_result *peer = bench_workload_peer(workload, ours->name);
-    if (peer == NULL) {
-        return none;
+    static const char *const marks[] = {
+        [BENCH_PLACE_OPEN] = bench_mark_even,
+        [BENCH_PLACE_BEHIND] = bench_mark_bad,
+        [BENCH_PLACE_FIRST] = bench_mark_even,
+        [BENCH_PLACE_AHEAD] = bench_mark_good,
+    };
+    const bench_side_result *behind;
+    bench_place place = bench_workload_verdict(workload, ours->name, &behind);
+    const bench_side_result *peer = behind != NULL ? behind : bench_workload_peer(workload, ours->name);
+    if (peer != NULL) {
+        bench_ratio ratio = bench_figure_ratio(ours, bench_judged_figure(peer, ours->name));
+        bench_ratio gain = bench_ratio_gain(&ratio, ours->better);
+        char *text = bench_ratio_text(&gain);
+        bench_table_set(table, column, marks[place], "%s × %s", text, peer->name);
+        free(text);
     }
-    bench_ratio ratio = bench_figure_ratio(ours, bench_judged_figure(peer, ours->name));
-    bench_ratio gain = bench_ratio_gain(&ratio, ours->better);
-    bench_verdict verdict = against(workload, ours, peer);
-    char *text = bench_ratio_text(&gain);
-    bench_table_set(table, column,
-                    verdict == BENCH_FASTER   ? bench_mark_good
-                    : verdict == BENCH_SLOWER ? bench_mark_bad
-                                              : bench_mark_even,
-                    "%s × %s", text, peer->name);
-    free(text);
-    return verdict;
+    return place;
 }
 
 /* ---- goals ---- */
@@ -211,8 +209,9 @@ static char *limit_text(const bench_goal_result *goal, const bench_figure *figur
 
 /* How many rows there are, where a peer is ahead, which goals are met. */
 struct standing {
-    unsigned rows, first, level, behind; /* against peers */
-    unsigned met, missed, open;          /* goals */
+    unsigned rows;
+    unsigned peers, places[4];  /* those with peers, and how they came out */
+    unsigned met, missed, open; /* goals */
 };
 
 static void count_goal(struct standing *standing, bench_reached reached)
@@ -241,10 +240,8 @@ static bool set_goals(bench_table *table, size_t column, const bench_workload_re
         }
         bench_reached reached = bench_goal_reached(workload, goal);
         char *limit = limit_text(goal, ours);
-        char *longer = bench_format("%s%s%s: %s", all, *all == '\0' ? "" : ", ", limit, words[reached]);
+        bench_append(&all, "%s%s: %s", *all == '\0' ? "" : ", ", limit, words[reached]);
         free(limit);
-        free(all);
-        all = longer;
         missed = missed || reached == BENCH_MISSED;
         open = open || reached == BENCH_OPEN;
         count_goal(standing, reached);
@@ -287,8 +284,8 @@ static void set_label(bench_table *table, const bench_workload_result *workload,
 {
     bool is_time = strcmp(ours->name, "time") == 0;
     bench_table_row(table);
-    bench_table_set(table, COLUMN_WORKLOAD, NULL, "%s%s%s", short_name(workload->name), is_time ? "" : ", ",
-                    is_time ? "" : ours->name);
+    bench_table_set(table, COLUMN_WORKLOAD, NULL, "%s%s%s", bench_workload_short_name(workload->name),
+                    is_time ? "" : ", ", is_time ? "" : ours->name);
     bench_table_set(table, COLUMN_UNIT, bench_mark_note, "%s", ours->unit);
 }
 
@@ -297,21 +294,18 @@ static void figure_row(bench_table *table, places columns, const bench_workload_
 {
     double floor = bench_workload_floor(workload, ours->name);
     set_label(table, workload, ours);
-    set_value(table, COLUMN_OURS, ours);
+    set_value(table, COLUMN_OURS, ours, "");
     if (floor >= 0) {
         bench_table_set(table, COLUMN_NOISE, bench_mark_note, "%.1f %%", floor * 100);
     }
     set_sides(table, workload, ours->name);
     set_raw(table, columns.raw, workload, ours);
-    bench_verdict verdict = set_peer(table, columns.peer, workload, ours, BENCH_FASTER);
+    bench_place place = set_peer(table, columns.peer, workload, ours);
     bool missed = set_goals(table, columns.goals, workload, ours, standing);
     standing->rows++;
-    if (bench_workload_peer(workload, ours->name) != NULL) {
-        standing->first += verdict == BENCH_FASTER;
-        standing->behind += verdict == BENCH_SLOWER;
-        standing->level += verdict == BENCH_SAME || verdict == BENCH_INCONCLUSIVE;
-    }
-    if (missed || verdict == BENCH_SLOWER) {
+    standing->peers += bench_workload_peer(workload, ours->name) != NULL;
+    standing->places[place]++;
+    if (missed || place == BENCH_PLACE_BEHIND) {
         behind_row(behind, workload, ours, table, columns);
     }
 }
@@ -321,7 +315,7 @@ static void missing_row(bench_table *table, const bench_workload_result *workloa
     const bench_side_result *first = bench_workload_first(workload);
     bool invalid = first != NULL && first->invalid != NULL;
     bench_table_row(table);
-    bench_table_set(table, COLUMN_WORKLOAD, NULL, "%s", short_name(workload->name));
+    bench_table_set(table, COLUMN_WORKLOAD, NULL, "%s", bench_workload_short_name(workload->name));
     bench_table_set(table, COLUMN_OURS, invalid ? bench_mark_bad : bench_mark_note, "%s",
                     invalid ? "invalid" : "skipped");
 }
@@ -368,8 +362,11 @@ char *bench_report_standing(const bench_report *report, bench_table *behind)
             bench_table_deinit(&rows);
         }
     }
+    unsigned ahead = all.places[BENCH_PLACE_AHEAD], first = ahead + all.places[BENCH_PLACE_FIRST];
+    unsigned behind_count = all.places[BENCH_PLACE_BEHIND];
     return bench_format(
-        "%u rows. Of those with peers: first in %u, level in %u, behind in %u. Goals: %u met, %u missed, "
-        "%u open.",
-        all.rows, all.first, all.level, all.behind, all.met, all.missed, all.open);
+        "%u rows, %u with peers: first in %u of them (ahead of every peer in %u), behind in %u, too few "
+        "runs to say in %u. Goals: %u met, %u missed, %u open.",
+        all.rows, all.peers, first, ahead, behind_count, all.peers - first - behind_count, all.met, all.missed,
+        all.open);
 }

@@ -14,41 +14,6 @@ enum { SIDE, MEDIAN, QUARTILES, RATIO, VERDICT };
 
 /* ---- what can be said ---- */
 
-/* Whether `other` is better than `first` beyond the interval of their ratio. */
-static bool is_better_beyond(const bench_ratio *ratio, jzx_bench_better better)
-{
-    return ratio->interval && (better == JZX_BENCH_LOWER ? ratio->low > 1 : ratio->high < 1);
-}
-
-bench_place bench_show_place(const bench_workload_result *workload, const char *figure,
-                             const bench_side_result **behind)
-{
-    const bench_figure *first = bench_judged_figure(bench_workload_first(workload), figure);
-    const bench_side_result *best = bench_workload_peer(workload, figure);
-    if (first == NULL || best == NULL) {
-        return BENCH_PLACE_UNKNOWN;
-    }
-    *behind = NULL;
-    double least = 0;
-    for (size_t i = 0; i < workload->side_count; i++) {
-        const bench_side_result *side = &workload->sides[i];
-        const bench_figure *theirs = bench_judged_figure(side, figure);
-        if (side->role != BENCH_ROLE_PEER || theirs == NULL) {
-            continue;
-        }
-        bench_ratio ratio = bench_figure_ratio(first, theirs);
-        if (!ratio.interval) {
-            return BENCH_PLACE_UNKNOWN;
-        }
-        bench_ratio gain = bench_ratio_gain(&ratio, first->better);
-        if (is_better_beyond(&ratio, first->better) && (*behind == NULL || gain.estimate < least)) {
-            *behind = side;
-            least = gain.estimate;
-        }
-    }
-    return *behind != NULL ? BENCH_PLACE_BEHIND : BENCH_PLACE_FIRST;
-}
-
 static bench_verdict verdict_of(const bench_workload_result *workload, const bench_figure *first,
                                 const bench_figure *other)
 {
@@ -143,14 +108,17 @@ static void show_place(const bench_workload_result *workload, const bench_figure
         return;
     }
     show_against("the best peer", first, peer, out);
-    switch (bench_show_place(workload, first->name, &behind)) {
+    switch (bench_workload_verdict(workload, first->name, &behind)) {
+    case BENCH_PLACE_AHEAD:
+        fputs("    first: better than every peer\n", out);
+        break;
     case BENCH_PLACE_FIRST:
         fputs("    first: no peer is better\n", out);
         break;
     case BENCH_PLACE_BEHIND:
         fprintf(out, "    NOT first: %s is better\n", behind->name);
         break;
-    case BENCH_PLACE_UNKNOWN:
+    case BENCH_PLACE_OPEN:
         fputs("    too few runs to say who is first\n", out);
         break;
     }

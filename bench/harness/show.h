@@ -6,16 +6,6 @@
 
 #include <stdio.h>
 
-typedef enum bench_place {
-    BENCH_PLACE_UNKNOWN, /* there are no peers, or too few runs to tell */
-    BENCH_PLACE_FIRST,   /* no peer is better beyond the interval */
-    BENCH_PLACE_BEHIND,
-} bench_place;
-
-/* Where the first side stands among the peers; *behind is then the best of those that are better. */
-bench_place bench_show_place(const bench_workload_result *workload, const char *figure,
-                             const bench_side_result **behind);
-
 void bench_show(const bench_result *result, FILE *out);
 
 /*

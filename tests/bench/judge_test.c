@@ -101,6 +101,63 @@ Test(judge, goals_of_a_rate)
     cr_expect_eq(reached(NULL, 11), BENCH_MISSED);
 }
 
+/* The place with erlang and go at these values, and in whom it is behind. */
+static bench_place place_among(jzx_bench_better better, double erlang, double go, const bench_side_result **behind)
+{
+    make(better);
+    used = 4;
+    sides[4] = side("erlang", BENCH_ROLE_PEER, better, erlang);
+    sides[5] = side("go", BENCH_ROLE_PEER, better, go);
+    return bench_workload_verdict(&workload, "time", behind);
+}
+
+/* Values spread by 0.9 %, so a difference of 0.1 % cannot be told, and one of 2 % can, which the noise floor of 2 % would deny. */
+Test(judge, first_is_where_no_peer_is_better_beyond_the_interval)
+{
+    const bench_side_result *behind;
+    cr_expect_eq(place_among(JZX_BENCH_LOWER, 30, 20, &behind), BENCH_PLACE_AHEAD);
+    cr_expect_eq(place_among(JZX_BENCH_LOWER, 30, 10.01, &behind), BENCH_PLACE_FIRST);
+    cr_expect_eq(place_among(JZX_BENCH_LOWER, 30, 9.99, &behind), BENCH_PLACE_FIRST);
+    cr_expect_null(behind);
+    cr_expect_eq(place_among(JZX_BENCH_LOWER, 30, 9.8, &behind), BENCH_PLACE_BEHIND);
+    cr_expect_str_eq(behind->name, "go");
+    cr_expect_eq(place_among(JZX_BENCH_LOWER, 5, 9, &behind), BENCH_PLACE_BEHIND);
+    cr_expect_str_eq(behind->name, "erlang");
+    cr_expect_eq(place_among(JZX_BENCH_HIGHER, 1, 9.99, &behind), BENCH_PLACE_FIRST);
+    cr_expect_eq(place_among(JZX_BENCH_HIGHER, 1, 9, &behind), BENCH_PLACE_AHEAD);
+    cr_expect_eq(place_among(JZX_BENCH_HIGHER, 11, 12, &behind), BENCH_PLACE_BEHIND);
+    cr_expect_str_eq(behind->name, "go");
+}
+
+/* The median of one peer is the best, but with this noise nothing can be said of it; another is surely better. */
+Test(judge, behind_is_one_that_is_surely_better)
+{
+    const bench_side_result *behind;
+    place_among(JZX_BENCH_LOWER, 9, 9, &behind);
+    for (int i = 0; i < RUNS; i++) {
+        values[4][i] = i < 6 ? 8 : 100;
+    }
+    cr_expect_str_eq(bench_workload_peer(&workload, "time")->name, "erlang");
+    cr_expect_eq(bench_workload_verdict(&workload, "time", &behind), BENCH_PLACE_BEHIND);
+    cr_expect_str_eq(behind->name, "go");
+}
+
+Test(judge, place_is_open_without_peers_or_runs)
+{
+    const bench_side_result *behind;
+    make(JZX_BENCH_LOWER);
+    cr_expect_eq(bench_workload_verdict(&workload, "p99", &behind), BENCH_PLACE_OPEN);
+    workload.side_count = 4;
+    cr_expect_eq(bench_workload_verdict(&workload, "time", &behind), BENCH_PLACE_OPEN);
+    place_among(JZX_BENCH_LOWER, 1, 20, &behind);
+    figures[5].count = 2; /* go: too few, though erlang is better */
+    cr_expect_eq(bench_workload_verdict(&workload, "time", &behind), BENCH_PLACE_OPEN);
+    cr_expect_null(behind);
+    place_among(JZX_BENCH_LOWER, 1, 20, &behind);
+    sides[0].skipped = "no such kernel";
+    cr_expect_eq(bench_workload_verdict(&workload, "time", &behind), BENCH_PLACE_OPEN);
+}
+
 Test(judge, gain_says_how_many_times_better)
 {
     bench_ratio ratio = {true, 0.5, 0.4, 0.8};

@@ -38,11 +38,25 @@ says page/report.html 'What &lt;it&gt; costs'
 says page/report.html 'go1.19.8 &lt;&amp;&gt;'
 says page/report.html '≤ 1.5 raw: met'
 says page/report.html '≥ 3.00 × peers: missed'
-says page/report.html 'first in 7, level in 0, behind in 1'
+says page/report.html '8 with peers: first in 7 of them (ahead of every peer in 7), behind in 1, too few runs to say in 0.'
 says page/report.html 'jzx-bench run --json results.json --reps 12'
 says page/report.html 'libcaf-dev is not installed'
 says tables.md '| fan-in | ns/message | 9.'
 says tables.md 'Erlang/OTP 25.2.3'
+
+# A peer that did less work is marked, and how much it did is said; without one there is no mark.
+lacks tables.md 'ns\\\*|fewer operations a run: '
+mkdir slow
+"$results" slow/all.json slower=50
+report 0 slow --no-plots --markdown slow.md
+says slow.md ' ns\* |'
+says slow.md 'erlang: fewer operations a run: ping-pong 50 of 1000'
+says slow/report.html 'fewer operations a run: ping-pong 50 of 1000'
+# Too few runs say nothing of who is first.
+mkdir few
+"$results" few/all.json runs=4
+report 0 few --no-plots --markdown few.md
+says few.md 'first in 0 of them (ahead of every peer in 0), behind in 0, too few runs to say in 8.'
 
 # The text around the markers stays, what is between them goes.
 printf 'before\n<!-- figures -->\nold\n<!-- /figures -->\nafter\n' >README.md

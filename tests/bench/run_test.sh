@@ -123,11 +123,21 @@ esac
 END
 sed 's/fast/slow/g; s/50000/500000/' fast >slow
 sed 's/fast/wrong/g; s/proof messages/proof message/' fast >wrong
+program level <<END
+case \$1 in
+list) echo 'good/pair level' ;;
+measure)
+    shift 3
+    exec '$target' measure good/pair first "\$@"
+    ;;
+esac
+END
 chmod +x slow wrong
 expect 0 "NOT first: fast is better" run good/pair --peer ./slow --peer ./fast
 expect 0 "fast: Fast 1.0" run good/pair --peer ./slow --peer ./fast
 expect 0 "to the best peer (fast): " run good/pair --peer ./slow --peer ./fast
-expect 0 "first: no peer is better" run good/pair --peer ./slow
+expect 0 "first: better than every peer" run good/pair --peer ./slow
+expect 0 "first: no peer is better" run good/pair --peer ./slow --peer ./level
 expect 0 "too few runs to say who is first" run good/pair --peer ./slow --quick
 # What is slow does less, and must prove just that.
 # shellcheck disable=SC2016
