@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -189,6 +190,54 @@ static json_t *result_of(const bench_result *result)
     return root;
 }
 
+/* ---- what JSON has no number for ---- */
+
+static bool figures_are_finite(const bench_side_result *side, const char **name)
+{
+    for (size_t i = 0; i < side->figure_count; i++) {
+        const bench_figure *figure = &side->figures[i];
+        *name = figure->name;
+        for (size_t k = 0; k < figure->count; k++) {
+            if (!isfinite(figure->values[k])) {
+                return false;
+            }
+        }
+    }
+    for (size_t i = 0; i < side->counter_count; i++) {
+        *name = side->counters[i].name;
+        if (!isfinite(side->counters[i].number)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* False after a message. */
+static bool is_finite(const bench_result *result, const char *path)
+{
+    const char *name = NULL;
+    for (size_t i = 0; i < result->workload_count; i++) {
+        const bench_workload_result *workload = &result->workloads[i];
+        for (size_t k = 0; k < workload->side_count; k++) {
+            if (!figures_are_finite(&workload->sides[k], &name)) {
+                bench_say("%s: %s, %s: '%s' is not a finite number, which JSON cannot hold", path, workload->name,
+                          workload->sides[k].name, name);
+                return false;
+            }
+        }
+        for (size_t k = 0; k < workload->goal_count; k++) {
+            if (!isfinite(workload->goals[k].limit)) {
+                bench_say("%s: %s: the goal of '%s' is not a finite number, which JSON cannot hold", path,
+                          workload->name, workload->goals[k].figure);
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* ---- the file ---- */
+
 /* False and errno. What a file created here would have as its mode, mkstemp() does not give. */
 static bool dump(const json_t *root, int fd)
 {
@@ -209,6 +258,9 @@ static bool dump(const json_t *root, int fd)
 
 bool bench_result_write(const bench_result *result, const char *path)
 {
+    if (!is_finite(result, path)) {
+        return false;
+    }
     json_t *root = result_of(result);
     char *beside = bench_format("%s.XXXXXX", path);
     int fd = mkstemp(beside);

@@ -4,6 +4,7 @@
 
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,6 +170,40 @@ Test(result, a_file_that_cannot_be_written_is_told, .init = make_folder)
     cr_expect_not(bench_result_write(&result, nowhere));
     hear();
     cr_expect_neq(strstr(said, "no/result.json: No such file or directory"), NULL, "%s", said);
+    bench_result_free(&result);
+}
+
+/* `place` is in the result. The file that was there stays. */
+static void expect_not_finite(const bench_result *result, double *place, const char *what)
+{
+    static const double values[] = {NAN, INFINITY, -INFINITY};
+    double before = *place;
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        *place = values[i];
+        cr_expect_not(bench_result_write(result, path));
+        hear();
+        cr_expect_neq(strstr(said, what), NULL, "'%s' is not in '%s'", what, said);
+        cr_expect_neq(strstr(said, path), NULL, "'%s' does not name the file", said);
+    }
+    *place = before;
+}
+
+Test(result, a_value_that_is_not_finite_is_told)
+{
+    bench_result result, written;
+    cr_redirect_stderr();
+    fill(&result);
+    bench_workload_result *workload = &result.workloads[0];
+    cr_assert(bench_result_write(&result, path));
+    expect_not_finite(&result, &workload->sides[0].figures[0].values[1],
+                      "message/ping-pong, jzx: 'time' is not a finite number");
+    expect_not_finite(&result, &workload->sides[0].counters[0].number,
+                      "message/ping-pong, jzx: 'cycles' is not a finite number");
+    expect_not_finite(&result, &workload->goals[0].limit,
+                      "message/ping-pong: the goal of 'time' is not a finite number");
+    cr_assert(bench_result_read(path, &written));
+    bench_result_free(&written);
+    cr_expect(bench_result_write(&result, path));
     bench_result_free(&result);
 }
 
