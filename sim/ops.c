@@ -203,9 +203,8 @@ static void send_begin(jzx__sim_op *op)
 
 static uint64_t timeout_ns(const struct io_uring_sqe *sqe, uint64_t address)
 {
-    const struct __kernel_timespec *time = (const void *)(uintptr_t)address;
     JZX_ASSERT((sqe->timeout_flags & IORING_TIMEOUT_ABS) != 0);
-    return (uint64_t)time->tv_sec * 1000000000u + (uint64_t)time->tv_nsec;
+    return jzx__sim_timespec_ns(address);
 }
 
 static uint32_t find(const jzx__sim_ring *ring, uint64_t user_data)

@@ -68,6 +68,13 @@ struct jzx__sim_ring {
     uint64_t wakes;
 };
 
+/* Of a time that user space names by its address. */
+static inline uint64_t jzx__sim_timespec_ns(uint64_t address)
+{
+    const struct __kernel_timespec *time = (const void *)(uintptr_t)address;
+    return (uint64_t)time->tv_sec * 1000000000u + (uint64_t)time->tv_nsec;
+}
+
 /* A completion comes, before or after those of other operations that wait. */
 void jzx__sim_complete(jzx__sim_ring *ring, uint64_t user_data, int32_t res, uint32_t flags);
 

@@ -179,12 +179,10 @@ static uint64_t deadline_of(jzx_sim *sim, uint32_t flags, const void *argument)
         return JZX__SIM_NEVER;
     }
     const struct io_uring_getevents_arg *extended = argument;
-    const struct __kernel_timespec *time = (const void *)(uintptr_t)extended->ts;
-    if (time == NULL) {
+    if (extended->ts == 0) {
         return JZX__SIM_NEVER;
     }
-    uint64_t ns = (uint64_t)time->tv_sec * 1000000000u + (uint64_t)time->tv_nsec;
-    return jzx__add_saturating(jzx__sim_clock(sim), ns);
+    return jzx__add_saturating(jzx__sim_clock(sim), jzx__sim_timespec_ns(extended->ts));
 }
 
 static jzx__sim_ring *ring_entered(jzx_sim *sim, unsigned fd, unsigned flags)
