@@ -2,8 +2,8 @@
  * echo_epoll.c: the plain epoll echo: level-triggered, one buffer a connection, read, write what was read. While
  * something is left to write nothing is read.
  */
+#include "support/affinity.h"
 #include "support/check.h"
-#include "support/pair.h"
 #include "workloads/echo.h"
 
 #include <errno.h>
@@ -83,7 +83,7 @@ static bool serve_event(int epoll, struct connection *connection)
 
 void echo_serve_epoll(const echo_server *server)
 {
-    pair_pin(server->cpu);
+    affinity_pin(server->cpu);
     int epoll = epoll_create1(EPOLL_CLOEXEC);
     int listener = echo_listen(server);
     uint32_t ended = 0;

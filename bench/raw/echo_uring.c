@@ -2,8 +2,8 @@
  * echo_uring.c: the bare io_uring echo: multishot accept, multishot receive into a ring of provided buffers, the reply
  * sent from the buffer it arrived in, which goes back when the send has ended. One send in flight a connection.
  */
+#include "support/affinity.h"
 #include "support/check.h"
-#include "support/pair.h"
 #include "workloads/echo.h"
 
 #include <errno.h>
@@ -246,7 +246,7 @@ static void close_server(struct server *server)
 
 void echo_serve_uring(const echo_server *settings)
 {
-    pair_pin(settings->cpu);
+    affinity_pin(settings->cpu);
     struct server server;
     open_server(&server, settings);
     arm_accept(&server);

@@ -1,10 +1,10 @@
 /* pair.c: see pair.h. */
 #include "support/pair.h"
 
+#include "support/affinity.h"
 #include "support/check.h"
 
 #include <pthread.h>
-#include <sched.h>
 
 enum { THREADS_MAX = 64 };
 
@@ -16,18 +16,10 @@ struct member {
     pthread_barrier_t *barrier;
 };
 
-void pair_pin(int cpu)
-{
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET((size_t)cpu, &set);
-    BENCH_CHECK(sched_setaffinity(0, sizeof set, &set) == 0, "cannot run on CPU %d", cpu);
-}
-
 static void *run_member(void *argument)
 {
     struct member *member = argument;
-    pair_pin(member->cpu);
+    affinity_pin(member->cpu);
     pthread_barrier_wait(member->barrier);
     member->run(member->context, member->index);
     return NULL;

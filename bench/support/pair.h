@@ -10,7 +10,4 @@ void pair_run(jzx_bench *bench, void (*first)(void *), void (*second)(void *), v
 /* Runs `run` with the indexes 0 to count - 1, each on the CPU of its index, all at once, and returns when all have. */
 void pair_run_many(jzx_bench *bench, int count, void (*run)(void *context, int index), void *context);
 
-/* Pins the calling thread. */
-void pair_pin(int cpu);
-
 #endif

@@ -1,7 +1,7 @@
 /* world.c: see world.h. */
 #include "support/world.h"
 
-#include <sched.h>
+#include "support/affinity.h"
 
 void world_need_cpus(jzx_bench *bench, int count)
 {
@@ -78,9 +78,7 @@ void world_tell(const struct world *world, jzx_actor_id to, uint32_t tag)
 
 void world_run(const struct world *world)
 {
-    /* The first loop pins this thread; the next world must find it free again. */
-    cpu_set_t set;
-    BENCH_CHECK(sched_getaffinity(0, sizeof set, &set) == 0, "no affinity");
+    cpu_set_t kept = affinity_keep(); /* the first loop pins this thread */
     for (int i = 1; i < world->loop_count; i++) {
         WORLD_CHECK(jzx_loop_start(world->loops[i]));
     }
@@ -90,7 +88,7 @@ void world_run(const struct world *world)
         WORLD_CHECK(jzx_loop_join(world->loops[i], &result));
         WORLD_CHECK(result);
     }
-    BENCH_CHECK(sched_setaffinity(0, sizeof set, &set) == 0, "the affinity cannot be set back");
+    affinity_restore(&kept);
 }
 
 void world_close(struct world *world)

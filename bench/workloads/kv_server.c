@@ -1,8 +1,8 @@
 /* kv_server.c: see kv_server.h. */
 #include "workloads/kv_server.h"
 
+#include "support/affinity.h"
 #include "support/check.h"
-#include "support/pair.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -25,7 +25,7 @@ enum { START_LIMIT_S = 10, STOP_LIMIT_S = 10 };
 static void pin_or_end(int cpu)
 {
     if (cpu >= 0) {
-        pair_pin(cpu);
+        affinity_pin(cpu);
     }
 }
 

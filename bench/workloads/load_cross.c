@@ -10,6 +10,7 @@
  * Raw: a slot of 64 bytes by value in a bare ck_ring, polled, on the same schedule: at half of what goes through libjzx.
  */
 #include "raw/actors.h"
+#include "support/affinity.h"
 #include "support/check.h"
 #include "support/gaps.h"
 #include "support/pair.h"
@@ -18,7 +19,6 @@
 
 #include <ck_pr.h>
 #include <ck_ring.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,7 +115,7 @@ struct loops {
     struct path path;
     struct world world;
     jzx_actor_id sink;
-    cpu_set_t allowed; /* this thread before the first loop pinned it */
+    cpu_set_t kept; /* of this thread before the first loop pinned it */
 };
 
 static bool send_message(struct path *path, uint64_t due_ns)
@@ -151,7 +151,7 @@ static struct loops *loops_open(jzx_bench *bench, uint64_t total)
     loops->path.send = send_message;
     loops->path.turn = turn_loop;
     loops->path.total = total;
-    BENCH_CHECK(sched_getaffinity(0, sizeof loops->allowed, &loops->allowed) == 0, "no affinity");
+    loops->kept = affinity_keep();
     world_create(&loops->world, NULL, 2);
     world_add_loop(&loops->world, bench, 0);
     world_add_loop(&loops->world, bench, JZX_FOREVER);
@@ -170,7 +170,7 @@ static void loops_close(struct loops *loops)
     BENCH_CHECK(err == JZX_ERR_LOOP_CLOSED, "the end: %s", jzx_strerror(err));
     WORLD_CHECK(jzx_loop_join(loops->world.loops[1], NULL));
     world_close(&loops->world);
-    BENCH_CHECK(sched_setaffinity(0, sizeof loops->allowed, &loops->allowed) == 0, "the affinity cannot be set back");
+    affinity_restore(&loops->kept);
     free(loops);
 }
 

@@ -8,9 +8,9 @@
  * busy four fifths of the time, some times that; each server has the same share of its own capacity. The client spins on
  * the first CPU, the server has the second; machine-p99.9 says how late the CPUs themselves are (support/gaps.h).
  */
+#include "support/affinity.h"
 #include "support/check.h"
 #include "support/gaps.h"
-#include "support/pair.h"
 #include "support/world.h"
 #include "workloads.h"
 #include "workloads/echo.h"
@@ -18,7 +18,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -87,21 +86,20 @@ static void run_echo(jzx_bench *bench, void *argument)
 {
     const struct echo *echo = argument;
     int ends[2];
-    cpu_set_t allowed;
     pthread_t id;
     world_need_cpus(bench, 2);
     gaps_tell(bench);
-    BENCH_CHECK(sched_getaffinity(0, sizeof allowed, &allowed) == 0, "no affinity");
+    cpu_set_t kept = affinity_keep();
     BENCH_CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0, "socketpair: %s", strerror(errno));
     const echo_client told = {.fd = ends[0]};
     struct thread thread = {echo->serve, {&told, CONNECTIONS, jzx_bench_cpu(bench, 1)}};
     uint16_t port = start_server(&thread, &id, ends);
-    pair_pin(jzx_bench_cpu(bench, 0));
+    affinity_pin(jzx_bench_cpu(bench, 0));
     load_server(bench, port, echo->share);
     pthread_join(id, NULL);
     close(ends[0]);
     close(ends[1]);
-    BENCH_CHECK(sched_setaffinity(0, sizeof allowed, &allowed) == 0, "the affinity cannot be set back");
+    affinity_restore(&kept);
 }
 
 static struct echo jzx_50 = {echo_serve_jzx, 0.5};

@@ -10,15 +10,14 @@
  * Every reply is checked: the value of a key says which key it belongs to, and at the end the counters must add up to the
  * INCRs that were answered.
  */
+#include "support/affinity.h"
 #include "support/check.h"
 #include "support/gaps.h"
-#include "support/pair.h"
 #include "support/world.h"
 #include "workloads.h"
 #include "workloads/kv_server.h"
 #include "workloads/open_client.h"
 
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -187,16 +186,15 @@ static void run_kv(jzx_bench *bench, void *argument)
 {
     const struct kv *kv = argument;
     kv_server server;
-    cpu_set_t allowed;
     world_need_cpus(bench, 2);
     gaps_tell(bench);
-    BENCH_CHECK(sched_getaffinity(0, sizeof allowed, &allowed) == 0, "no affinity");
+    cpu_set_t kept = affinity_keep();
     kv_server_start(&server, bench, kv->redis, 1);
     close(kv_server_connect(&server)); /* it listens */
-    pair_pin(jzx_bench_cpu(bench, 0));
+    affinity_pin(jzx_bench_cpu(bench, 0));
     load_server(bench, &server, kv->share);
     kv_server_stop(&server);
-    BENCH_CHECK(sched_setaffinity(0, sizeof allowed, &allowed) == 0, "the affinity cannot be set back");
+    affinity_restore(&kept);
 }
 
 static struct kv jzx_50 = {.share = 0.5};

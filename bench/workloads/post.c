@@ -7,6 +7,7 @@
  * Raw: the multi-producer enqueue of 64-byte slots of a bare ck_ring of the same size, and its consumer.
  */
 #include "raw/actors.h"
+#include "support/affinity.h"
 #include "support/pair.h"
 #include "support/world.h"
 #include "workloads.h"
@@ -69,7 +70,7 @@ static jzx_behavior_result receive(jzx_context *context, void *state, const jzx_
 static void *post_all(void *argument)
 {
     struct letters *letters = argument;
-    pair_pin(jzx_bench_cpu(letters->bench, 1));
+    affinity_pin(jzx_bench_cpu(letters->bench, 1));
     for (uint64_t i = 0; i < letters->total; i++) {
         uint64_t words[4] = {i, 0, 0, 0};
         jzx_message message = jzx_message_value(TAG_POST, words, sizeof words);
