@@ -2,9 +2,9 @@
 #include "raw/blocks.h"
 
 #include "support/check.h"
+#include "support/memory.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* There are fewer blocks than ring entries, so this is never refused. */
 static void put_block(ck_ring_t *ring, ck_ring_buffer_t *buffer, raw_block *block)
@@ -80,9 +80,7 @@ uint32_t raw_lane_read(raw_lane *lane, const raw_target *targets)
 
 raw_lane *raw_lane_open(void)
 {
-    raw_lane *lane = aligned_alloc(128, (sizeof *lane + 127) / 128 * 128);
-    BENCH_CHECK(lane != NULL, "out of memory");
-    memset(lane, 0, sizeof *lane);
+    raw_lane *lane = bench_memory_take(sizeof *lane);
     ck_ring_init(&lane->there, RAW_BLOCKS * 2);
     ck_ring_init(&lane->back, RAW_BLOCKS * 2);
     for (int i = 0; i < RAW_BLOCKS; i++) {

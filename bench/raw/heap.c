@@ -2,6 +2,7 @@
 #include "raw/heap.h"
 
 #include "support/check.h"
+#include "support/memory.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,12 +11,8 @@ enum { ARITY = 4 };
 
 void raw_heap_open(raw_heap *heap, uint32_t size)
 {
-    heap->records = aligned_alloc(64, size * sizeof *heap->records);
-    heap->entries = calloc(size, sizeof *heap->entries);
-    BENCH_CHECK(heap->records != NULL && heap->entries != NULL, "out of memory");
-    /* Touched here, so that no page fault falls into the measured part. */
-    memset(heap->records, 0, size * sizeof *heap->records);
-    memset(heap->entries, 0, size * sizeof *heap->entries);
+    heap->records = bench_memory_take(size * sizeof *heap->records);
+    heap->entries = bench_memory_take(size * sizeof *heap->entries);
     for (uint32_t i = 0; i < size; i++) {
         heap->records[i].place = i + 1;
         heap->records[i].generation = 1;

@@ -2,12 +2,12 @@
 #include "raw/slots.h"
 
 #include "support/check.h"
+#include "support/memory.h"
 #include "support/pair.h"
 
 #include <ck_pr.h>
 #include <ck_ring.h>
 #include <stdlib.h>
-#include <string.h>
 
 CK_RING_PROTOTYPE(slot, raw_cell)
 
@@ -65,9 +65,7 @@ static void run_second(void *context)
 
 void raw_slots_run(jzx_bench *bench, raw_slot_fn handle, void *state, const raw_cell *start)
 {
-    struct slots *slots = aligned_alloc(128, (sizeof *slots + 127) / 128 * 128);
-    BENCH_CHECK(slots != NULL, "out of memory");
-    memset(slots, 0, sizeof *slots);
+    struct slots *slots = bench_memory_take(sizeof *slots);
     slots->handle = handle;
     slots->state = state;
     slots->start = start;

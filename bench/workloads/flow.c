@@ -1,11 +1,11 @@
 /* flow.c: see flow.h. The side of libjzx; the raw ones are in flow_raw.c. */
 #include "workloads/flow.h"
 
+#include "support/memory.h"
 #include "support/world.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { TAG_GO = 1, TAG_ITEM = 2 };
 
@@ -140,9 +140,7 @@ static jzx_behavior_result ordered_sink(jzx_context *context, void *state, const
 
 static struct flow *flow_make(jzx_bench *bench, const flow_plan *plan)
 {
-    struct flow *flow = aligned_alloc(128, sizeof *flow);
-    BENCH_CHECK(flow != NULL, "out of memory");
-    memset(flow, 0, sizeof *flow);
+    struct flow *flow = bench_memory_take(sizeof *flow);
     flow->bench = bench;
     flow->plan = plan;
     flow->total = jzx_bench_count(bench);

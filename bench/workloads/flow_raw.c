@@ -4,12 +4,12 @@
 #include "raw/actors.h"
 #include "raw/blocks.h"
 #include "support/check.h"
+#include "support/memory.h"
 #include "support/pair.h"
 #include "support/world.h"
 
 #include <ck_pr.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { TAG_GO = 1, TAG_ITEM = 2, RAW_RING_SIZE = 1024 };
 
@@ -273,9 +273,7 @@ static void place_source(struct threads *all, int index)
 
 static struct threads *threads_make(jzx_bench *bench, const flow_plan *plan)
 {
-    struct threads *all = aligned_alloc(128, sizeof *all);
-    BENCH_CHECK(all != NULL, "out of memory");
-    memset(all, 0, sizeof *all);
+    struct threads *all = bench_memory_take(sizeof *all);
     all->flow = flow_make(bench, plan);
     make_sinks(&all->flow, all->sinks);
     for (int i = 0; i < plan->sinks; i++) {

@@ -5,12 +5,12 @@
  * the whole turn lies ahead of it. The second side is the same with one actor, that is without load. The wait should be
  * bounded by the turn, plus what a wake costs.
  */
+#include "support/memory.h"
 #include "support/world.h"
 #include "workloads.h"
 
 #include <ck_pr.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { TAG_WORK = 1, TAG_PROBE = 2 };
 enum { BUSY_ACTORS = 1000, SPIN = 300, PROBE_GAP_NS = 300000, TURN_US = 50, WAKE_US = 100 };
@@ -89,9 +89,7 @@ static void run_load(jzx_bench *bench, void *argument)
 {
     const int *actor_count = argument;
     world_need_cpus(bench, 2);
-    struct load *load = aligned_alloc(64, sizeof *load);
-    BENCH_CHECK(load != NULL, "out of memory");
-    memset(load, 0, sizeof *load);
+    struct load *load = bench_memory_take(sizeof *load);
     load->bench = bench;
     load->total = jzx_bench_count(bench);
     load->busy = *actor_count > 1;
