@@ -1,24 +1,19 @@
 /* actors.c: see actors.h. In a file of its own, as a library is: no call of it is inlined into a bench. */
 #include "raw/actors.h"
 
-#include "raw/memory.h"
+#include "support/memory.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 void raw_world_open(raw_world *world, uint32_t count, uint32_t ring_size)
 {
-    uint32_t run_size = 1;
-    while (run_size < count) {
-        run_size *= 2;
-    }
     memset(world, 0, sizeof *world);
     world->actor_count = count;
     world->ring_mask = ring_size - 1;
-    world->run_mask = run_size - 1;
-    world->actors = raw_memory_take(count * sizeof *world->actors);
-    world->cells = raw_memory_take((size_t)count * ring_size * sizeof *world->cells);
-    world->run_queue = raw_memory_take(run_size * sizeof *world->run_queue);
+    world->actors = bench_memory_take(count * sizeof *world->actors);
+    world->cells = bench_memory_take((size_t)count * ring_size * sizeof *world->cells);
+    raw_run_queue_open(&world->run_queue, count);
     for (uint32_t i = 0; i < count; i++) {
         world->actors[i].generation = 1;
         world->actors[i].batch = RAW_BATCH;
@@ -30,7 +25,7 @@ void raw_world_close(raw_world *world)
 {
     free(world->actors);
     free(world->cells);
-    free(world->run_queue);
+    raw_run_queue_close(&world->run_queue);
 }
 
 uint64_t raw_actor_set(raw_world *world, uint32_t index, raw_behavior_fn behavior, void *state)
@@ -60,9 +55,8 @@ bool raw_send(raw_world *world, uint64_t to, const raw_cell *cell)
     raw_cell_copy(place, cell);
     place->target = to;
     if (!actor->queued) {
-        /* The queue has a place for each actor and each is in it once: it is never full. */
         actor->queued = true;
-        world->run_queue[world->run_tail++ & world->run_mask] = index;
+        raw_run_queue_add(&world->run_queue, index);
     }
     return true;
 }
@@ -76,7 +70,7 @@ static void run_actor(raw_world *world, uint32_t index)
         actor->head++;
     }
     if (actor->head != actor->tail) {
-        world->run_queue[world->run_tail++ & world->run_mask] = index;
+        raw_run_queue_add(&world->run_queue, index);
     } else {
         actor->queued = false;
     }
@@ -84,7 +78,7 @@ static void run_actor(raw_world *world, uint32_t index)
 
 void raw_world_run(raw_world *world)
 {
-    while (!world->stopped && world->run_head != world->run_tail) {
-        run_actor(world, world->run_queue[world->run_head++ & world->run_mask]);
+    while (!world->stopped && !raw_run_queue_empty(&world->run_queue)) {
+        run_actor(world, raw_run_queue_take(&world->run_queue));
     }
 }

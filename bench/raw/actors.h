@@ -8,20 +8,13 @@
 #ifndef RAW_ACTORS_H
 #define RAW_ACTORS_H
 
+#include "raw/cell.h"
+#include "raw/run_queue.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
 enum { RAW_BATCH = 64 }; /* messages an actor handles before the next one's turn, as in libjzx, unless set otherwise */
-
-typedef struct raw_cell {
-    uint64_t next;
-    uint64_t target;
-    uint64_t sender;
-    uint32_t tag;
-    uint32_t size;
-    uint64_t words[4];
-} raw_cell;
-_Static_assert(sizeof(raw_cell) == 64, "a cell is one cache line");
 
 typedef struct raw_world raw_world;
 typedef void (*raw_behavior_fn)(raw_world *world, void *state, const raw_cell *cell);
@@ -40,12 +33,9 @@ typedef struct raw_actor {
 struct raw_world {
     raw_actor *actors;
     raw_cell *cells;
-    uint32_t *run_queue;
+    raw_run_queue run_queue;
     uint32_t actor_count;
     uint32_t ring_mask; /* of each mailbox */
-    uint32_t run_head;
-    uint32_t run_tail;
-    uint32_t run_mask;
     bool stopped;
 };
 
@@ -62,11 +52,5 @@ bool raw_send(raw_world *world, uint64_t to, const raw_cell *cell);
 
 /* Runs until a behavior sets `stopped`, or nothing is left to do. */
 void raw_world_run(raw_world *world);
-
-static inline raw_cell raw_cell_make(uint32_t tag, const uint64_t words[4])
-{
-    raw_cell cell = {.tag = tag, .size = 32, .words = {words[0], words[1], words[2], words[3]}};
-    return cell;
-}
 
 #endif

@@ -7,9 +7,10 @@
 #ifndef RAW_BLOCKS_H
 #define RAW_BLOCKS_H
 
-#include "raw/actors.h"
+#include "raw/cell.h"
 
 #include <ck_ring.h>
+#include <stdbool.h>
 
 enum { RAW_BLOCK_CELLS = 63, RAW_BLOCKS = 256, RAW_POOL_CELLS = 1024 };
 

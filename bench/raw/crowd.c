@@ -1,23 +1,18 @@
 /* crowd.c: see crowd.h. In a file of its own, as a library is: no call of it is inlined into a bench. */
 #include "raw/crowd.h"
 
-#include "raw/memory.h"
+#include "support/memory.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 void raw_crowd_open(raw_crowd *crowd, uint32_t count, uint32_t cell_count)
 {
-    uint32_t run_size = 1;
-    while (run_size < count) {
-        run_size *= 2;
-    }
     memset(crowd, 0, sizeof *crowd);
     crowd->member_count = count;
-    crowd->run_mask = run_size - 1;
-    crowd->members = raw_memory_take(count * sizeof *crowd->members);
-    crowd->cells = raw_memory_take(cell_count * sizeof *crowd->cells);
-    crowd->run_queue = raw_memory_take(run_size * sizeof *crowd->run_queue);
+    crowd->members = bench_memory_take(count * sizeof *crowd->members);
+    crowd->cells = bench_memory_take(cell_count * sizeof *crowd->cells);
+    raw_run_queue_open(&crowd->run_queue, count);
     for (uint32_t i = 0; i < count; i++) {
         crowd->members[i].generation = 1;
     }
@@ -31,7 +26,7 @@ void raw_crowd_close(raw_crowd *crowd)
 {
     free(crowd->members);
     free(crowd->cells);
-    free(crowd->run_queue);
+    raw_run_queue_close(&crowd->run_queue);
 }
 
 uint64_t raw_member_set(raw_crowd *crowd, uint32_t index, raw_member_fn behavior, void *state)
@@ -69,9 +64,8 @@ bool raw_crowd_send(raw_crowd *crowd, uint64_t to, const raw_cell *cell)
     place->target = to;
     push(member, place);
     if (!member->queued) {
-        /* The queue has a place for each member and each is in it once: it is never full. */
         member->queued = true;
-        crowd->run_queue[crowd->run_tail++ & crowd->run_mask] = index;
+        raw_run_queue_add(&crowd->run_queue, index);
     }
     return true;
 }
@@ -87,7 +81,7 @@ static void run_member(raw_crowd *crowd, uint32_t index)
         crowd->free_cells = cell;
     }
     if (member->first != NULL) {
-        crowd->run_queue[crowd->run_tail++ & crowd->run_mask] = index;
+        raw_run_queue_add(&crowd->run_queue, index);
     } else {
         member->queued = false;
     }
@@ -95,7 +89,7 @@ static void run_member(raw_crowd *crowd, uint32_t index)
 
 void raw_crowd_run(raw_crowd *crowd)
 {
-    while (!crowd->stopped && crowd->run_head != crowd->run_tail) {
-        run_member(crowd, crowd->run_queue[crowd->run_head++ & crowd->run_mask]);
+    while (!crowd->stopped && !raw_run_queue_empty(&crowd->run_queue)) {
+        run_member(crowd, raw_run_queue_take(&crowd->run_queue));
     }
 }

@@ -25,11 +25,8 @@ struct raw_crowd {
     raw_member *members;
     raw_cell *cells;
     raw_cell *free_cells;
-    uint32_t *run_queue;
+    raw_run_queue run_queue;
     uint32_t member_count;
-    uint32_t run_head;
-    uint32_t run_tail;
-    uint32_t run_mask;
     bool stopped;
 };
 

@@ -1,6 +1,7 @@
 /* life.c: see life.h. In a file of its own, as a library is: no call of it is inlined into a bench. */
 #include "raw/life.h"
 
+#include "raw/run_queue.h"
 #include "support/check.h"
 
 #include <stdlib.h>
@@ -19,13 +20,10 @@ _Static_assert(sizeof(struct record) == 128, "the record of the raw side is 128 
 struct raw_slab {
     struct record *records;
     raw_cell *cells;
-    uint32_t *run_queue;
+    raw_run_queue run_queue;
     uint32_t lives_max;
-    uint32_t run_mask;
     raw_cell *free_cells;
     uint32_t free_record;
-    uint32_t run_head;
-    uint32_t run_tail;
 };
 
 static void *take_memory(size_t count, size_t size)
@@ -39,12 +37,7 @@ raw_slab *raw_slab_open(uint32_t lives_max)
 {
     raw_slab *slab = take_memory(1, sizeof *slab);
     slab->lives_max = lives_max;
-    slab->run_mask = 1;
-    while (slab->run_mask < lives_max) {
-        slab->run_mask *= 2;
-    }
-    slab->run_queue = take_memory(slab->run_mask, sizeof *slab->run_queue);
-    slab->run_mask--;
+    raw_run_queue_open(&slab->run_queue, lives_max);
     slab->records = take_memory(lives_max, sizeof *slab->records);
     slab->cells = take_memory(lives_max, sizeof *slab->cells);
     for (uint32_t i = 0; i < lives_max; i++) {
@@ -58,7 +51,7 @@ raw_slab *raw_slab_open(uint32_t lives_max)
 
 void raw_slab_close(raw_slab *slab)
 {
-    free(slab->run_queue);
+    raw_run_queue_close(&slab->run_queue);
     free(slab->records);
     free(slab->cells);
     free(slab);
@@ -87,7 +80,7 @@ bool raw_slab_tell(raw_slab *slab, uint64_t id, uint32_t tag, const uint64_t wor
     slab->free_cells = (raw_cell *)(uintptr_t)cell->next;
     *cell = raw_cell_make(tag, words);
     record->mail = cell;
-    slab->run_queue[slab->run_tail++ & slab->run_mask] = (uint32_t)id;
+    raw_run_queue_add(&slab->run_queue, (uint32_t)id);
     return true;
 }
 
@@ -108,10 +101,10 @@ void raw_slab_end(raw_slab *slab, uint64_t id)
 
 bool raw_slab_run_one(raw_slab *slab)
 {
-    if (slab->run_head == slab->run_tail) {
+    if (raw_run_queue_empty(&slab->run_queue)) {
         return false;
     }
-    uint32_t index = slab->run_queue[slab->run_head++ & slab->run_mask];
+    uint32_t index = raw_run_queue_take(&slab->run_queue);
     struct record *record = &slab->records[index];
     raw_cell *cell = record->mail;
     bool ended = record->handle(record->state, cell);

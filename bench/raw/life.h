@@ -5,7 +5,9 @@
 #ifndef RAW_LIFE_H
 #define RAW_LIFE_H
 
-#include "raw/actors.h"
+#include "raw/cell.h"
+
+#include <stdbool.h>
 
 typedef struct raw_behavior {
     void (*init)(void *argument, void **state);

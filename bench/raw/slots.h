@@ -5,7 +5,7 @@
 #ifndef RAW_SLOTS_H
 #define RAW_SLOTS_H
 
-#include "raw/actors.h"
+#include "raw/cell.h"
 
 #include <jzx/bench.h>
 

@@ -9,10 +9,11 @@
  *
  * Raw: a slot of 64 bytes by value in a bare ck_ring, polled, on the same schedule: at half of what goes through libjzx.
  */
-#include "raw/actors.h"
+#include "raw/cell.h"
 #include "support/affinity.h"
 #include "support/check.h"
 #include "support/gaps.h"
+#include "support/memory.h"
 #include "support/pair.h"
 #include "support/world.h"
 #include "workloads.h"
@@ -20,7 +21,6 @@
 #include <ck_pr.h>
 #include <ck_ring.h>
 #include <stdlib.h>
-#include <string.h>
 
 CK_RING_PROTOTYPE(load_slot, raw_cell)
 
@@ -80,9 +80,7 @@ static double path_flood(struct path *path)
 static void path_load(struct path *path, double capacity)
 {
     jzx_bench_load load;
-    uint64_t *waiting = malloc(path->total * sizeof *waiting);
-    BENCH_CHECK(waiting != NULL, "out of memory");
-    memset(waiting, 0, path->total * sizeof *waiting);
+    uint64_t *waiting = bench_memory_take(path->total * sizeof *waiting);
     jzx_bench_load_init(&load, path->bench, capacity, 0.5);
     uint64_t due = 0; /* so many were */
     uint64_t next_ns = jzx_bench_load_due(&load);
@@ -145,9 +143,7 @@ static jzx_behavior_result receive(jzx_context *context, void *state, const jzx_
 
 static struct loops *loops_open(jzx_bench *bench, uint64_t total)
 {
-    struct loops *loops = aligned_alloc(64, (sizeof *loops + 63) / 64 * 64);
-    BENCH_CHECK(loops != NULL, "out of memory");
-    memset(loops, 0, sizeof *loops);
+    struct loops *loops = bench_memory_take(sizeof *loops);
     loops->path.send = send_message;
     loops->path.turn = turn_loop;
     loops->path.total = total;
@@ -243,9 +239,7 @@ static void run_raw(jzx_bench *bench, void *argument)
 {
     (void)argument;
     world_need_cpus(bench, 2);
-    struct raw *raw = aligned_alloc(128, (sizeof *raw + 127) / 128 * 128);
-    BENCH_CHECK(raw != NULL, "out of memory");
-    memset(raw, 0, sizeof *raw);
+    struct raw *raw = bench_memory_take(sizeof *raw);
     gaps_tell(bench);
     raw->capacity = measure_capacity(bench);
     raw->path.bench = bench;

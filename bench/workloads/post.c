@@ -6,8 +6,9 @@
  *
  * Raw: the multi-producer enqueue of 64-byte slots of a bare ck_ring of the same size, and its consumer.
  */
-#include "raw/actors.h"
+#include "raw/cell.h"
 #include "support/affinity.h"
+#include "support/memory.h"
 #include "support/pair.h"
 #include "support/world.h"
 #include "workloads.h"
@@ -16,7 +17,6 @@
 #include <ck_ring.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 
 CK_RING_PROTOTYPE(slot, raw_cell)
 
@@ -140,9 +140,7 @@ static void run_raw(jzx_bench *bench, void *argument)
 {
     (void)argument;
     world_need_cpus(bench, 2);
-    struct raw_letters *raw = aligned_alloc(128, sizeof *raw);
-    BENCH_CHECK(raw != NULL, "out of memory");
-    memset(raw, 0, sizeof *raw);
+    struct raw_letters *raw = bench_memory_take(sizeof *raw);
     raw->letters.bench = bench;
     raw->letters.total = jzx_bench_count(bench);
     ck_ring_init(&raw->ring, INBOX_SIZE);

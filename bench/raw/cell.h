@@ -1,22 +1,23 @@
-/* memory.h: what the raw sides take memory with, and copy a cell with. */
-#ifndef RAW_MEMORY_H
-#define RAW_MEMORY_H
+/* cell.h: what the raw sides send: a message in one cache line, by value. */
+#ifndef RAW_CELL_H
+#define RAW_CELL_H
 
-#include "raw/actors.h"
-#include "support/check.h"
+#include <stdint.h>
 
-#include <stdlib.h>
-#include <string.h>
+typedef struct raw_cell {
+    uint64_t next;
+    uint64_t target;
+    uint64_t sender;
+    uint32_t tag;
+    uint32_t size;
+    uint64_t words[4];
+} raw_cell;
+_Static_assert(sizeof(raw_cell) == 64, "a cell is one cache line");
 
-/* Lines of the cache, all zero. */
-static inline void *raw_memory_take(size_t size)
+static inline raw_cell raw_cell_make(uint32_t tag, const uint64_t words[4])
 {
-    size_t whole = (size + 63) / 64 * 64;
-    void *memory = aligned_alloc(64, whole);
-    BENCH_CHECK(memory != NULL, "out of memory");
-    /* Touched here, so that no page fault falls into the measured part. */
-    memset(memory, 0, whole);
-    return memory;
+    raw_cell cell = {.tag = tag, .size = 32, .words = {words[0], words[1], words[2], words[3]}};
+    return cell;
 }
 
 /*
