@@ -4,7 +4,7 @@
  */
 #include "support/affinity.h"
 #include "support/check.h"
-#include "workloads/echo.h"
+#include "workloads/echo_server.h"
 
 #include <errno.h>
 #include <netinet/in.h>

@@ -5,55 +5,22 @@
  * The client is a process on the first CPU, the server a thread on the second. The client is as busy as the server, so the
  * CPU time by request, which is the server's alone, is the firmer figure.
  */
-#include "workloads/echo.h"
-
 #include "support/check.h"
 #include "support/world.h"
 #include "workloads.h"
+#include "workloads/echo_server.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <pthread.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
-enum { BACKLOG = 1024, SMALL = 64, LARGE = ECHO_BUFFER_SIZE, WARM_UP_SHARE = 10, SILENCE_S = 10 };
+enum { SMALL = 64, LARGE = ECHO_BUFFER_SIZE, WARM_UP_SHARE = 10, SILENCE_S = 10 };
 
 struct echo {
     uint32_t connections;
     uint32_t size;
     echo_serve_fn serve;
 };
-
-/* What the thread of a server is given. */
-struct thread {
-    echo_serve_fn serve;
-    echo_server server;
-};
-
-int echo_listen(const echo_server *server)
-{
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    BENCH_CHECK(fd >= 0, "the server has no socket: %s", strerror(errno));
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    BENCH_CHECK(bind(fd, (struct sockaddr *)&address, size) == 0, "the server cannot bind: %s", strerror(errno));
-    BENCH_CHECK(listen(fd, BACKLOG) == 0, "the server cannot listen: %s", strerror(errno));
-    BENCH_CHECK(getsockname(fd, (struct sockaddr *)&address, &size) == 0, "the server has no name");
-    echo_client_port(server->client, ntohs(address.sin_port));
-    return fd;
-}
-
-static void *run_thread(void *argument)
-{
-    const struct thread *thread = argument;
-    thread->serve(&thread->server);
-    return NULL;
-}
 
 /* Of this process, so of the server: the thread that waits for marks sleeps. */
 static uint64_t cpu_ns(void)
@@ -97,10 +64,9 @@ static void run_echo(jzx_bench *bench, void *argument)
         .silence_s = SILENCE_S,
     };
     echo_client client;
-    pthread_t id;
     BENCH_CHECK(echo_client_start(&client, &load), "no client: %s", strerror(errno));
-    struct thread thread = {echo->serve, {&client, echo->connections, jzx_bench_cpu(bench, 1)}};
-    BENCH_CHECK(pthread_create(&id, NULL, run_thread, &thread) == 0, "no thread");
+    echo_thread thread;
+    echo_server_start(&thread, echo->serve, &(echo_server){&client, echo->connections, jzx_bench_cpu(bench, 1)});
     take(bench, &client);
     uint64_t cpu_began_ns = cpu_ns();
     jzx_bench_begin(bench);
@@ -109,7 +75,7 @@ static void run_echo(jzx_bench *bench, void *argument)
     jzx_bench_end(bench, count);
     uint64_t cpu_took_ns = cpu_ns() - cpu_began_ns;
     echo_client_end(&client);
-    pthread_join(id, NULL);
+    echo_server_join(&thread);
     tell(bench, &mark, cpu_took_ns, echo->size);
 }
 

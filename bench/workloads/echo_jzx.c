@@ -3,7 +3,7 @@
  * replies are copied; large ones go out in the buffer they came in.
  */
 #include "support/world.h"
-#include "workloads/echo.h"
+#include "workloads/echo_server.h"
 
 enum { TAG_GO = 1, TAG_ENDED = 2, COPY_MAX = 1024 };
 

@@ -13,11 +13,10 @@
 #include "support/gaps.h"
 #include "support/world.h"
 #include "workloads.h"
-#include "workloads/echo.h"
+#include "workloads/echo_server.h"
 #include "workloads/open_client.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -28,11 +27,6 @@ enum { CONNECTIONS = 50, SIZE = 64, FLOOD_SHARE = 4 };
 struct echo {
     echo_serve_fn serve;
     double share;
-};
-
-struct thread {
-    echo_serve_fn serve;
-    echo_server server;
 };
 
 static size_t make_request(uint64_t number, uint8_t *request)
@@ -53,19 +47,11 @@ static size_t take_reply(uint64_t number, const uint8_t *bytes, size_t size)
     return memcmp(bytes, request, SIZE) == 0 ? SIZE : OPEN_WRONG;
 }
 
-static void *run_thread(void *argument)
-{
-    const struct thread *thread = argument;
-    thread->serve(&thread->server);
-    return NULL;
-}
-
-/* The server's thread tells its port to one end of a pair of sockets, as it tells any client. */
-static uint16_t start_server(struct thread *thread, pthread_t *id, int ends[2])
+/* The server tells its port to one end of a pair of sockets, as it tells any client; this is the other end. */
+static uint16_t take_port(int end)
 {
     uint16_t port = 0;
-    BENCH_CHECK(pthread_create(id, NULL, run_thread, thread) == 0, "no thread");
-    BENCH_CHECK(recv(ends[1], &port, sizeof port, 0) == (ssize_t)sizeof port, "the server tells no port");
+    BENCH_CHECK(recv(end, &port, sizeof port, 0) == (ssize_t)sizeof port, "the server tells no port");
     return port;
 }
 
@@ -86,17 +72,17 @@ static void run_echo(jzx_bench *bench, void *argument)
 {
     const struct echo *echo = argument;
     int ends[2];
-    pthread_t id;
     world_need_cpus(bench, 2);
     gaps_tell(bench);
     cpu_set_t kept = affinity_keep();
     BENCH_CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0, "socketpair: %s", strerror(errno));
     const echo_client told = {.fd = ends[0]};
-    struct thread thread = {echo->serve, {&told, CONNECTIONS, jzx_bench_cpu(bench, 1)}};
-    uint16_t port = start_server(&thread, &id, ends);
+    echo_thread thread;
+    echo_server_start(&thread, echo->serve, &(echo_server){&told, CONNECTIONS, jzx_bench_cpu(bench, 1)});
+    uint16_t port = take_port(ends[1]);
     affinity_pin(jzx_bench_cpu(bench, 0));
     load_server(bench, port, echo->share);
-    pthread_join(id, NULL);
+    echo_server_join(&thread);
     close(ends[0]);
     close(ends[1]);
     affinity_restore(&kept);
