@@ -76,6 +76,17 @@ void world_tell(const struct world *world, jzx_actor_id to, uint32_t tag)
     WORLD_CHECK(jzx_send(jzx_loop_context(loop), to, &message));
 }
 
+uint16_t world_listen(jzx_context *context)
+{
+    jzx_tcp_options options;
+    jzx_tcp_options_init(&options);
+    jzx_socket_id socket = 0;
+    uint16_t port = 0;
+    WORLD_CHECK(jzx_tcp_listen(context, &options, &socket));
+    WORLD_CHECK(jzx_tcp_port(context, socket, &port));
+    return port;
+}
+
 void world_run(const struct world *world)
 {
     cpu_set_t kept = affinity_keep(); /* the first loop pins this thread */

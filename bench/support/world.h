@@ -47,6 +47,9 @@ void world_supervise(const struct world *world, jzx_strategy strategy, const jzx
 /* Sends a message without payload before the loops run. */
 void world_tell(const struct world *world, jzx_actor_id to, uint32_t tag);
 
+/* For a handler: listens on a free port of 127.0.0.1, and tells it. */
+uint16_t world_listen(jzx_context *context);
+
 /* Runs the loops until a handler asks the runtime to stop. */
 void world_run(const struct world *world);
 

@@ -143,12 +143,7 @@ static jzx_behavior_result serve(jzx_context *context, void *state, const jzx_me
 {
     struct echo_pair *pair = state;
     if (message->tag == TAG_GO) {
-        jzx_tcp_options options;
-        jzx_tcp_options_init(&options);
-        jzx_socket_id listener = 0;
-        uint16_t port = 0;
-        WORLD_CHECK(jzx_tcp_listen(context, &options, &listener));
-        WORLD_CHECK(jzx_tcp_port(context, listener, &port));
+        uint16_t port = world_listen(context);
         jzx_message tell = jzx_message_value(TAG_PORT, &port, sizeof port);
         WORLD_CHECK(jzx_send(context, pair->client, &tell));
         return JZX_BEHAVIOR_OK;

@@ -53,17 +53,6 @@ static jzx_behavior_result connection(jzx_context *context, void *state, const j
     return JZX_BEHAVIOR_OK;
 }
 
-static void listen_here(jzx_context *context, const struct listener *listener)
-{
-    jzx_tcp_options options;
-    jzx_tcp_options_init(&options);
-    jzx_socket_id socket = 0;
-    uint16_t port = 0;
-    WORLD_CHECK(jzx_tcp_listen(context, &options, &socket));
-    WORLD_CHECK(jzx_tcp_port(context, socket, &port));
-    echo_client_port(listener->server->client, port);
-}
-
 static void accept_one(jzx_context *context, struct listener *listener, jzx_socket_id peer)
 {
     jzx_spawn_options options;
@@ -79,7 +68,7 @@ static jzx_behavior_result listener(jzx_context *context, void *state, const jzx
 {
     struct listener *self = state;
     if (message->tag == TAG_GO) {
-        listen_here(context, self);
+        echo_client_port(self->server->client, world_listen(context));
     } else if (message->tag == TAG_ENDED) {
         if (++self->ended == self->server->connections) {
             WORLD_CHECK(jzx_runtime_request_stop(self->runtime));

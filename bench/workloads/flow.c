@@ -21,7 +21,7 @@ struct flow {
     atomic_int sinks_done;
 };
 
-/* Each on lines of its own, written by the thread of its loop alone. */
+/* On lines of its own, as a sink is. */
 struct source {
     struct flow *flow;
     jzx_actor_id sinks[FLOW_SINKS_MAX];
@@ -29,13 +29,6 @@ struct source {
     uint32_t next; /* sink */
     uint64_t sent;
     uint64_t total;
-} __attribute__((aligned(128)));
-
-struct sink {
-    struct flow *flow;
-    uint64_t handled;
-    uint64_t total;
-    uint64_t sum;
 } __attribute__((aligned(128)));
 
 static uint64_t count_enters(const struct world *world)
@@ -108,13 +101,12 @@ static void sink_ended(struct flow *flow)
     }
 }
 
-static inline void sink_take(struct sink *sink, const jzx_message *message)
+static inline void sink_take(flow_sink *sink, const jzx_message *message)
 {
     if (sink->handled == 0) {
         sink_begun(sink->flow);
     }
-    sink->sum += message->words[0];
-    if (++sink->handled == sink->total) {
+    if (flow_sink_add(sink, message->words[0])) {
         sink_ended(sink->flow);
     }
 }
@@ -128,11 +120,9 @@ static jzx_behavior_result adding_sink(jzx_context *context, void *state, const 
 
 static jzx_behavior_result ordered_sink(jzx_context *context, void *state, const jzx_message *message)
 {
-    struct sink *self = state;
     (void)context;
-    BENCH_CHECK(message->words[0] == self->handled, "message %llu came as the one after %llu",
-                (unsigned long long)message->words[0], (unsigned long long)self->handled);
-    sink_take(self, message);
+    flow_sink_check_order(state, message->words[0]);
+    sink_take(state, message);
     return JZX_BEHAVIOR_OK;
 }
 
@@ -152,7 +142,7 @@ static struct flow *flow_make(jzx_bench *bench, const flow_plan *plan)
     return flow;
 }
 
-static jzx_actor_id spawn_sink(struct flow *flow, struct sink *sink, int index)
+static jzx_actor_id spawn_sink(struct flow *flow, flow_sink *sink, int index)
 {
     const flow_plan *plan = flow->plan;
     jzx_spawn_options options;
@@ -161,7 +151,7 @@ static jzx_actor_id spawn_sink(struct flow *flow, struct sink *sink, int index)
     options.argument = sink;
     options.mailbox_cap = plan->cap;
     options.messages_per_turn = (uint16_t)plan->batch;
-    *sink = (struct sink){.flow = flow, .total = flow->total / (uint64_t)plan->sinks};
+    *sink = (flow_sink){.flow = flow, .total = flow->total / (uint64_t)plan->sinks};
     jzx_actor_id id = 0;
     WORLD_CHECK(jzx_spawn(jzx_loop_context(flow->world.loops[flow_sink_loop(plan, index)]), &options, &id));
     return id;
@@ -180,23 +170,12 @@ static void start_source(struct flow *flow, struct source *self, int index, cons
 
 /* ---- the run ---- */
 
-static void prove_sinks(struct flow *flow, const struct sink *sinks)
-{
-    uint64_t handled = 0;
-    uint64_t sum = 0;
-    for (int i = 0; i < flow->plan->sinks; i++) {
-        handled += sinks[i].handled;
-        sum += sinks[i].sum;
-    }
-    flow_prove(flow->bench, flow->plan, handled, sum);
-}
-
 void flow_run(jzx_bench *bench, void *argument)
 {
     const flow_plan *plan = argument;
     world_need_cpus(bench, plan->loops);
     struct flow *flow = flow_make(bench, plan);
-    struct sink sinks[FLOW_SINKS_MAX];
+    flow_sink sinks[FLOW_SINKS_MAX];
     struct source sources[FLOW_SOURCES_MAX];
     jzx_actor_id ids[FLOW_SINKS_MAX];
     for (int i = 0; i < plan->sinks; i++) {
@@ -207,7 +186,7 @@ void flow_run(jzx_bench *bench, void *argument)
     }
     world_run(&flow->world);
     world_close(&flow->world);
-    prove_sinks(flow, sinks);
+    flow_prove(bench, plan, sinks);
     if (plan->loops > 1 && plan->sinks == 1) {
         double enters = (double)(flow->enters_after - flow->enters_before);
         jzx_bench_figure(bench, "enters", "calls", JZX_BENCH_LOWER, enters);

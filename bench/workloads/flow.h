@@ -7,6 +7,8 @@
 #ifndef BENCH_FLOW_H
 #define BENCH_FLOW_H
 
+#include "support/check.h"
+
 #include <jzx/bench.h>
 
 enum { FLOW_LOOPS_MAX = 16, FLOW_SOURCES_MAX = 16, FLOW_SINKS_MAX = 16, FLOW_STEP = 16 };
@@ -40,9 +42,37 @@ static inline bool flow_ordered(const flow_plan *plan)
     return plan->paired || (plan->sources == 1 && plan->sinks == 1);
 }
 
-/* What every side proves of the messages that its sinks have handled, and of the sum of their first words. */
-static inline void flow_prove(jzx_bench *bench, const flow_plan *plan, uint64_t handled, uint64_t sum)
+/* A sink of any side: on lines of its own, written by the thread of its loop alone. */
+typedef struct flow_sink {
+    void *flow; /* the side's own */
+    uint64_t handled;
+    uint64_t total;
+    uint64_t sum;
+} __attribute__((aligned(128))) flow_sink;
+
+/* Takes a message by its first word; says whether it is the last of this sink. */
+static inline bool flow_sink_add(flow_sink *sink, uint64_t word)
 {
+    sink->sum += word;
+    return ++sink->handled == sink->total;
+}
+
+/* Before a sink that has one source takes a message. */
+static inline void flow_sink_check_order(const flow_sink *sink, uint64_t word)
+{
+    BENCH_CHECK(word == sink->handled, "message %llu came as the one after %llu", (unsigned long long)word,
+                (unsigned long long)sink->handled);
+}
+
+/* What every side proves: how many messages its sinks have handled, and the sum of their first words. */
+static inline void flow_prove(jzx_bench *bench, const flow_plan *plan, const flow_sink *sinks)
+{
+    uint64_t handled = 0;
+    uint64_t sum = 0;
+    for (int i = 0; i < plan->sinks; i++) {
+        handled += sinks[i].handled;
+        sum += sinks[i].sum;
+    }
     uint64_t total = jzx_bench_count(bench);
     uint64_t each = total / (uint64_t)plan->sources;
     jzx_bench_prove(bench, "messages", handled, total);

@@ -31,23 +31,15 @@ struct source {
     uint64_t total;
 };
 
-struct sink {
-    struct flow *flow;
-    uint64_t handled;
-    uint64_t total;
-    uint64_t sum;
-} __attribute__((aligned(128)));
-
 static struct flow flow_make(jzx_bench *bench, const flow_plan *plan)
 {
     return (struct flow){.bench = bench, .plan = plan, .total = jzx_bench_count(bench)};
 }
 
 /* Returns whether all sinks have all they are to get. */
-static inline bool sink_take(struct sink *sink, const raw_cell *cell)
+static inline bool sink_take(flow_sink *sink, const raw_cell *cell)
 {
-    sink->sum += cell->words[0];
-    if (++sink->handled < sink->total) {
+    if (!flow_sink_add(sink, cell->words[0])) {
         return false;
     }
     struct flow *flow = sink->flow;
@@ -58,28 +50,11 @@ static inline bool sink_take(struct sink *sink, const raw_cell *cell)
     return true;
 }
 
-static void check_order(const struct sink *sink, const raw_cell *cell)
-{
-    BENCH_CHECK(cell->words[0] == sink->handled, "message %llu came as the one after %llu",
-                (unsigned long long)cell->words[0], (unsigned long long)sink->handled);
-}
-
-static void make_sinks(struct flow *flow, struct sink *sinks)
+static void make_sinks(struct flow *flow, flow_sink *sinks)
 {
     for (int i = 0; i < flow->plan->sinks; i++) {
-        sinks[i] = (struct sink){.flow = flow, .total = flow->total / (uint64_t)flow->plan->sinks};
+        sinks[i] = (flow_sink){.flow = flow, .total = flow->total / (uint64_t)flow->plan->sinks};
     }
-}
-
-static void prove_sinks(const struct flow *flow, const struct sink *sinks)
-{
-    uint64_t handled = 0;
-    uint64_t sum = 0;
-    for (int i = 0; i < flow->plan->sinks; i++) {
-        handled += sinks[i].handled;
-        sum += sinks[i].sum;
-    }
-    flow_prove(flow->bench, flow->plan, handled, sum);
 }
 
 /* ---- one thread ---- */
@@ -120,7 +95,7 @@ static void adding_sink(raw_world *world, void *state, const raw_cell *cell)
 
 static void ordered_sink(raw_world *world, void *state, const raw_cell *cell)
 {
-    check_order(state, cell);
+    flow_sink_check_order(state, cell->words[0]);
     world->stopped |= sink_take(state, cell);
 }
 
@@ -143,7 +118,7 @@ void flow_run_raw(jzx_bench *bench, void *argument)
 {
     const flow_plan *plan = argument;
     struct flow flow = flow_make(bench, plan);
-    struct sink sinks[FLOW_SINKS_MAX];
+    flow_sink sinks[FLOW_SINKS_MAX];
     struct source sources[FLOW_SOURCES_MAX];
     uint64_t ids[FLOW_SINKS_MAX];
     raw_world world;
@@ -158,7 +133,7 @@ void flow_run_raw(jzx_bench *bench, void *argument)
     }
     raw_world_run(&world);
     raw_world_close(&world);
-    prove_sinks(&flow, sinks);
+    flow_prove(bench, plan, sinks);
 }
 
 /* ---- threads, each with one lane out, or none: the target of a cell is the index of a sink ---- */
@@ -176,7 +151,7 @@ struct thread {
 struct threads {
     struct flow flow;
     raw_target targets[FLOW_SINKS_MAX];
-    struct sink sinks[FLOW_SINKS_MAX];
+    flow_sink sinks[FLOW_SINKS_MAX];
     struct thread threads[FLOW_LOOPS_MAX];
 };
 
@@ -187,7 +162,7 @@ static void adding_target(void *state, const raw_cell *cell)
 
 static void ordered_target(void *state, const raw_cell *cell)
 {
-    check_order(state, cell);
+    flow_sink_check_order(state, cell->words[0]);
     sink_take(state, cell);
 }
 
@@ -291,7 +266,7 @@ void flow_run_raw_threads(jzx_bench *bench, void *argument)
     world_need_cpus(bench, plan->loops);
     struct threads *all = threads_make(bench, plan);
     pair_run_many(bench, plan->loops, run_thread, all);
-    prove_sinks(&all->flow, all->sinks);
+    flow_prove(bench, plan, all->sinks);
     for (int i = 0; i < plan->loops; i++) {
         raw_lane_close(all->threads[i].out);
     }
