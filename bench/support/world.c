@@ -62,7 +62,7 @@ void world_supervise(const struct world *world, jzx_strategy strategy, const jzx
 {
     jzx_supervisor_spec supervisor;
     jzx_supervisor_spec_init(&supervisor);
-    supervisor.strategy = strategy;
+    supervisor.strategy = (uint8_t)strategy;
     supervisor.intensity = JZX_INTENSITY_UNLIMITED;
     supervisor.child_count = count;
     supervisor.children = children;
