@@ -48,6 +48,42 @@ Test(corners, an_observer_may_kill_a_slow_actor_that_has_more_mail, .timeout = 3
     test_world_close(&world);
 }
 
+static jzx_err kill_spawner(jzx_context *context, test_actor *actor)
+{
+    return jzx_kill(context, *(const jzx_actor_id *)actor->data);
+}
+
+static jzx_behavior_result spawn_killer(jzx_context *context, test_actor *actor, const jzx_message *message)
+{
+    (void)message;
+    jzx_spawn_options options;
+    test_actor_options(actor->data, &options);
+    cr_expect_eq(jzx_spawn(context, &options, NULL), JZX_OK);
+    return JZX_BEHAVIOR_YIELD;
+}
+
+/* Its message does not go back into a mailbox that nobody will read. */
+Test(corners, one_that_yields_after_another_has_ended_it_has_not_handled_its_message, .timeout = 30)
+{
+    test_world world;
+    test_world_open(&world, 1, NULL);
+    test_ledger ledger = {0};
+    test_actor killer = {.on_init = kill_spawner};
+    test_actor victim = {.on = spawn_killer, .ledger = &ledger, .data = &killer};
+    killer.data = &victim.id;
+    test_spawn(&world, 0, &victim);
+    jzx_message message = test_payload(&ledger, 1, 40);
+    cr_assert_eq(jzx_send(jzx_loop_context(world.loops[0]), victim.id, &message), JZX_OK);
+    test_until(&world, victim.finis == 1);
+    cr_assert_eq(victim.exit.kind, JZX_EXIT_KILLED);
+    cr_assert_eq(victim.yields, 1);
+    cr_assert_eq(test_count(&world, offsetof(jzx_counters, yields)), 0);
+    cr_assert_eq(test_count(&world, offsetof(jzx_counters, unhandled)), 1);
+    cr_assert_eq(ledger.dropped, 1);
+    cr_assert_eq(ledger.twice, 0);
+    test_world_close(&world);
+}
+
 /* ---- a stop that has nothing to end for a while ---- */
 
 /* Ends all but the last of `count` actors, so that the stop walks over empty slots. */
