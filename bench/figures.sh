@@ -1,54 +1,85 @@
 #!/bin/sh
-# Measures what README.md and docs/performance.md show, and writes it there. Takes most of an hour, and wants the machine
-# for itself. Called by ./dev bench --figures.
+# Measures what README.md and docs/performance.md show, and writes it there. Takes some 50 minutes on two cores, and wants the
+# machine for itself. Called by ./dev bench --figures.
 #
-#   bench/figures.sh PROGRAM FOLDER [PEER...]
+#   bench/figures.sh [--quick] PROGRAM FOLDER [PEER...]
 #
-# FOLDER keeps the results, a JSON file a group, and report.html, the page of all of them. The groups differ in how much
-# of the time they deserve: each row beside peers is worth a run of each peer.
+# FOLDER keeps the results, a JSON file a group, and report.html, the page of all of them. --quick shows that every group
+# runs, with one small run of each side; it makes the page, and leaves the texts as they are.
+#
+# Where the time goes: a row beside all peers takes about a minute, more than half of it Pekko's, whose every run warms up for
+# three seconds; life/idle and timer/million, which have no smaller count, take some five each. So not every row has peers,
+# and those that have make five runs of each side, the fewest from which an interval at 99 % follows.
 set -eu
-program=$1
-folder=$2
-shift 2
+quick=
+if [ "${1:-}" = --quick ]; then
+    quick=--quick
+    shift
+fi
 root=$(cd -- "$(dirname -- "$0")/.." && pwd)
+program=$1
+folder=${2#"$root/"}
+shift 2
 cd -- "$root" # what is written says how it was made, and should not say where
+peers=
+for peer in "$@"; do
+    peers="$peers --peer=${peer#"$root/"}"
+done
 rm -rf "$folder"
 mkdir -p "$folder/first"
 worst=0
+failed=
 
-# group NAME REPS DURATION PEERS? WORKLOAD...: a row that got worse or is invalid is shown, and does not end the rest.
-group() {
-    name=$1 reps=$2 duration=$3 peers=$4
-    shift 4
-    for peer in ${peers:-}; do
-        set -- "--peer=${peer#"$root/"}" "$@"
-    done
+# attempt COMMAND...: what fails is said at the end, and does not end the rest.
+attempt() {
     status=0
-    "$program" run "--reps=$reps" "--duration=$duration" "--json=$folder/$name.json" "$@" || status=$?
+    "$@" || status=$?
+    [ "$status" != 0 ] || return 0
+    failed="${failed}figures: ended with $status: $*
+"
     [ "$status" -le "$worst" ] || worst=$status
 }
 
-# What the README shows.
-group first 6 0.2 "$*" message/ping-pong message/ping-pong-threads message/ring message/counting message/fan-in \
-    life/spawn life/idle supervision/restart io/echo-64-50
-cp "$folder/first.json" "$folder/first/"
-group messages 5 0.2 "$*" message/ring-threads message/counting-threads message/fan-in-threads message/fan-out \
-    message/fan-out-threads message/random-64 message/random-10000
-group alone 8 0.2 '' message/stream message/post message/turn-latency 'wake/*' timer/lateness timer/drift \
-    'process/*' 'scale/*' supervision/restart-threads supervision/group supervision/shutdown supervision/children \
-    'supervision/crash-*' supervision/backoff supervision/kill-full-lanes 'supervision/storm-*'
-group io 5 0.2 '' io/echo-64-1 io/echo-64-500 'io/echo-16k-*' 'io/kv-*'
-group timers 5 0.2 '' 'timer/million*'
-group latency 5 0.2 '' 'latency/*'
-group savina 5 0.1 "$*" savina/fork-join-throughput savina/fork-join-create savina/chameneos savina/big \
-    savina/concurrent-dictionary savina/bounded-buffer savina/dining-philosophers savina/sleeping-barber \
-    savina/cigarette-smokers savina/logistic-map savina/bank-transaction savina/all-pairs-shortest-path
+finish() {
+    printf '%s' "$failed" >&2
+    exit "$worst"
+}
 
-"$program" report --no-plots --update=README.md "$folder/first"
-"$program" report "--title=libjzx, measured" --update=docs/performance.md "$folder"
-rm -rf docs/plots
+# group NAME REPS DURATION PEERS WORKLOAD...
+group() {
+    name=$1 reps=$2 duration=$3 beside=$4
+    shift 4
+    began=$(date +%s)
+    printf '\n==== %s\n' "$name"
+    # shellcheck disable=SC2086  # a list of words
+    attempt "$program" run ${quick:-"--reps=$reps" "--duration=$duration"} "--json=$folder/$name.json" $beside "$@"
+    printf '\n==== %s ended with %s and took %s s\n' "$name" "$status" "$(($(date +%s) - began))"
+}
+
+# What the README shows.
+group first 5 0.15 "$peers" message/ping-pong message/ping-pong-threads message/ring message/counting message/fan-in \
+    life/spawn life/idle supervision/restart io/echo-64-50
+group messages 5 0.15 "$peers" message/ring-threads message/counting-threads message/fan-in-threads message/fan-out \
+    message/fan-out-threads message/random-10000
+group savina 5 0.1 "$peers" savina/fork-join-throughput savina/fork-join-create savina/chameneos savina/big \
+    savina/concurrent-dictionary savina/bank-transaction
+group timers 5 0.1 "$peers" timer/million
+group io 5 0.2 "$peers" io/echo-64-1 io/echo-64-500 'io/echo-16k-*' 'io/kv-*'
+# Beside the raw limit alone.
+group alone 8 0.1 '' message/stream message/random-64 message/post message/turn-latency 'wake/*' timer/million-random \
+    timer/lateness timer/drift 'process/*' 'scale/*' supervision/restart-threads 'supervision/storm-*' supervision/group \
+    supervision/shutdown supervision/children 'supervision/crash-*' supervision/backoff supervision/kill-full-lanes
+group latency 5 0.2 '' 'latency/*'
+
+attempt cp "$folder/first.json" "$folder/first/"
+if [ -n "$quick" ]; then
+    attempt "$program" report "$folder"
+    finish
+fi
+attempt "$program" report --no-plots --update=README.md "$folder/first"
+attempt "$program" report "--title=libjzx, measured" --update=docs/performance.md "$folder"
 mkdir -p docs/plots
 for plot in message-ping-pong-time message-counting-time life-spawn-time life-idle-size supervision-restart-time; do
-    cp "$folder/plots/$plot-runs.svg" docs/plots/
+    attempt cp "$folder/plots/$plot-runs.svg" docs/plots/
 done
-exit "$worst"
+finish
