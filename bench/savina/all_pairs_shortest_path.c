@@ -251,13 +251,13 @@ static uint64_t checksum_of(matrix graph, uint64_t steps)
     return sum;
 }
 
-void savina_all_pairs_shortest_path(jzx_bench *bench, void *loops)
+void savina_all_pairs_shortest_path(jzx_bench *bench, void *stage)
 {
     struct collector collector = {.each = savina_each(bench, BLOCKS)};
     matrix *graph = malloc(sizeof *graph);
     BENCH_CHECK(graph != NULL, "out of memory");
     draw_graph(*graph);
-    savina_open(&collector.play, bench, loops, NULL);
+    savina_open(&collector.play, bench, stage, NULL);
     collector.play.reports = BLOCKS;
     for (int i = 0; i < BLOCKS; i++) {
         uint64_t number = (uint64_t)i;

@@ -162,10 +162,10 @@ static uint64_t checksum_of(uint64_t count)
     return sum;
 }
 
-void savina_bank_transaction(jzx_bench *bench, void *loops)
+void savina_bank_transaction(jzx_bench *bench, void *stage)
 {
     struct teller teller = {.count = jzx_bench_count(bench), .random = SEED};
-    savina_open(&teller.play, bench, loops, NULL);
+    savina_open(&teller.play, bench, stage, NULL);
     teller.play.reports = ACCOUNTS;
     for (int i = 0; i < ACCOUNTS; i++) {
         struct account account = {.number = (uint64_t)i, .balance = BALANCE_FIRST};

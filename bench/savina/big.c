@@ -102,10 +102,10 @@ static uint64_t draw_all(uint64_t each)
     return sum;
 }
 
-void savina_big(jzx_bench *bench, void *loops)
+void savina_big(jzx_bench *bench, void *stage)
 {
     struct sink sink = {.each = savina_each(bench, ACTORS)};
-    savina_open(&sink.play, bench, loops, NULL);
+    savina_open(&sink.play, bench, stage, NULL);
     sink.play.reports = ACTORS;
     for (int i = 0; i < ACTORS; i++) {
         uint64_t number = (uint64_t)i;

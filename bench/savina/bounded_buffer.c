@@ -163,10 +163,10 @@ static void cast(struct manager *manager)
     }
 }
 
-void savina_bounded_buffer(jzx_bench *bench, void *loops)
+void savina_bounded_buffer(jzx_bench *bench, void *stage)
 {
     struct manager manager = {.each = savina_each(bench, PRODUCERS), .producing = PRODUCERS};
-    savina_open(&manager.play, bench, loops, NULL);
+    savina_open(&manager.play, bench, stage, NULL);
     manager.play.reports = PRODUCERS + CONSUMERS;
     cast(&manager);
     savina_run(&manager.play, world_spawn(&manager.play.world, 0, manager_behave, &manager));

@@ -90,11 +90,11 @@ static jzx_behavior_result chameneo_behave(jzx_context *context, void *state, co
     }
 }
 
-void savina_chameneos(jzx_bench *bench, void *loops)
+void savina_chameneos(jzx_bench *bench, void *stage)
 {
     uint64_t count = jzx_bench_count(bench);
     struct mall mall = {.count = count, .left = count};
-    savina_open(&mall.play, bench, loops, NULL);
+    savina_open(&mall.play, bench, stage, NULL);
     mall.play.reports = CHAMENEOS;
     for (int i = 0; i < CHAMENEOS; i++) {
         struct chameneo chameneo = {.colour = (uint64_t)i % COLOURS};

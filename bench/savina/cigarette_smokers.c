@@ -81,11 +81,11 @@ static uint64_t work_of(uint64_t count)
     return work;
 }
 
-void savina_cigarette_smokers(jzx_bench *bench, void *loops)
+void savina_cigarette_smokers(jzx_bench *bench, void *stage)
 {
     uint64_t count = jzx_bench_count(bench);
     struct arbiter arbiter = {.count = count, .random = count * SMOKERS};
-    savina_open(&arbiter.play, bench, loops, NULL);
+    savina_open(&arbiter.play, bench, stage, NULL);
     arbiter.play.reports = SMOKERS;
     for (int i = 0; i < SMOKERS; i++) {
         struct smoker smoker = {.smokes = 0};

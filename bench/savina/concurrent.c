@@ -11,9 +11,9 @@ struct worker {
     uint64_t written;
 };
 
-void concurrent_open(struct concurrent *self, jzx_bench *bench, const void *loops, uint64_t percents)
+void concurrent_open(struct concurrent *self, jzx_bench *bench, const savina_stage *stage, uint64_t percents)
 {
-    savina_open(&self->play, bench, loops, NULL);
+    savina_open(&self->play, bench, stage, NULL);
     self->each = savina_each(bench, CONCURRENT_WORKERS);
     self->seed = self->each + percents;
     self->working = CONCURRENT_WORKERS;

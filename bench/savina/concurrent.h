@@ -34,7 +34,7 @@ struct concurrent {
 };
 
 /* The stage and the sizes. `percents` is what the suite adds to the number of requests to seed worker 0. */
-void concurrent_open(struct concurrent *self, jzx_bench *bench, const void *loops, uint64_t percents);
+void concurrent_open(struct concurrent *self, jzx_bench *bench, const savina_stage *stage, uint64_t percents);
 
 /* Spawns the workers and the master, runs, and takes the stage down. The server is there already. */
 void concurrent_run(struct concurrent *self, concurrent_draw_fn draw);

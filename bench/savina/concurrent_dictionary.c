@@ -117,13 +117,13 @@ static void expect(void *context, const concurrent_request *request)
     expected->written += request->words[1];
 }
 
-void savina_concurrent_dictionary(jzx_bench *bench, void *loops)
+void savina_concurrent_dictionary(jzx_bench *bench, void *stage)
 {
     struct concurrent play = {.written = 0};
     struct dictionary dictionary = {.reads = 0};
     struct expected expected = {.reads = 0};
     dictionary_open(&dictionary);
-    concurrent_open(&play, bench, loops, CONCURRENT_WRITE_PERCENT);
+    concurrent_open(&play, bench, stage, CONCURRENT_WRITE_PERCENT);
     play.server = world_spawn(&play.play.world, 0, dictionary_behave, &dictionary);
     concurrent_run(&play, draw);
     ck_ht_destroy(&dictionary.map);

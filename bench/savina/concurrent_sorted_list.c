@@ -137,12 +137,12 @@ static uint64_t expected_checksum(const struct expected *expected)
     return sum;
 }
 
-void savina_concurrent_sorted_list(jzx_bench *bench, void *loops)
+void savina_concurrent_sorted_list(jzx_bench *bench, void *stage)
 {
     struct concurrent play = {.written = 0};
     struct expected expected = {.added = calloc(VALUES, sizeof *expected.added)};
     BENCH_CHECK(expected.added != NULL, "out of memory");
-    concurrent_open(&play, bench, loops, CONCURRENT_WRITE_PERCENT + SIZE_PERCENT);
+    concurrent_open(&play, bench, stage, CONCURRENT_WRITE_PERCENT + SIZE_PERCENT);
     struct list list = {.head = NULL};
     jzx_spawn_options options = savina_options(list_behave, &list, sizeof list);
     options.fini = list_fini;

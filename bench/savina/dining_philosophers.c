@@ -95,10 +95,10 @@ static jzx_behavior_result philosopher_behave(jzx_context *context, void *state,
     }
 }
 
-void savina_dining_philosophers(jzx_bench *bench, void *loops)
+void savina_dining_philosophers(jzx_bench *bench, void *stage)
 {
     struct arbitrator arbitrator = {.each = savina_each(bench, PHILOSOPHERS)};
-    savina_open(&arbitrator.play, bench, loops, NULL);
+    savina_open(&arbitrator.play, bench, stage, NULL);
     arbitrator.play.reports = PHILOSOPHERS;
     for (int i = 0; i < PHILOSOPHERS; i++) {
         struct philosopher philosopher = {.number = (uint64_t)i, .each = arbitrator.each};

@@ -101,14 +101,14 @@ static jzx_behavior_result parent_behave(jzx_context *context, void *state, cons
     }
 }
 
-void savina_fork_join_create(jzx_bench *bench, void *loops)
+void savina_fork_join_create(jzx_bench *bench, void *stage)
 {
-    struct root root = {.count = jzx_bench_count(bench), .parent_count = (size_t) * (const int *)loops};
+    struct root root = {.count = jzx_bench_count(bench), .parent_count = (size_t)((const savina_stage *)stage)->loops};
     jzx_config config;
     jzx_config_init(&config);
     config.cells = 8 * (LIVE_MAX + 1); /* a mailbox has room for an eighth of them: all that a round joins */
     config.actors_max = LIVE_MAX + 2;
-    savina_open(&root.play, bench, loops, &config);
+    savina_open(&root.play, bench, stage, &config);
     root.play.reports = root.parent_count;
     for (size_t i = 0; i < root.parent_count; i++) {
         struct parent parent = {.next = i, .step = root.parent_count, .end = root.count};

@@ -81,10 +81,10 @@ static jzx_behavior_result sink_behave(jzx_context *context, void *state, const 
     return JZX_BEHAVIOR_STOP;
 }
 
-void savina_fork_join_throughput(jzx_bench *bench, void *loops)
+void savina_fork_join_throughput(jzx_bench *bench, void *stage)
 {
     struct source source = {.each = savina_each(bench, SINKS)};
-    savina_open(&source.play, bench, loops, NULL);
+    savina_open(&source.play, bench, stage, NULL);
     source.play.reports = SINKS;
     for (int i = 0; i < SINKS; i++) {
         struct sink sink = {.left = source.each};

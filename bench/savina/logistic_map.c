@@ -170,10 +170,10 @@ static uint64_t compute_all(uint64_t each)
     return sum_of(last);
 }
 
-void savina_logistic_map(jzx_bench *bench, void *loops)
+void savina_logistic_map(jzx_bench *bench, void *stage)
 {
     struct master master = {.each = savina_each(bench, SERIES)};
-    savina_open(&master.play, bench, loops, NULL);
+    savina_open(&master.play, bench, stage, NULL);
     master.play.reports = SERIES;
     for (int i = 0; i < SERIES; i++) {
         double rate = rate_of(i);

@@ -8,19 +8,18 @@ enum {
     QUEUE_SIZE_FIRST = 16,
 };
 
-void savina_open(savina *play, jzx_bench *bench, const void *loops, const jzx_config *config)
+void savina_open(savina *play, jzx_bench *bench, const savina_stage *stage, const jzx_config *config)
 {
-    int count = *(const int *)loops;
     jzx_config own;
     jzx_config_init(&own);
     if (config != NULL) {
         own = *config;
     }
-    own.linger_ns = count > 1 ? JZX_FOREVER : 0;
+    own.linger_ns = stage->loops > 1 && !stage->parks ? JZX_FOREVER : 0;
     play->bench = bench;
     play->reports = 0;
-    world_need_cpus(bench, count);
-    world_open(&play->world, bench, &own, count);
+    world_need_cpus(bench, stage->loops);
+    world_open(&play->world, bench, &own, stage->loops);
 }
 
 int savina_loop(const savina *play, int index)

@@ -19,6 +19,12 @@ enum {
     SAVINA_OWN,       /* the first of a member's own */
 };
 
+/* The argument of a side. */
+typedef struct savina_stage {
+    int loops;
+    bool parks; /* two loops that sleep when they have nothing to do; else they linger */
+} savina_stage;
+
 typedef struct savina {
     jzx_bench *bench;
     struct world world;
@@ -27,8 +33,8 @@ typedef struct savina {
 
 /* ---- the stage ---- */
 
-/* `loops` is the argument of the side, an int. `config` may be NULL. */
-void savina_open(savina *play, jzx_bench *bench, const void *loops, const jzx_config *config);
+/* `config` may be NULL. */
+void savina_open(savina *play, jzx_bench *bench, const savina_stage *stage, const jzx_config *config);
 
 /* The loop of the index-th actor of a kind. */
 int savina_loop(const savina *play, int index);
@@ -113,11 +119,13 @@ static inline double savina_real(uint64_t *random)
     return 1.0 / (double)(savina_next(random) + 1);
 }
 
+/* One draw after the other: no compiler knows what the last one gave, and makes one of several. */
 static inline uint64_t savina_busy(uint64_t times)
 {
     uint64_t random = times;
     for (uint64_t i = 0; i < times; i++) {
         savina_next(&random);
+        __asm__ volatile("" : "+r"(random));
     }
     return random;
 }

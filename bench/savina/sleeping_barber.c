@@ -223,14 +223,14 @@ static jzx_actor_id spawn_factory(struct factory *factory)
     return id;
 }
 
-void savina_sleeping_barber(jzx_bench *bench, void *loops)
+void savina_sleeping_barber(jzx_bench *bench, void *stage)
 {
     struct factory factory = {.count = jzx_bench_count(bench), .random = SEED};
     jzx_config config;
     jzx_config_init(&config);
     config.lane_blocks = LANE_BLOCKS;
     config.cells = CELLS;
-    savina_open(&factory.play, bench, loops, &config);
+    savina_open(&factory.play, bench, stage, &config);
     factory.play.reports = 1;
     int other = savina_loop(&factory.play, 0);
     struct barber barber = {.random = SEED};

@@ -2,23 +2,27 @@
 #include "workloads.h"
 
 #include "savina/members.h"
+#include "savina/savina.h"
 
-static int one_loop = 1;
-static int two_loops = 2;
+static savina_stage one_loop = {.loops = 1};
+static savina_stage two_loops = {.loops = 2};
+static savina_stage two_loops_parking = {.loops = 2, .parks = true};
 
 /* First of all. Where messages and actors are most of the work: a third of what the best peer takes. */
 static const jzx_bench_goal first[] = {{"time", "peers", 1.0}};
 static const jzx_bench_goal third[] = {BENCH_GOAL_PEERS("time")};
 
-/* The fields of a member with so many loops, and that with one and with two. */
-#define PLAY(member, loops, cpu_count, function, goal_list, ...)                                  \
-    BENCH_WORKLOAD, .name = (member), .cpus = (cpu_count),                                        \
-                    .sides = &(const jzx_bench_side){"jzx", function, &(loops)}, .side_count = 1, \
-                    BENCH_GOALS(goal_list), __VA_ARGS__
-#define BOTH(member, ...)                                            \
-    {PLAY("savina/" member, one_loop, 1, __VA_ARGS__)},              \
-    {                                                                \
-        PLAY("savina/" member "-threads", two_loops, 2, __VA_ARGS__) \
+/* A member with one loop, and with two, which linger or park. */
+#define BOTH(member, function, goal_list, ...)                                                            \
+    {BENCH_WORKLOAD,  .name = "savina/" member,                                                           \
+     .cpus = 1,       .sides = (const jzx_bench_side[]){{"jzx", function, &one_loop}},                    \
+     .side_count = 1, BENCH_GOALS(goal_list),                                                             \
+     __VA_ARGS__},                                                                                        \
+    {                                                                                                     \
+        BENCH_WORKLOAD, .name = "savina/" member "-threads", .cpus = 2,                                   \
+                        .sides = (const jzx_bench_side[]){{"jzx", function, &two_loops},                  \
+                                                          {"jzx-parking", function, &two_loops_parking}}, \
+                        .side_count = 2, BENCH_GOALS(goal_list), __VA_ARGS__                              \
     }
 
 static const jzx_bench_workload workloads[] = {
