@@ -21,15 +21,14 @@ final class Supervision {
     private static final int GROUP_SIZE = 1000;
     private static final int STORM_MAX = 100_000;
     private static final Object GO = "go";
-    private static final Object BACK = "back";
 
     private Supervision() {}
 
     static void register(Map<String, Main.Workload> workloads) {
-        workloads.put("supervision/restart", (options, report) -> storm(options, 1, report));
+        workloads.put("supervision/restart", (options, report) -> oneForOne(options, 1, 0, report));
         for (int size = 1; size <= STORM_MAX; size *= 10) {
             int children = size;
-            workloads.put("supervision/storm-" + size, (options, report) -> storm(options, children, report));
+            workloads.put("supervision/storm-" + size, (options, report) -> oneForOne(options, children, children, report));
         }
         workloads.put("supervision/group", Supervision::group);
         workloads.put("supervision/shutdown", Supervision::shutdown);
@@ -43,8 +42,48 @@ final class Supervision {
         }
     }
 
-    /** Fails on each message; its next incarnation says that it is back. */
+    /**
+     * The children of one supervisor, and what they count; one thread has all of them. The last of a round that is back tells
+     * who makes them fail: the supervisor has nothing else to do than to supervise. After the first round, which is not measured,
+     * nobody is told.
+     */
+    private static final class Nursery {
+        final ActorRef[] children;
+        final Finish first = new Finish(1);
+        final Finish finish = new Finish(1);
+        private final long total;
+        private ActorRef driver;
+        private long restarts;
+
+        Nursery(int size, long total) {
+            children = new ActorRef[size];
+            this.total = total;
+        }
+
+        void oneIsBack() {
+            restarts++;
+            if (restarts == children.length) {
+                first.arrive();
+            } else if (restarts == children.length + total) {
+                finish.arrive();
+            } else if (restarts % children.length == 0) {
+                drive();
+            }
+        }
+
+        void drive() {
+            driver.tell(Payload.of(restarts), ActorRef.noSender());
+        }
+    }
+
+    /** Fails on each message. */
     private static final class Child extends UntypedAbstractActor {
+        private final Nursery nursery;
+
+        Child(Nursery nursery) {
+            this.nursery = nursery;
+        }
+
         @Override
         public void onReceive(Object message) {
             throw Failure.FAILURE;
@@ -52,53 +91,26 @@ final class Supervision {
 
         @Override
         public void postRestart(Throwable reason) {
-            getContext().getParent().tell(BACK, getSelf());
+            nursery.oneIsBack();
         }
     }
 
     /** Has children, in the order in which they were made. */
-    private abstract static class Supervisor extends UntypedAbstractActor {
-        protected final ActorRef[] children;
-        protected final Finish finish;
-        protected final AtomicLong counted;
+    private static class Supervisor extends UntypedAbstractActor {
+        protected final Nursery nursery;
+        private final SupervisorStrategy strategy;
 
-        Supervisor(int size, Finish finish, AtomicLong counted) {
-            children = new ActorRef[size];
-            this.finish = finish;
-            this.counted = counted;
+        Supervisor(Nursery nursery, SupervisorStrategy strategy) {
+            this.nursery = nursery;
+            this.strategy = strategy;
         }
 
         @Override
         public void preStart() {
-            Props child = Props.create(Child.class, Child::new).withDispatcher(World.place(0));
-            for (int i = 0; i < children.length; i++) {
-                children[i] = getContext().actorOf(child);
+            Props child = Props.create(Child.class, () -> new Child(nursery)).withDispatcher(World.place(0));
+            for (int i = 0; i < nursery.children.length; i++) {
+                nursery.children[i] = getContext().actorOf(child);
             }
-        }
-
-        protected final long count() {
-            counted.setPlain(counted.getPlain() + 1);
-            return counted.getPlain();
-        }
-    }
-
-    /**
-     * Hits so many of its children, once all that are restarted then are back, until `total` were. The first round is not
-     * measured: after it it waits for another `go`.
-     */
-    private static final class Restarting extends Supervisor {
-        private final SupervisorStrategy strategy;
-        private final int hits;
-        private final long total;
-        private final Finish first;
-
-        Restarting(
-                SupervisorStrategy strategy, int size, int hits, long total, Finish first, Finish finish, AtomicLong counted) {
-            super(size, finish, counted);
-            this.first = first;
-            this.strategy = strategy;
-            this.hits = hits;
-            this.total = total;
         }
 
         @Override
@@ -108,50 +120,54 @@ final class Supervision {
 
         @Override
         public void onReceive(Object message) {
-            if (message == BACK) {
-                long restarts = count();
-                if (restarts == children.length) {
-                    first.arrive();
-                    return;
-                }
-                if (restarts == children.length + total) {
-                    finish.arrive();
-                    return;
-                }
-                if (restarts % children.length != 0) {
-                    return;
-                }
-            }
+            unhandled(message);
+        }
+    }
+
+    /** Makes the first so many children fail, whenever it is told. */
+    private static final class Driver extends UntypedAbstractActor {
+        private final Nursery nursery;
+        private final int hits;
+
+        Driver(Nursery nursery, int hits) {
+            this.nursery = nursery;
+            this.hits = hits;
+        }
+
+        @Override
+        public void onReceive(Object message) {
             for (int i = 0; i < hits; i++) {
-                children[i].tell(Payload.of(i), getSelf());
+                nursery.children[i].tell(Payload.of(i), getSelf());
             }
         }
     }
 
     /** Stops its children in reverse order, each after the end of the one before, then ends. */
     private static final class Stopping extends Supervisor {
+        private final AtomicLong stopped;
         private int alive;
 
-        Stopping(int size, Finish finish, AtomicLong counted) {
-            super(size, finish, counted);
+        Stopping(Nursery nursery, AtomicLong stopped) {
+            super(nursery, SupervisorStrategy.stoppingStrategy());
+            this.stopped = stopped;
         }
 
         @Override
         public void preStart() {
             super.preStart();
-            for (ActorRef child : children) {
+            for (ActorRef child : nursery.children) {
                 getContext().watch(child);
             }
-            alive = children.length;
+            alive = nursery.children.length;
         }
 
         @Override
         public void onReceive(Object message) {
             if (message instanceof Terminated) {
-                count();
+                stopped.setPlain(stopped.getPlain() + 1);
             }
             if (alive > 0) {
-                getContext().stop(children[--alive]);
+                getContext().stop(nursery.children[--alive]);
             } else {
                 getContext().stop(getSelf());
             }
@@ -159,48 +175,45 @@ final class Supervision {
 
         @Override
         public void postStop() {
-            finish.arrive();
+            nursery.finish.arrive();
         }
     }
 
-    /** Measures from `go` until it is finished; with `first`, another one goes before, until that. */
-    private static void supervise(
-            Options options, Props supervisor, Finish first, Finish finish, long operations, Report report)
-            throws Exception {
+    /** Makes a supervisor, and waits until its children, which it makes as it begins, have begun, too. */
+    private static ActorRef makeSupervisor(World world, Props supervisor) throws InterruptedException {
         ActorRef[] made = new ActorRef[1];
-        try (World world = new World(options)) {
-            world.make(context -> made[0] = context.actorOf(supervisor.withDispatcher(World.place(0))));
-            world.make(context -> {}); /* its children, too, which it has made as it began */
-            if (first != null) {
-                made[0].tell(GO, ActorRef.noSender());
-                first.await();
-            }
-            long start = System.nanoTime();
-            made[0].tell(GO, ActorRef.noSender());
-            finish.await();
-            report.time("time", System.nanoTime() - start, operations);
-        }
+        world.make(context -> made[0] = context.actorOf(supervisor.withDispatcher(World.place(0))));
+        world.make(context -> {});
+        return made[0];
     }
 
-    /** One child fails, or as many as there are, and `size` come back. */
+    /** One child fails, or as many as there are, and all come back. A child for which there is no driver tells itself to fail. */
     private static void restart(
             Options options, SupervisorStrategy strategy, int size, int hits, String proof, Report report)
             throws Exception {
         long total = Math.max(options.count() / size, 1) * size;
-        AtomicLong counted = new AtomicLong();
-        Finish first = new Finish(1);
-        Finish finish = new Finish(1);
-        Props supervisor =
-                Props.create(
-                        Restarting.class, () -> new Restarting(strategy, size, hits, total, first, finish, counted));
-        supervise(options, supervisor, first, finish, total, report);
-        report.proof(proof, counted.get() - size);
+        Nursery nursery = new Nursery(size, total);
+        try (World world = new World(options)) {
+            makeSupervisor(world, Props.create(Supervisor.class, () -> new Supervisor(nursery, strategy)));
+            nursery.driver = nursery.children[0];
+            if (hits > 0) {
+                Props driver = Props.create(Driver.class, () -> new Driver(nursery, hits));
+                world.make(context -> nursery.driver = context.actorOf(driver.withDispatcher(World.place(0))));
+            }
+            nursery.drive();
+            nursery.first.await();
+            long start = System.nanoTime();
+            nursery.drive();
+            nursery.finish.await();
+            report.time("time", System.nanoTime() - start, total);
+        }
+        report.proof(proof, nursery.restarts - size);
     }
 
-    private static void storm(Options options, int size, Report report) throws Exception {
+    private static void oneForOne(Options options, int size, int hits, Report report) throws Exception {
         SupervisorStrategy oneForOne =
                 new OneForOneStrategy(-1, Duration.Inf(), failure -> SupervisorStrategy.restart(), false);
-        restart(options, oneForOne, size, size, "restarts", report);
+        restart(options, oneForOne, size, hits, "restarts", report);
     }
 
     private static void group(Options options, Report report) throws Exception {
@@ -210,16 +223,17 @@ final class Supervision {
     }
 
     private static void shutdown(Options options, Report report) throws Exception {
-        AtomicLong counted = new AtomicLong();
-        Finish finish = new Finish(1);
+        AtomicLong stopped = new AtomicLong();
         int size = (int) options.count();
-        supervise(
-                options,
-                Props.create(Stopping.class, () -> new Stopping(size, finish, counted)),
-                null,
-                finish,
-                size,
-                report);
-        report.proof("children", counted.get());
+        Nursery nursery = new Nursery(size, 0);
+        try (World world = new World(options)) {
+            ActorRef supervisor =
+                    makeSupervisor(world, Props.create(Stopping.class, () -> new Stopping(nursery, stopped)));
+            long start = System.nanoTime();
+            supervisor.tell(GO, ActorRef.noSender());
+            nursery.finish.await();
+            report.time("time", System.nanoTime() - start, size);
+        }
+        report.proof("children", stopped.get());
     }
 }
