@@ -12,88 +12,97 @@ using caf::behavior;
 namespace
 {
 
-constexpr uint64_t brood = 64;
+constexpr uint64_t brood_size = 64;
 
 /* ---- life/spawn ---- */
 
-/* Handles one message and ends. */
+/* What the mayflies of a run were sent, counted as they end: by on_exit(), on the worker that has them all. */
+struct brood {
+    actor maker;
+    uint64_t made = 0;
+    uint64_t ended = 0;
+    uint64_t sum = 0;
+};
+
+/* Handles one message and ends. The last of those that were made tells their maker. */
 class mayfly : public caf::event_based_actor
 {
   public:
-    mayfly(caf::actor_config &config, tally *tally) : event_based_actor(config), tally_(tally)
+    mayfly(caf::actor_config &config, brood *brood) : event_based_actor(config), brood_(brood)
     {
     }
 
     behavior make_behavior() override
     {
         return {[this](const payload &payload) {
-            tally_->sum.store(tally_->sum.load(std::memory_order_relaxed) + payload.words[0],
-                              std::memory_order_relaxed);
+            handled_ = payload.words[0];
             quit();
         }};
     }
 
+    void on_exit() override
+    {
+        brood_->sum += handled_;
+        if (++brood_->ended == brood_->made) {
+            send(brood_->maker, go_atom::value);
+        }
+    }
+
   private:
-    tally *tally_;
+    brood *brood_;
+    uint64_t handled_ = 0;
 };
 
-/* Makes `total` mayflies, 64 at a time; the next 64 when it has heard of the end of all. */
+/* Makes `total` mayflies, 64 at a time; the next 64 when all have ended. */
 class maker : public caf::event_based_actor
 {
   public:
-    maker(caf::actor_config &config, tally *tally, finish *finish, uint64_t total)
-        : event_based_actor(config), tally_(tally), finish_(finish), total_(total)
+    maker(caf::actor_config &config, brood *brood, finish *finish, uint64_t total)
+        : event_based_actor(config), brood_(brood), finish_(finish), total_(total)
     {
-        set_down_handler([this](const caf::down_msg &) { one_ended(); });
     }
 
     behavior make_behavior() override
     {
-        return {[this](go_atom) { make_brood(); }};
+        return {[this](go_atom) {
+            if (brood_->ended == total_) {
+                finish_->arrive();
+            } else {
+                make_brood();
+            }
+        }};
     }
 
   private:
     void make_brood()
     {
-        uint64_t size = std::min(brood, total_ - made_);
-        for (uint64_t i = 0; i < size; i++) {
+        uint64_t first = brood_->made;
+        brood_->made += std::min(brood_size, total_ - first);
+        for (uint64_t i = first; i < brood_->made; i++) {
             /* Made lazily, it is run once: for its message. */
-            auto child = spawn<mayfly, caf::monitored + caf::lazy_init>(tally_);
-            send(child, first_word(made_++));
+            send(spawn<mayfly, caf::lazy_init>(brood_), first_word(i));
         }
     }
 
-    void one_ended()
-    {
-        ended_++;
-        if (ended_ == total_) {
-            tally_->messages = ended_;
-            finish_->arrive();
-        } else if (ended_ == made_) {
-            make_brood();
-        }
-    }
-
-    tally *tally_;
+    brood *brood_;
     finish *finish_;
     uint64_t total_;
-    uint64_t made_ = 0;
-    uint64_t ended_ = 0;
 };
 
 void spawn(const options &options, report &report)
 {
-    tally tally;
     finish finish;
     place place(1);
-    actor maker_ = place.spawn<maker>(&tally, &finish, options.count);
+    brood brood;
+    brood.maker = place.spawn<maker>(&brood, &finish, options.count);
     place.settle();
     stopwatch stopwatch;
-    caf::anon_send(maker_, go_atom::value);
+    caf::anon_send(brood.maker, go_atom::value);
     finish.wait();
     report.time("time", stopwatch.elapsed_ns(), options.count);
-    report.proof("actors", tally.messages);
-    report.proof("sum", tally.sum);
+    report.proof("actors", brood.ended);
+    report.proof("sum", brood.sum);
+    brood.maker = nullptr;
 }
 
 /* ---- life/idle ---- */

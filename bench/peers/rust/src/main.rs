@@ -23,6 +23,7 @@
 mod actix_actors;
 mod bench;
 mod clock;
+mod ends;
 mod kameo_actors;
 mod threads;
 mod tokio_channels;

@@ -1,8 +1,10 @@
 //! Life: actors that come and go, and actors that wait.
 use super::{run, rung, Bell, SIDE};
-use crate::bench::{payload, resident, Bench, Payload, Tally};
+use crate::bench::{payload, resident, Bench, Payload};
+use crate::ends::Ends;
 use crate::{answer, Answer};
 use actix::prelude::*;
+use std::rc::Rc;
 use std::time::Instant;
 use tokio::sync::mpsc;
 
@@ -16,16 +18,16 @@ pub fn answers() -> Vec<Answer> {
 #[rtype(result = "()")]
 struct Value(Payload);
 
-/// Ends after one message, and says as it stops what it was sent.
+/// Ends after one message, and counts as it stops what it was sent.
 struct Mayfly {
     handled: Payload,
-    ended: mpsc::UnboundedSender<Payload>,
+    ends: Rc<Ends>,
 }
 
 impl Actor for Mayfly {
     type Context = Context<Self>;
     fn stopped(&mut self, _: &mut Context<Self>) {
-        self.ended.send(self.handled).expect("the driver waits");
+        self.ends.count(&self.handled);
     }
 }
 
@@ -39,22 +41,22 @@ impl Handler<Value> for Mayfly {
 
 fn spawn(bench: &mut Bench) {
     run(1, |_| async move {
-        let (ended, mut ends) = mpsc::unbounded_channel();
-        let mut handled = Tally::default();
+        let (ends, mut bell) = Ends::new();
+        let (ends, mut made) = (Rc::new(ends), 0);
         let began = Instant::now();
-        while handled.messages < bench.count {
-            let (first, size) = (handled.messages, BATCH.min(bench.count - handled.messages));
-            for i in first..first + size {
-                let mayfly = Mayfly { handled: payload(0), ended: ended.clone() }.start();
+        while made < bench.count {
+            let size = BATCH.min(bench.count - made);
+            ends.expect(size);
+            for i in made..made + size {
+                let mayfly = Mayfly { handled: payload(0), ends: ends.clone() }.start();
                 mayfly.do_send(Value(payload(i)));
             }
-            for _ in 0..size {
-                handled.add(&ends.recv().await.expect("an actor"));
-            }
+            rung(&mut bell, 1).await;
+            made += size;
         }
         bench.elapsed(began, bench.count);
-        bench.prove("actors", handled.messages);
-        bench.prove("sum", handled.sum);
+        bench.prove("actors", ends.tally().messages);
+        bench.prove("sum", ends.tally().sum);
     });
 }
 

@@ -1,12 +1,14 @@
 //! Life: actors that come and go, and actors that wait.
 use super::{actor, rung, Bell, SIDE};
-use crate::bench::{payload, resident, Bench, Payload, Tally};
+use crate::bench::{payload, resident, Bench, Payload};
+use crate::ends::Ends;
 use crate::threads::one_thread;
 use crate::{answer, Answer};
 use kameo::actor::{ActorRef, Spawn, WeakActorRef};
 use kameo::error::{ActorStopReason, Infallible};
 use kameo::message::{Context, Message};
 use kameo::{mailbox, Actor};
+use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::mpsc;
 
@@ -18,10 +20,10 @@ pub fn answers() -> Vec<Answer> {
 
 struct Value(Payload);
 
-/// Ends after one message, and says as it stops what it was sent.
+/// Ends after one message, and counts as it stops what it was sent.
 struct Mayfly {
     handled: Payload,
-    ended: mpsc::UnboundedSender<Payload>,
+    ends: Arc<Ends>,
 }
 
 impl Actor for Mayfly {
@@ -31,7 +33,7 @@ impl Actor for Mayfly {
         Ok(state)
     }
     async fn on_stop(&mut self, _: WeakActorRef<Self>, _: ActorStopReason) -> Result<(), Infallible> {
-        self.ended.send(self.handled).expect("the driver waits");
+        self.ends.count(&self.handled);
         Ok(())
     }
 }
@@ -46,23 +48,23 @@ impl Message<Value> for Mayfly {
 
 fn spawn(bench: &mut Bench) {
     one_thread().block_on(async {
-        let (ended, mut ends) = mpsc::unbounded_channel();
-        let mut handled = Tally::default();
+        let (ends, mut bell) = Ends::new();
+        let (ends, mut made) = (Arc::new(ends), 0);
         let began = Instant::now();
-        while handled.messages < bench.count {
-            let (first, size) = (handled.messages, BATCH.min(bench.count - handled.messages));
-            for i in first..first + size {
-                let mayfly = Mayfly { handled: payload(0), ended: ended.clone() };
+        while made < bench.count {
+            let size = BATCH.min(bench.count - made);
+            ends.expect(size);
+            for i in made..made + size {
+                let mayfly = Mayfly { handled: payload(0), ends: ends.clone() };
                 let mayfly = Mayfly::spawn_with_mailbox(mayfly, mailbox::unbounded());
                 mayfly.tell(Value(payload(i))).try_send().expect("an actor");
             }
-            for _ in 0..size {
-                handled.add(&ends.recv().await.expect("an actor"));
-            }
+            rung(&mut bell, 1).await;
+            made += size;
         }
         bench.elapsed(began, bench.count);
-        bench.prove("actors", handled.messages);
-        bench.prove("sum", handled.sum);
+        bench.prove("actors", ends.tally().messages);
+        bench.prove("sum", ends.tally().sum);
     });
 }
 

@@ -6,12 +6,12 @@ import java.nio.file.Path;
 import java.util.Map;
 import org.apache.pekko.actor.ActorRef;
 import org.apache.pekko.actor.Props;
-import org.apache.pekko.actor.Terminated;
 import org.apache.pekko.actor.UntypedAbstractActor;
 
 /** life/..., what actors cost as they come and go, and while they wait. */
 final class Lives {
     private static final int BROOD = 64;
+    private static final Object GO = "go";
     private static final long PAGE_BYTES = 4096;
 
     private Lives() {}
@@ -23,56 +23,67 @@ final class Lives {
 
     // ---- life/spawn ----
 
-    /** Handles one message and ends. */
-    private static final class Mayfly extends UntypedAbstractActor {
-        private final Tally tally;
+    /** What the mayflies of a run were sent, counted as they end, by the one thread that has all of them. */
+    private static final class Ends {
+        long made;
+        long ended;
+        long sum;
+    }
 
-        Mayfly(Tally tally) {
-            this.tally = tally;
+    /** Handles one message and ends. The last of those that were made tells their parent. */
+    private static final class Mayfly extends UntypedAbstractActor {
+        private final Ends ends;
+        private long handled;
+
+        Mayfly(Ends ends) {
+            this.ends = ends;
         }
 
         @Override
         public void onReceive(Object message) {
-            /* One thread has all of them. */
-            tally.sum.setPlain(tally.sum.getPlain() + ((Payload) message).first());
+            handled = ((Payload) message).first();
             getContext().stop(getSelf());
+        }
+
+        @Override
+        public void postStop() {
+            ends.sum += handled;
+            if (++ends.ended == ends.made) {
+                getContext().getParent().tell(GO, getSelf());
+            }
         }
     }
 
-    /** Makes `total` mayflies, 64 at a time; the next 64 when it has heard of the end of all. */
+    /** Makes `total` mayflies, 64 at a time; the next 64 when all have ended. */
     private static final class Parent extends UntypedAbstractActor {
+        private final Ends ends = new Ends();
+        private final Props mayfly = Props.create(Mayfly.class, () -> new Mayfly(ends)).withDispatcher(World.place(0));
         private final Tally tally;
         private final Finish finish;
         private final long total;
-        private final Props mayfly;
-        private long made;
-        private long ended;
 
         Parent(Tally tally, Finish finish, long total) {
             this.tally = tally;
             this.finish = finish;
             this.total = total;
-            mayfly = Props.create(Mayfly.class, () -> new Mayfly(tally)).withDispatcher(World.place(0));
         }
 
         @Override
         public void onReceive(Object message) {
-            if (!(message instanceof Terminated)) {
-                makeBrood();
-            } else if (++ended == total) {
-                tally.messages.set(ended);
+            if (ends.ended == total) {
+                tally.messages.set(ends.ended);
+                tally.sum.set(ends.sum);
                 finish.arrive();
-            } else if (ended == made) {
+            } else {
                 makeBrood();
             }
         }
 
         private void makeBrood() {
-            long size = Math.min(BROOD, total - made);
-            for (long i = 0; i < size; i++) {
-                ActorRef child = getContext().actorOf(mayfly);
-                getContext().watch(child);
-                child.tell(Payload.of(made++), getSelf());
+            long first = ends.made;
+            ends.made += Math.min(BROOD, total - first);
+            for (long i = first; i < ends.made; i++) {
+                getContext().actorOf(mayfly).tell(Payload.of(i), getSelf());
             }
         }
     }
@@ -85,7 +96,7 @@ final class Lives {
             Props props = Props.create(Parent.class, () -> new Parent(tally, finish, options.count()));
             world.make(context -> parent[0] = context.actorOf(props.withDispatcher(World.place(0))));
             long start = System.nanoTime();
-            parent[0].tell("go", ActorRef.noSender());
+            parent[0].tell(GO, ActorRef.noSender());
             finish.await();
             report.time("time", System.nanoTime() - start, options.count());
         }
