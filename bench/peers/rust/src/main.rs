@@ -49,9 +49,13 @@ fn answers() -> Vec<Answer> {
     [tokio_channels::answers(), actix_actors::answers(), kameo_actors::answers()].into_iter().flatten().collect()
 }
 
-fn version(side: &str) -> String {
+/// What is said below a table: what it is, and where it does not do what others do.
+fn version(workload: &str, side: &str) -> String {
     let runtime = concat!("tokio ", env!("TOKIO"), ", rustc ", env!("RUSTC_VERSION"));
     match side {
+        "actix" if workload == "supervision/restart" => {
+            format!("{} {} ({runtime}); its restart keeps the object, the mailbox and the address", side, env!("ACTIX"))
+        }
         "actix" => format!("{} {} ({runtime})", side, env!("ACTIX")),
         "kameo" => format!("{} {} ({runtime})", side, env!("KAMEO")),
         _ => runtime.to_string(),
@@ -80,7 +84,7 @@ fn measure(workload: &str, side: &str, options: &[String]) -> Result<(), String>
     }
     let mut bench = Bench { count, seed, ..Bench::default() };
     (answer.run)(&mut bench);
-    print!("version {}\n{}", version(side), bench.lines);
+    print!("version {}\n{}", version(workload, side), bench.lines);
     Ok(())
 }
 
