@@ -10,6 +10,7 @@
  *   E3  A notice of the exit is sent only when fini has run, what the actor owned is let go, and its id is stale (P6).
  *   E4  An actor is torn down only from the run queue, never inside another's handler.
  */
+#include "sched/annex.h"
 #include "sched/mailbox.h"
 
 void jzx__free_state(jzx_loop *loop, jzx__hot *hot)
@@ -196,11 +197,11 @@ static void drop_urgent(jzx_loop *loop, jzx__hot *hot)
 static void let_go_all(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx__cold *cold)
 {
     drop_urgent(loop, hot);
-    if (cold->held != NULL) {
+    if (cold->held != 0) {
         jzx__request_cancel_all(loop, index);
     }
     drop_mail(loop, index, hot); /* fini may have answered its own request */
-    if (cold->held != NULL) {
+    if (cold->held != 0) {
         jzx__request_let_go(loop, index);
     }
     while (cold->owned != NULL) {
@@ -276,7 +277,8 @@ void jzx__life_exit(jzx_loop *loop, uint32_t index, const jzx__cause *cause, uin
     run_fini(loop, index, hot, cold, &info); /* E1 */
     let_go_all(loop, index, hot, cold);
     jzx__free_state(loop, hot);
-    JZX_ASSERT(public->mailbox_length == 0 && cold->held == NULL && cold->owned == NULL && cold->waiters == NULL);
+    jzx__annex_let_go(loop, index);
+    JZX_ASSERT(public->mailbox_length == 0 && cold->held == 0 && cold->owned == NULL && cold->waiters == NULL);
 
     bool heir = (hot->flags & JZX__SLOT_HEIR) != 0;
     if (!heir) {

@@ -1,3 +1,4 @@
+#include "sched/annex.h"
 #include "sched/loop.h"
 
 #include <errno.h>
@@ -51,16 +52,24 @@ static void seed(jzx_loop *loop)
     }
 }
 
-static jzx_err make_tables(jzx_loop *loop)
+/* Tables and maps of a loop, each in one place for making and counting them. */
+typedef struct loop_table {
+    jzx__table *table;
+    size_t size;
+    size_t number_at;
+    uint32_t max;
+} loop_table;
+
+typedef struct loop_map {
+    jzx__map *map;
+    uint32_t max;
+} loop_map;
+
+enum { LOOP_TABLES = 12, LOOP_MAPS = 5 };
+
+static void list_tables(jzx_loop *loop, const jzx_config *config, loop_table tables[LOOP_TABLES])
 {
-    const jzx_config *config = loop->config;
-    const jzx_allocator *allocator = &loop->config->allocators[JZX_MEMORY_METADATA];
-    const struct {
-        jzx__table *table;
-        size_t size;
-        size_t number_at;
-        uint32_t max;
-    } tables[] = {
+    const loop_table list[LOOP_TABLES] = {
         {&loop->timers, sizeof(jzx__timer), offsetof(jzx__resource, number), config->timers_max},
         {&loop->monitors, sizeof(jzx__monitor), offsetof(jzx__resource, number), config->monitors_max},
         {&loop->suffered, sizeof(jzx__suffered), offsetof(jzx__suffered, number), config->monitors_max},
@@ -72,29 +81,53 @@ static jzx_err make_tables(jzx_loop *loop)
         {&loop->children, sizeof(jzx__child), offsetof(jzx__resource, number), config->children_max},
         {&loop->bonds, sizeof(jzx__bond), offsetof(jzx__bond, half.number), config->children_max},
         {&loop->links, sizeof(jzx__link), offsetof(jzx__resource, number), config->links_max},
+        {&loop->annexes, sizeof(jzx__annex), offsetof(jzx__annex, number), config->annexes_max},
     };
-    for (unsigned i = 0; i < JZX__COUNT(tables); i++) {
-        jzx_err err = jzx__table_init(tables[i].table, tables[i].size, tables[i].number_at, tables[i].max, allocator);
-        if (err != JZX_OK) {
-            return err;
-        }
-    }
-    loop->children.kept = JZX__CHILD_KEPT;
-    const struct {
-        jzx__map *map;
-        uint32_t max;
-    } maps[] = {
+    memcpy(tables, list, sizeof list);
+}
+
+static void list_maps(jzx_loop *loop, const jzx_config *config, loop_map maps[LOOP_MAPS])
+{
+    const loop_map list[LOOP_MAPS] = {
         {&loop->suffered_by_monitor, config->monitors_max}, {&loop->resumes_by_pair, config->resumes_max},
         {&loop->children_by_key, config->children_max},     {&loop->children_by_name, config->children_max},
         {&loop->links_by_pair, config->links_max},
     };
-    for (unsigned i = 0; i < JZX__COUNT(maps); i++) {
-        jzx_err err = jzx__map_init(maps[i].map, maps[i].max, allocator);
-        if (err != JZX_OK) {
-            return err;
+    memcpy(maps, list, sizeof list);
+}
+
+static jzx_err make_tables(jzx_loop *loop)
+{
+    const jzx_allocator *allocator = &loop->config->allocators[JZX_MEMORY_METADATA];
+    loop_table tables[LOOP_TABLES];
+    loop_map maps[LOOP_MAPS];
+    list_tables(loop, loop->config, tables);
+    list_maps(loop, loop->config, maps);
+    jzx_err err = JZX_OK;
+    for (unsigned i = 0; i < LOOP_TABLES && err == JZX_OK; i++) {
+        err = jzx__table_init(tables[i].table, tables[i].size, tables[i].number_at, tables[i].max, allocator);
+    }
+    for (unsigned i = 0; i < LOOP_MAPS && err == JZX_OK; i++) {
+        err = jzx__map_init(maps[i].map, maps[i].max, allocator);
+    }
+    loop->children.kept = JZX__CHILD_KEPT;
+    return err;
+}
+
+static void free_tables(jzx_loop *loop)
+{
+    loop_table tables[LOOP_TABLES];
+    loop_map maps[LOOP_MAPS];
+    list_tables(loop, loop->config, tables);
+    list_maps(loop, loop->config, maps);
+    for (unsigned i = 0; i < LOOP_TABLES; i++) {
+        if (tables[i].table->allocator != NULL) {
+            jzx__table_deinit(tables[i].table);
         }
     }
-    return JZX_OK;
+    for (unsigned i = 0; i < LOOP_MAPS; i++) {
+        jzx__map_deinit(maps[i].map);
+    }
 }
 
 static uint32_t deadlines_max(const jzx_config *config)
@@ -162,21 +195,16 @@ size_t jzx__loop_size(const jzx_config *config)
         size += blocks[i].size;
     }
     size += jzx__slots_size(config->actors_max) + config->inbox_size * sizeof(jzx__cell);
-    size += jzx__table_size(sizeof(jzx__timer), config->timers_max);
-    size += jzx__table_size(sizeof(jzx__monitor), config->monitors_max);
-    size += jzx__table_size(sizeof(jzx__suffered), config->monitors_max);
-    size += jzx__table_size(sizeof(jzx__resume), config->resumes_max);
-    size += jzx__table_size(sizeof(jzx__resume_wait), config->resumes_max);
-    size += jzx__table_size(sizeof(jzx__watch_record), config->watches_max);
-    size += jzx__table_size(sizeof(jzx__socket_record), config->sockets_max);
-    size += jzx__table_size(sizeof(jzx__name), config->names_max);
-    size += sizeof(void *) << jzx__map_bits(config->monitors_max);
-    size += sizeof(void *) << jzx__map_bits(config->resumes_max);
-    size += jzx__table_size(sizeof(jzx__child), config->children_max);
-    size += jzx__table_size(sizeof(jzx__bond), config->children_max);
-    size += 2 * (sizeof(void *) << jzx__map_bits(config->children_max));
-    size += jzx__table_size(sizeof(jzx__link), config->links_max);
-    size += sizeof(void *) << jzx__map_bits(config->links_max);
+    loop_table tables[LOOP_TABLES];
+    list_tables(&nothing, config, tables);
+    for (unsigned i = 0; i < LOOP_TABLES; i++) {
+        size += jzx__table_size(tables[i].size, tables[i].max);
+    }
+    loop_map maps[LOOP_MAPS];
+    list_maps(&nothing, config, maps);
+    for (unsigned i = 0; i < LOOP_MAPS; i++) {
+        size += sizeof(void *) << jzx__map_bits(maps[i].max);
+    }
     return size + jzx__net_metadata_size(config);
 }
 
@@ -314,19 +342,7 @@ void jzx__loop_free(jzx_loop *loop)
         jzx__net_deinit(&loop->net);
     }
     free_lanes(loop);
-    jzx__table *tables[] = {&loop->timers,       &loop->monitors, &loop->suffered, &loop->resumes,
-                            &loop->resume_waits, &loop->watches,  &loop->sockets,  &loop->names,
-                            &loop->children,     &loop->bonds,    &loop->links};
-    for (unsigned i = 0; i < JZX__COUNT(tables); i++) {
-        if (tables[i]->allocator != NULL) {
-            jzx__table_deinit(tables[i]);
-        }
-    }
-    jzx__map_deinit(&loop->suffered_by_monitor);
-    jzx__map_deinit(&loop->resumes_by_pair);
-    jzx__map_deinit(&loop->children_by_key);
-    jzx__map_deinit(&loop->children_by_name);
-    jzx__map_deinit(&loop->links_by_pair);
+    free_tables(loop);
     jzx__inbox_deinit(&loop->inbox);
     if (loop->slots.allocator != NULL) {
         jzx__slots_deinit(&loop->slots);

@@ -127,6 +127,7 @@ struct jzx_loop {
     jzx__map children_by_key; /* their index, mixed with their supervisor's id */
     jzx__map children_by_name;
     jzx__table links;
+    jzx__table annexes;
     uint64_t links_made; /* so many numbers are given out */
     jzx__map suffered_by_monitor;
     jzx__map resumes_by_pair;

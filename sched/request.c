@@ -34,23 +34,35 @@ static jzx__cell **prev_of(jzx__cell *cell)
     return (jzx__cell **)(void *)cell->bytes; /* first in both */
 }
 
-static void hold(jzx__cold *cold, jzx__cell *cell)
+static jzx__cell *first_held(const jzx_loop *loop, const jzx__cold *cold)
 {
+    return cold->held == 0 ? NULL : &loop->pool.cells[cold->held - 1];
+}
+
+static void set_first_held(const jzx_loop *loop, jzx__cold *cold, const jzx__cell *cell)
+{
+    cold->held = cell == NULL ? 0 : (uint32_t)(cell - loop->pool.cells) + 1;
+}
+
+static void hold(jzx_loop *loop, uint32_t index, jzx__cell *cell)
+{
+    jzx__cold *cold = jzx__slot_cold(&loop->slots, index);
     *prev_of(cell) = NULL;
-    cell->next = cold->held;
-    if (cold->held != NULL) {
-        *prev_of(cold->held) = cell;
+    cell->next = first_held(loop, cold);
+    if (cell->next != NULL) {
+        *prev_of(cell->next) = cell;
     }
-    cold->held = cell;
+    set_first_held(loop, cold, cell);
     cold->held_count++;
 }
 
-static void unhold(jzx__cold *cold, jzx__cell *cell)
+static void unhold(jzx_loop *loop, uint32_t index, jzx__cell *cell)
 {
+    jzx__cold *cold = jzx__slot_cold(&loop->slots, index);
     jzx__cell *prev = *prev_of(cell);
     if (prev == NULL) {
-        JZX_ASSERT(cold->held == cell);
-        cold->held = cell->next;
+        JZX_ASSERT(first_held(loop, cold) == cell);
+        set_first_held(loop, cold, cell->next);
     } else {
         prev->next = cell->next;
     }
@@ -65,7 +77,7 @@ static void unhold(jzx__cold *cold, jzx__cell *cell)
 jzx_err jzx__request_reserve(jzx_context *context, jzx_actor_id to, uint64_t timeout_ns, jzx__cell **reserved)
 {
     jzx_loop *loop = context->loop;
-    jzx__cold *cold = jzx__slot_cold(&loop->slots, context->slot);
+    const jzx__cold *cold = jzx__slot_cold(&loop->slots, context->slot);
     bool timed = timeout_ns != JZX_FOREVER;
     if (cold->held_count >= loop->config->cells / 8 ||
         (timed && loop->requests_timed + loop->timers.used >= loop->config->timers_max)) {
@@ -80,7 +92,7 @@ jzx_err jzx__request_reserve(jzx_context *context, jzx_actor_id to, uint64_t tim
     cell->flags = 0;
     cell->sender = context->self;
     cell->target = jzx__pool_number(&loop->pool, cell);
-    hold(cold, cell);
+    hold(loop, context->slot, cell);
     held_reserved *held = (held_reserved *)(void *)cell->bytes;
     held->target = to;
     held->deadline = (jzx__deadline){.kind = JZX__DEADLINE_REQUEST};
@@ -101,7 +113,7 @@ static void unreserve(jzx_loop *loop, jzx__cell *cell)
         jzx__deadlines_remove(&loop->deadlines, &held->deadline);
         loop->requests_timed--;
     }
-    unhold(jzx__slot_cold(&loop->slots, jzx__id_index(cell->sender)), cell);
+    unhold(loop, jzx__id_index(cell->sender), cell);
 }
 
 void jzx__request_cancel(jzx_loop *loop, jzx__cell *reserved)
@@ -188,13 +200,13 @@ uint64_t jzx__request_keep(jzx_loop *loop, uint32_t index, jzx__cell *cell)
     cell->kind = JZX__CELL_KEPT;
     kept->number = jzx__pool_number(&loop->pool, cell);
     kept->owner = index;
-    hold(jzx__slot_cold(&loop->slots, index), cell);
+    hold(loop, index, cell);
     return kept->number;
 }
 
 void jzx__request_unkeep(jzx_loop *loop, uint32_t index, jzx__cell *cell)
 {
-    unhold(jzx__slot_cold(&loop->slots, index), cell);
+    unhold(loop, index, cell);
     cell->kind = JZX__CELL_MAIL;
 }
 
@@ -216,7 +228,7 @@ static void answer_kept(jzx_loop *loop, uint32_t index, jzx__cell *cell, const j
 {
     jzx_actor_id asker = cell->sender;
     uint64_t token = cell->target;
-    unhold(jzx__slot_cold(&loop->slots, index), cell);
+    unhold(loop, index, cell);
     jzx__cell_from_message(cell, message, JZX__CELL_ANSWER);
     cell->flags |= (message->flags & JZX_MESSAGE_LENT) != 0 ? JZX__FLAG_LEND : 0;
     cell->sender = answerer;
@@ -256,7 +268,7 @@ void jzx__request_refuse(jzx_loop *loop, jzx__cell *cell, jzx_actor_id target, j
 void jzx__request_cancel_all(jzx_loop *loop, uint32_t index)
 {
     jzx__cell *next;
-    for (jzx__cell *cell = jzx__slot_cold(&loop->slots, index)->held; cell != NULL; cell = next) {
+    for (jzx__cell *cell = first_held(loop, jzx__slot_cold(&loop->slots, index)); cell != NULL; cell = next) {
         next = cell->next;
         if (cell->kind == JZX__CELL_RESERVED) {
             jzx__request_cancel(loop, cell);
@@ -274,8 +286,8 @@ void jzx__request_give_up(jzx_loop *loop, uint32_t index, jzx__cell *cell, jzx_d
 
 void jzx__request_let_go(jzx_loop *loop, uint32_t index)
 {
-    jzx__cold *cold = jzx__slot_cold(&loop->slots, index);
-    while (cold->held != NULL) {
-        jzx__request_give_up(loop, index, cold->held, JZX_DROP_ENDED);
+    const jzx__cold *cold = jzx__slot_cold(&loop->slots, index);
+    while (cold->held != 0) {
+        jzx__request_give_up(loop, index, first_held(loop, cold), JZX_DROP_ENDED);
     }
 }

@@ -103,7 +103,8 @@ typedef struct jzx__cold {
         jzx_fini_fn fini;
         uint64_t id; /* dying */
     };
-    jzx__cell *held;         /* reserved and kept cells, doubly linked */
+    uint32_t held;           /* reserved and kept cells, doubly linked: index + 1 of the first, 0: none */
+    uint32_t annex;          /* index + 1 of its jzx__annex, 0: none */
     jzx__resource *owned;    /* timers, watches, sockets, monitors, links, resume records */
     jzx__cell *waiters;      /* askers for a resume notice of this mailbox */
     jzx__suffered *suffered; /* monitors on this actor, and its links; dying: those not yet sent */

@@ -40,6 +40,7 @@ void jzx_config_init(jzx_config *config)
     config->monitors_max = 65536;
     config->children_max = 65536;
     config->links_max = 65536;
+    config->annexes_max = 16384;
     config->resumes_max = 4096;
     config->watches_max = 1024;
     config->sockets_max = 16384;
@@ -101,7 +102,8 @@ static bool limits_valid(const jzx_config *config)
            within(config->monitors_max, 1, 1u << 23) && within(config->children_max, 1, 1u << 23) &&
            within(config->resumes_max, 1, 1u << 23) && within(config->watches_max, 1, 1u << 23) &&
            within(config->sockets_max, 1, 1u << 23) && within(config->observers_max, 1, 1024) &&
-           within(config->names_max, 1, 1u << 23) && within(config->links_max, 1, 1u << 23);
+           within(config->names_max, 1, 1u << 23) && within(config->links_max, 1, 1u << 23) &&
+           within(config->annexes_max, 1, 1u << 23);
 }
 
 static bool paces_valid(const jzx_config *config)

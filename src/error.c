@@ -101,6 +101,10 @@ const char *jzx_strerror(jzx_err err)
         return "the tree is too deep";
     case JZX_ERR_SIM_FAILED:
         return "what is simulated has failed";
+    case JZX_ERR_ENDED:
+        return "the actor ended without answering";
+    case JZX_ERR_UNHANDLED:
+        return "the actor does not handle such a request";
     }
     return "unknown error code";
 }

@@ -32,8 +32,8 @@ typedef enum jzx_err {
     JZX_ERR_NOT_FOUND = -16,        /* nothing of that name or number */
     JZX_ERR_STOPPING = -17,         /* the actor is ending and takes no more mail */
     JZX_ERR_CANCELLED = -18,        /* the operation was cancelled */
-    JZX_ERR_DEADLOCK = -19,         /* reserved for calls */
-    JZX_ERR_NO_CREDIT = -20,        /* reserved for credits */
+    JZX_ERR_DEADLOCK = -19,         /* actors wait for each other's answers in a circle */
+    JZX_ERR_NO_CREDIT = -20,        /* the receiver has granted no more messages */
     JZX_ERR_LIMIT = -21,            /* a configured limit would be passed */
     JZX_ERR_ESCALATED = -22,        /* a root supervisor gave up: see jzx_runtime_escalation() */
     JZX_ERR_UNSUPPORTED = -23,      /* this kernel or build cannot do it */
@@ -62,6 +62,8 @@ typedef enum jzx_err {
     JZX_ERR_START_FAILED = -46,     /* a child could not be started */
     JZX_ERR_TOO_DEEP = -47,         /* more supervisors above one another than JZX_TREE_DEPTH_MAX */
     JZX_ERR_SIM_FAILED = -48,       /* what is simulated has failed: jzx_sim_failure() says how */
+    JZX_ERR_ENDED = -49,            /* the actor that was asked has ended without answering */
+    JZX_ERR_UNHANDLED = -50,        /* the actor that was asked does not know such a request */
 } jzx_err;
 
 /**

@@ -122,17 +122,19 @@ enum {
 
 /** Why an accepted message met its destructor, or a request no answer. */
 typedef enum jzx_drop_reason {
-    JZX_DROP_NO_ACTOR = 0, /* its target had ended, or never was */
-    JZX_DROP_STOPPING = 1, /* its target was ending */
-    JZX_DROP_ENDED = 2,    /* it was in the mailbox, or kept, when its target ended */
-    JZX_DROP_NEWEST = 3,   /* the mailbox was full and drops the newest */
-    JZX_DROP_OLDEST = 4,   /* the mailbox was full and drops the oldest */
-    JZX_DROP_CLOSED = 5,   /* its loop has stopped */
-    JZX_DROP_LATE = 6,     /* an answer nobody waits for any more */
-    JZX_DROP_DEADLINE = 7, /* a request whose deadline passed; only in jzx_no_answer */
-    JZX_DROP_LIMIT = 8,    /* a request to an actor that keeps as many unanswered as it may */
-    JZX_DROP_REASONS = 9,  /* those before are counted */
-    JZX_DROP_UNHANDLED = 9 /* a request that was not for its actor; only in jzx_no_answer */
+    JZX_DROP_NO_ACTOR = 0,   /* its target had ended, or never was */
+    JZX_DROP_STOPPING = 1,   /* its target was ending */
+    JZX_DROP_ENDED = 2,      /* it was in the mailbox, or kept, when its target ended */
+    JZX_DROP_NEWEST = 3,     /* the mailbox was full and drops the newest */
+    JZX_DROP_OLDEST = 4,     /* the mailbox was full and drops the oldest */
+    JZX_DROP_CLOSED = 5,     /* its loop has stopped */
+    JZX_DROP_LATE = 6,       /* an answer nobody waits for any more */
+    JZX_DROP_DEADLINE = 7,   /* a request whose deadline passed */
+    JZX_DROP_LIMIT = 8,      /* a request to an actor that keeps as many unanswered as it may */
+    JZX_DROP_CANCELLED = 9,  /* a call that was cancelled before its target handled it */
+    JZX_DROP_REASONS = 10,   /* those before are counted */
+    JZX_DROP_UNHANDLED = 10, /* a request that was not for its actor; only in jzx_no_answer */
+    JZX_DROP_DEADLOCK = 11,  /* an exclusive call in a circle of them; only in jzx_no_answer */
 } jzx_drop_reason;
 
 /** JZX_TAG_SYS_DEAD_LETTER: a message this actor sent with JZX_SEND_REPORT was dropped. */

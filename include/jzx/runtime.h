@@ -66,6 +66,7 @@ typedef struct jzx_config {
     uint32_t monitors_max;  /* monitors held, and as many again suffered; default 65,536 */
     uint32_t children_max;  /* children of supervisors of the loop, and as many that live on it; default 65,536 */
     uint32_t links_max;     /* sides of links between actors, those being undone too; default 65,536 */
+    uint32_t annexes_max;   /* actors that use what jzx/order.h or exclusive calls need; default 16,384 */
     uint32_t resumes_max;   /* resume notices asked for and not yet given; default 4,096 */
     uint32_t watches_max;   /* watched file descriptors; default 1,024 */
     uint32_t sockets_max;   /* listeners and connections; default 16,384 */

@@ -50,7 +50,7 @@ static const field fields[] = {
     POWER(recv_buffers, 2, 32768),         FIELD(recv_buffer_size, 512, 1u << 20),
     FIELD(send_chunks, 1, 1u << 20),       FIELD(send_chunk_size, 512, 1u << 20),
     FIELD(names_max, 1, 1u << 23),         FIELD(links_max, 1, 1u << 23),
-    FIELD(children_max, 1, 1u << 23),
+    FIELD(children_max, 1, 1u << 23),      FIELD(annexes_max, 1, 1u << 23),
 };
 
 enum { FIELDS = sizeof fields / sizeof fields[0] };
@@ -204,6 +204,7 @@ Test(config, init_gives_the_documented_numbers, .timeout = 60)
     cr_expect_eq(config.monitors_max, 65536);
     cr_expect_eq(config.links_max, 65536);
     cr_expect_eq(config.children_max, 65536);
+    cr_expect_eq(config.annexes_max, 16384);
     cr_expect_eq(config.resumes_max, 4096);
     cr_expect_eq(config.watches_max, 1024);
     cr_expect_eq(config.sockets_max, 16384);

@@ -1,0 +1,29 @@
+#include "sched/annex.h"
+
+jzx_err jzx__annex_make(jzx_loop *loop, uint32_t index, jzx__annex **annex)
+{
+    jzx__cold *cold = jzx__slot_cold(&loop->slots, index);
+    if (cold->annex == 0) {
+        void *record;
+        uint64_t number;
+        jzx_err err = jzx__table_take(&loop->annexes, &record, &number);
+        if (err != JZX_OK) {
+            return err;
+        }
+        ((jzx__annex *)record)->owner = index;
+        cold->annex = jzx__number_index(number) + 1; /* X1 */
+    }
+    *annex = jzx__annex_of(loop, index);
+    return JZX_OK;
+}
+
+void jzx__annex_let_go(jzx_loop *loop, uint32_t index)
+{
+    jzx__cold *cold = jzx__slot_cold(&loop->slots, index);
+    if (cold->annex != 0) {
+        const jzx__annex *annex = jzx__annex_of(loop, index);
+        JZX_ASSERT(annex->owner == index);
+        jzx__table_give(&loop->annexes, annex->number);
+        cold->annex = 0;
+    }
+}
