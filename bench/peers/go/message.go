@@ -151,6 +151,10 @@ func fanOut(bench *bench, ownThread bool) {
 
 const crowd = 100000
 
+func draw(last uint64) uint64 {
+	return last*6364136223846793005 + 1442695040888963407
+}
+
 // wander passes each token on to an actor drawn at random, by a generator that travels in the token, until the token has
 // made the hops that are left in its first word.
 func wander(in <-chan payload, crowd []chan payload, done chan<- bool, tallies chan<- tally) {
@@ -161,14 +165,15 @@ func wander(in <-chan payload, crowd []chan payload, done chan<- bool, tallies c
 			done <- true
 			continue
 		}
-		token.b = token.b*6364136223846793005 + 1442695040888963407
+		token.b = draw(token.b)
 		crowd[(token.b>>32)*uint64(len(crowd))>>32] <- token
 	}
 	tallies <- handled
 }
 
 // Capacity 8: a goroutine that sends to a full one waits, and two that wait for each other would wait for ever (the
-// runtime then says so). With a token for every tenth goroutine, nine in one place is never seen.
+// runtime then says so). With a token for every tenth goroutine, nine in one place is never seen. Tokens begin one draw
+// apart: seeds that follow each other would keep a fixed distance and meet in heaps.
 func wandering(bench *bench, tokens uint64) {
 	done, tallies := make(chan bool), make(chan tally)
 	mailboxes := make([]chan payload, crowd)
@@ -180,9 +185,11 @@ func wandering(bench *bench, tokens uint64) {
 		tokens = bench.count
 	}
 	began := time.Now()
+	seed := bench.seed
 	for i := uint64(0); i < tokens; i++ {
+		seed = draw(seed)
 		hops := bench.count/tokens + (bench.count%tokens+tokens-1-i)/tokens
-		mailboxes[i*crowd/tokens] <- payload{a: hops, b: bench.seed + i}
+		mailboxes[i*crowd/tokens] <- payload{a: hops, b: seed}
 	}
 	for i := uint64(0); i < tokens; i++ {
 		<-done
