@@ -65,8 +65,10 @@ enum {
     JZX__FLAG_EMBEDDED = 1u << 4, /* part of a record, not of the pool */
     JZX__FLAG_LENT = 1u << 5,     /* the payload stays the record's */
     JZX__FLAG_OVERTIME = 1u << 6, /* the record is gone, but its cell still waits in a list */
-    JZX__FLAG_LEND = 1u << 7,     /* an answer whose payload the handler may only look at: destroyed when it returns */
+    JZX__FLAG_LEND = 1u << 7,     /* the handler may only look at the payload: it is destroyed when that returns */
 };
+_Static_assert((unsigned)JZX_MESSAGE_LENT << 3 == JZX__FLAG_LEND, "JZX__LEND_SHIFT turns one into the other");
+enum { JZX__LEND_SHIFT = 3 };
 
 /*
  * While mail's handler runs its cell is the message, in place: `head`, `target` and `next` then hold what the message has
@@ -239,19 +241,16 @@ static inline uint32_t jzx__head(uint32_t size, jzx__cell_kind kind, uint32_t fl
 #endif
 }
 
-static inline bool jzx__head_lends(uint32_t head)
-{
-    return (head & jzx__head(0, (jzx__cell_kind)0, JZX__FLAG_LEND)) != 0;
-}
-
 /* Fills tag, head and payload. */
 static inline void jzx__cell_from_message(jzx__cell *cell, const jzx_message *message, jzx__cell_kind kind)
 {
-    bool pointer = (message->flags & JZX_MESSAGE_POINTER) != 0;
     cell->tag = message->tag;
-    cell->head = pointer ? jzx__head(0, kind, JZX__FLAG_POINTER) : jzx__head((uint8_t)message->size, kind, 0);
     jzx__words_copy(cell->words, message->words);
-    if (pointer) {
+    if (jzx__likely((message->flags & JZX_MESSAGE_POINTER) == 0)) {
+        cell->head = jzx__head((uint8_t)message->size, kind, 0);
+    } else {
+        uint32_t lend = (message->flags & JZX_MESSAGE_LENT) << JZX__LEND_SHIFT;
+        cell->head = jzx__head(0, kind, JZX__FLAG_POINTER | lend);
         cell->pointer.size = message->size;
     }
 }
@@ -263,7 +262,7 @@ static inline void jzx__cell_to_message(const jzx__cell *cell, jzx_message *mess
     message->ref = 0;
     jzx__words_copy(message->words, cell->words);
     if ((cell->flags & JZX__FLAG_POINTER) != 0) {
-        message->flags = JZX_MESSAGE_POINTER;
+        message->flags = JZX_MESSAGE_POINTER | (uint32_t)(cell->flags & JZX__FLAG_LEND) >> JZX__LEND_SHIFT;
         message->size = cell->pointer.size;
     } else {
         message->flags = 0;
@@ -300,13 +299,14 @@ static inline uint32_t jzx__cell_open(jzx__cell *cell)
     uint32_t head = cell->head;
     bool pointer = (cell->flags & JZX__FLAG_POINTER) != 0;
     size_t size = pointer ? cell->pointer.size : cell->size;
+    uint32_t flags = cell->flags & JZX__FLAG_POINTER;
+    flags |= (uint32_t)(cell->flags & JZX__FLAG_LEND) >> JZX__LEND_SHIFT;
     if (jzx__likely(cell->kind == JZX__CELL_MAIL)) {
-        cell->message.flags = cell->flags & JZX__FLAG_POINTER;
         cell->message.ref = 0;
     } else {
-        cell->message.flags = (cell->flags & JZX__FLAG_POINTER) | JZX_MESSAGE_ANSWER;
-        cell->message.flags |= jzx__head_lends(head) ? JZX_MESSAGE_LENT : 0u;
+        flags |= JZX_MESSAGE_ANSWER;
     }
+    cell->message.flags = flags; /* in the place of the head */
     cell->message.size = size;
     return head;
 }

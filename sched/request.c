@@ -230,7 +230,6 @@ static void answer_kept(jzx_loop *loop, uint32_t index, jzx__cell *cell, const j
     uint64_t token = cell->target;
     unhold(loop, index, cell);
     jzx__cell_from_message(cell, message, JZX__CELL_ANSWER);
-    cell->flags |= (message->flags & JZX_MESSAGE_LENT) != 0 ? JZX__FLAG_LEND : 0;
     cell->sender = answerer;
     cell->target = token;
     jzx__answer_route(loop, asker, cell);

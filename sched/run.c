@@ -105,12 +105,18 @@ static void unhandle(jzx_loop *loop, jzx_context *context, jzx__cell *cell, uint
     jzx__count_add(&loop->counters->yields, 1);
 }
 
+static void drop(const jzx_message *message)
+{
+    if (message->pointer.drop != NULL) {
+        message->pointer.drop(message->pointer.drop_context, message->pointer.data, message->size);
+    }
+}
+
 static void unhandled(jzx_loop *loop, const jzx_message *message)
 {
     jzx__count_add(&loop->counters->unhandled, 1);
-    if ((message->flags & (JZX_MESSAGE_POINTER | JZX_MESSAGE_LENT)) == JZX_MESSAGE_POINTER &&
-        message->pointer.drop != NULL) {
-        message->pointer.drop(message->pointer.drop_context, message->pointer.data, message->size);
+    if ((message->flags & (JZX_MESSAGE_POINTER | JZX_MESSAGE_LENT)) == JZX_MESSAGE_POINTER) {
+        drop(message);
     }
 }
 
@@ -146,10 +152,10 @@ static __attribute__((noinline)) step after_mail(jzx_context *context, jzx__cell
             jzx__request_give_up(loop, context->slot, cell, JZX_DROP_UNHANDLED);
         }
     }
+    if (jzx__unlikely((message->flags & JZX_MESSAGE_LENT) != 0)) {
+        drop(message);
+    }
     if (!kept) {
-        if (jzx__unlikely(jzx__head_lends(head)) && message->pointer.drop != NULL) {
-            message->pointer.drop(message->pointer.drop_context, message->pointer.data, message->size);
-        }
         jzx__cell_free(loop, cell);
     }
     context->handling = NULL;
@@ -257,7 +263,8 @@ static step run_resume(jzx_context *context, jzx__cell *cell)
 
 /*
  * A timer's own message. The record may go inside the handler, by cancel, so what comes after looks it up again. A
- * payload that was handed over and not taken, because UNHANDLED, is destroyed.
+ * payload that was handed over and not taken, because UNHANDLED, is destroyed; a buffer that only this message had goes
+ * with it.
  */
 static step run_timer(jzx_context *context, jzx__cell *cell)
 {
@@ -265,11 +272,15 @@ static step run_timer(jzx_context *context, jzx__cell *cell)
     jzx__timer *timer = (jzx__timer *)(void *)cell;
     jzx_message message;
     jzx__timer_message(loop, timer, &message);
+    bool last = timer->period_ns == 0;
     jzx__timer_handled(loop, context->slot, timer);
     jzx_behavior_result result = call_signal(context, &message);
     if (result == JZX_BEHAVIOR_UNHANDLED) {
         unhandled(loop, &message);
         result = JZX_BEHAVIOR_OK;
+    }
+    if (last && (message.flags & JZX_MESSAGE_LENT) != 0) {
+        drop(&message);
     }
     return after_signal(context, result);
 }

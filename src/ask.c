@@ -142,10 +142,10 @@ void jzx__ask_owner(jzx__tree *tree, jzx_err err)
     if (block != NULL) {
         memcpy(block, &content, sizeof content);
         message = jzx_message_pointer(JZX_TAG_SYS_SUPERVISOR, block, size, drop_block, NULL);
+        message.flags |= JZX_MESSAGE_LENT;
     }
     jzx__cell cell = {.target = 0};
     jzx__cell_from_message(&cell, &message, JZX__CELL_ANSWER);
-    cell.flags |= block != NULL ? JZX__FLAG_LEND : 0;
     cell.target = tree->token;
     cell.sender = tree->base.id;
     tree->token = 0;

@@ -45,12 +45,17 @@ static inline jzx_err jzx__check_living(const jzx_context *context)
 /* The same of a message with flags: its own, or those of one that is passed on. */
 static inline jzx_err jzx__check_flags(const jzx_message *message)
 {
-    enum { KNOWN = JZX_MESSAGE_POINTER | JZX_MESSAGE_REQUEST | JZX_MESSAGE_ANSWER | JZX_MESSAGE_TIMER };
-    bool valid = (message->flags & ~(uint32_t)KNOWN) == 0; /* what was lent cannot be given */
+    enum {
+        KNOWN = JZX_MESSAGE_POINTER | JZX_MESSAGE_REQUEST | JZX_MESSAGE_ANSWER | JZX_MESSAGE_TIMER | JZX_MESSAGE_LENT
+    };
+    bool valid = (message->flags & ~(uint32_t)KNOWN) == 0;
     if ((message->flags & JZX_MESSAGE_POINTER) != 0) {
         valid &= message->size == 0 || message->pointer.data != NULL;
     } else {
         valid &= message->size <= JZX_INLINE_MAX;
+    }
+    if ((message->flags & JZX_MESSAGE_LENT) != 0) {
+        valid &= jzx_message_buffer_of(message) != NULL; /* nothing else that was lent can be given */
     }
     return valid ? JZX_OK : JZX_ERR_INVALID_ARG;
 }

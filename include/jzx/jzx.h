@@ -7,6 +7,7 @@
  *   actor.h    spawn, stop, monitor, link        net.h      TCP by completion
  *   message.h  send, post, request and answer    observe.h  observers, counters, the shared segment
  *   name.h     names of actors                   supervisor.h  supervisors and their children
+ *   buffer.h   payloads that many read
  *
  * Rules that hold throughout:
  *   - A call that takes a jzx_context belongs to the thread of the context's loop; elsewhere it returns
@@ -26,6 +27,7 @@
 #include <jzx/export.h>
 #include <jzx/runtime.h>
 #include <jzx/message.h>
+#include <jzx/buffer.h>
 #include <jzx/actor.h>
 #include <jzx/name.h>
 #include <jzx/supervisor.h>

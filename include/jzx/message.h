@@ -38,7 +38,8 @@ enum {
     JZX_MESSAGE_REQUEST = 1u << 1, /* delivered: the sender waits for jzx_answer(ref) */
     JZX_MESSAGE_ANSWER = 1u << 2,  /* delivered: answers the request `ref` */
     JZX_MESSAGE_TIMER = 1u << 3,   /* delivered: from the timer `ref` */
-    JZX_MESSAGE_LENT = 1u << 4,    /* delivered: the data is the runtime's, and valid until the handler returns */
+    JZX_MESSAGE_LENT = 1u << 4,    /* delivered: the data is the runtime's, and valid until the handler returns; of what
+                                      is sent only a jzx_buffer may have it (jzx/buffer.h) */
 };
 
 /** A message. Made by jzx_message_value() or jzx_message_pointer(), or delivered to a handler. 64 bytes. */

@@ -33,8 +33,9 @@ typedef uint64_t jzx_actor_id;
 /**
  * Where memory comes from. Blocks are never resized; `size` and `align` given to `free` are those given to `alloc`. `align`
  * is a power of two and at least that of a pointer, as posix_memalign() wants it.
- * Called on the thread that creates or destroys the runtime, and on the thread of the loop that needs the memory: an
- * allocator shared by loops must be thread-safe.
+ * Called on the thread that creates or destroys the runtime, on the thread of the loop that needs the memory, and that of
+ * the state on each that makes a jzx_buffer or gives its last reference up: an allocator shared by loops must be
+ * thread-safe.
  */
 typedef struct jzx_allocator {
     void *(*alloc)(void *context, size_t size, size_t align); /* NULL when there is none */
@@ -44,7 +45,7 @@ typedef struct jzx_allocator {
 
 typedef enum jzx_memory {
     JZX_MEMORY_METADATA = 0, /* slots, cells, lanes, timers, sockets */
-    JZX_MEMORY_STATE = 1,    /* actor states asked for by state_size, and jzx_alloc() */
+    JZX_MEMORY_STATE = 1,    /* actor states asked for by state_size, jzx_alloc(), and jzx_buffer */
     JZX_MEMORY_BUFFER = 2,   /* what the kernel reads and writes: receive buffers, send chunks */
     JZX_MEMORY_KINDS = 3
 } jzx_memory;
