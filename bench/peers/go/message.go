@@ -151,10 +151,6 @@ func fanOut(bench *bench, ownThread bool) {
 
 const crowd = 100000
 
-func draw(last uint64) uint64 {
-	return last*6364136223846793005 + 1442695040888963407
-}
-
 // wander passes each token on to an actor drawn at random, by a generator that travels in the token, until the token has
 // made the hops that are left in its first word.
 func wander(in <-chan payload, crowd []chan payload, done chan<- bool, tallies chan<- tally) {
@@ -165,31 +161,29 @@ func wander(in <-chan payload, crowd []chan payload, done chan<- bool, tallies c
 			done <- true
 			continue
 		}
-		token.b = draw(token.b)
+		token.b = token.b*6364136223846793005 + 1442695040888963407
 		crowd[(token.b>>32)*uint64(len(crowd))>>32] <- token
 	}
 	tallies <- handled
 }
 
 // Capacity 8: a goroutine that sends to a full one waits, and two that wait for each other would wait for ever (the
-// runtime then says so). With a token for every tenth goroutine, nine in one place is never seen. Tokens begin one draw
-// apart: seeds that follow each other would keep a fixed distance and meet in heaps.
+// runtime then says so). With a token for every tenth goroutine, nine in one place is never seen.
 func wandering(bench *bench, tokens uint64) {
-	done, tallies := make(chan bool), make(chan tally)
+	if tokens > bench.count {
+		tokens = bench.count
+	}
+	// Room for each end: a goroutine that waits to tell one takes no tokens, and the first ends come before the last begins.
+	done, tallies := make(chan bool, tokens), make(chan tally)
 	mailboxes := make([]chan payload, crowd)
 	for i := range mailboxes {
 		mailboxes[i] = make(chan payload, 8)
 		go wander(mailboxes[i], mailboxes, done, tallies)
 	}
-	if tokens > bench.count {
-		tokens = bench.count
-	}
 	began := time.Now()
-	seed := bench.seed
 	for i := uint64(0); i < tokens; i++ {
-		seed = draw(seed)
 		hops := bench.count/tokens + (bench.count%tokens+tokens-1-i)/tokens
-		mailboxes[i*crowd/tokens] <- payload{a: hops, b: seed}
+		mailboxes[i*crowd/tokens] <- payload{a: hops, b: bench.seed + i}
 	}
 	for i := uint64(0); i < tokens; i++ {
 		<-done
