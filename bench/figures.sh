@@ -66,7 +66,7 @@ group savina 5 0.1 "$peers" savina/fork-join-throughput savina/fork-join-create 
 group timers 5 0.1 "$peers" timer/million
 group io 5 0.2 "$peers" io/echo-64-1 io/echo-64-500 'io/echo-16k-*' 'io/kv-*'
 # Beside the raw limit alone.
-group alone 8 0.1 '' message/stream message/random-64 message/post message/turn-latency 'wake/*' timer/million-random \
+group alone 8 0.1 '' message/stream message/random-64 message/post message/turn-latency message/dispatch 'wake/*' timer/million-random \
     timer/lateness timer/drift 'process/*' 'scale/*' supervision/restart-threads 'supervision/storm-*' supervision/group \
     supervision/shutdown supervision/children 'supervision/crash-*' supervision/backoff supervision/kill-full-lanes
 group latency 5 0.2 '' 'latency/*'

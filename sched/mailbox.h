@@ -13,6 +13,12 @@
 void jzx__mailbox_mark(jzx_loop *loop, uint32_t index, jzx__hot *hot);
 void jzx__mailbox_unmark(jzx_loop *loop, uint32_t index, jzx__hot *hot);
 
+/* Atomic for routers of other loops (jzx__slot_length()): the same instruction. */
+static inline void jzx__mailbox_set_length(jzx_segment_slot *public, uint32_t length)
+{
+    __atomic_store_n(&public->mailbox_length, length, __ATOMIC_RELAXED);
+}
+
 /* A cell has come into the mailbox, at whichever end. */
 static inline void jzx__mailbox_longer(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_segment_slot *public,
                                        const jzx__cell *cell)
@@ -24,7 +30,7 @@ static inline void jzx__mailbox_longer(jzx_loop *loop, uint32_t index, jzx__hot 
         }
     }
     uint32_t length = public->mailbox_length + 1;
-    public->mailbox_length = length;
+    jzx__mailbox_set_length(public, length);
     if (length > public->mailbox_peak) {
         public->mailbox_peak = length;
     }
@@ -44,7 +50,8 @@ static inline void jzx__mailbox_push(jzx_loop *loop, uint32_t index, jzx__hot *h
 static inline void jzx__mailbox_shorter(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_segment_slot *public)
 {
     JZX_ASSERT(public->mailbox_length > 0);
-    uint32_t length = --public->mailbox_length;
+    uint32_t length = public->mailbox_length - 1;
+    jzx__mailbox_set_length(public, length);
     if (jzx__unlikely((hot->flags & JZX__SLOT_MARKED) != 0) && length <= jzx__slot_low_mark(hot->cap) &&
         hot->bytes <= hot->bytes_cap / 2) {
         jzx__mailbox_unmark(loop, index, hot);
@@ -78,7 +85,7 @@ static inline jzx_err jzx__send_plain(jzx_context *context, jzx_actor_id to, con
                       loop->pool.free_count <= loop->pool.scarce)) {
         return jzx__send_local(context, to, message, 0, 0);
     }
-    public->mailbox_length = length;
+    jzx__mailbox_set_length(public, length);
     if (length > public->mailbox_peak) {
         public->mailbox_peak = length;
     }

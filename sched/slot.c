@@ -101,7 +101,10 @@ jzx_err jzx__slot_take(jzx__slots *slots, uint32_t *index)
 
     jzx_segment_slot *public = &slots->public[taken];
     JZX_ASSERT(public->id == 0 && public->state == JZX__FREE);
-    memset(public, 0, sizeof *public);
+    JZX_ASSERT(public->mailbox_length == 0);
+    /* All but id and mailbox_length, which are 0: other threads may be looking at them. */
+    memset(&public->parent, 0, offsetof(jzx_segment_slot, mailbox_length) - offsetof(jzx_segment_slot, parent));
+    memset(&public->mailbox_peak, 0, sizeof *public - offsetof(jzx_segment_slot, mailbox_peak));
     public->state = JZX__STARTING;
     jzx__count_set(&public->id, (uint64_t)(slots->first | taken) << 32 | generation);
     slots->live++;

@@ -5,7 +5,8 @@
  * and the cold part. Hot and cold parts grow by chunks; the table of chunks is fixed. When an actor has ended, its hot
  * part becomes the exit record until every notice of it has left.
  *
- * Owner thread only, except `full`, one byte per slot that senders on other threads read.
+ * Owner thread only, except `full`, one byte per slot that senders on other threads read, and id and length of a mailbox,
+ * which routers there read (jzx__slot_length()).
  *
  * Invariants
  *   A1  An id is issued once: a slot whose generation is spent is retired, and an index never used takes its place.
@@ -207,6 +208,21 @@ static inline uint32_t jzx__slot_find(const jzx__slots *slots, jzx_actor_id id)
         return JZX__SLOT_NONE;
     }
     return index; /* A4 */
+}
+
+/*
+ * How many messages wait for an actor of any loop, read by any thread; UINT32_MAX when none has this id, or not any more. The
+ * two words are read one after the other, so what is told may be another's: good enough to choose by.
+ */
+static inline uint32_t jzx__slot_length(const jzx__slots *slots, jzx_actor_id id)
+{
+    uint32_t index = jzx__id_index(id);
+    if (index >= slots->indexes_max) {
+        return UINT32_MAX;
+    }
+    const jzx_segment_slot *public = &slots->public[index];
+    uint32_t length = __atomic_load_n(&public->mailbox_length, __ATOMIC_RELAXED);
+    return __atomic_load_n(&public->id, __ATOMIC_RELAXED) == id ? length : UINT32_MAX; /* A4 */
 }
 
 static inline uint32_t jzx__slot_high_mark(uint32_t cap)

@@ -7,7 +7,7 @@
  *   actor.h    spawn, stop, monitor, link        net.h      TCP by completion
  *   message.h  send, post, request and answer    observe.h  observers, counters, the shared segment
  *   name.h     names of actors                   supervisor.h  supervisors and their children
- *   buffer.h   payloads that many read
+ *   buffer.h   payloads that many read           router.h   which one of several actors
  *
  * Rules that hold throughout:
  *   - A call that takes a jzx_context belongs to the thread of the context's loop; elsewhere it returns
@@ -35,5 +35,6 @@
 #include <jzx/io.h>
 #include <jzx/net.h>
 #include <jzx/observe.h>
+#include <jzx/router.h>
 
 #endif
