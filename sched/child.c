@@ -190,6 +190,7 @@ static void spawn_remote(jzx_loop *loop, jzx__child *child)
     child->out.words[0] = child->resource.number;
     child->out.words[1] = (uint64_t)(uintptr_t)&child->how;
     child->out.words[2] = (uint64_t)(child->incarnation + 1) << 32 | child->index;
+    jzx__spawn_coming(loop->runtime->loops[child->to_loop]);
     send_out(loop, child);
 }
 
@@ -287,6 +288,7 @@ bool jzx__child_undo(jzx_loop *loop, jzx__child *child)
     if (child->out_listed && child->out.kind == JZX__CELL_CHILD_SPAWN) {
         child->out.kind = JZX__CELL_CHILD_END;
         child->out.target = 0; /* of nobody */
+        atomic_fetch_sub_explicit(&loop->runtime->loops[child->to_loop]->coming, 1, memory_order_relaxed);
     }
     failed(loop, child, JZX_ERR_CANCELLED);
     return true;
@@ -545,6 +547,7 @@ void jzx__bond_spawn_arrived(jzx_loop *loop, const jzx__cell *cell)
     } else if (err != JZX_ERR_INIT) {
         refuse_spawn(loop, birth.child, err);
     }
+    jzx__spawn_came(loop);
 }
 
 /* Tells an actor of this loop to stop, in the way it wants to be told, or kills it. */

@@ -168,6 +168,7 @@ struct jzx_loop {
     _Atomic(uint32_t) stop_alone;                       /* jzx_loop_request_stop() */
     _Atomic(uint32_t) phase_reached;
     _Atomic(uint32_t) holds;      /* held_spawns is not empty: a loop that begins to run wakes this one */
+    _Atomic(uint32_t) coming;     /* actors that other loops have asked this one to spawn, and are not there yet */
     _Atomic(uint64_t) drain_sent; /* totals for the drain, of round drain_round */
     _Atomic(uint64_t) drain_received;
     _Atomic(uint32_t) drain_round;
@@ -342,6 +343,20 @@ jzx_err jzx__spawn(jzx_loop *loop, const jzx_spawn_options *options, const jzx__
 void jzx__spawn_request(jzx_loop *loop, const jzx_spawn_options *options, const jzx__parent *asker);
 void jzx__spawn_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *second);
 void jzx__spawn_pack(const jzx_spawn_options *options, const jzx__parent *asker, jzx__cell cells[2]);
+/*
+ * Who looks for the least loaded loop counts what is on its way there too: else all that one handler asks for would go to
+ * the loop that has the fewest actors now. Coming: by who asks. Came: by the loop itself, when it has spawned or refused.
+ */
+static inline void jzx__spawn_coming(jzx_loop *target)
+{
+    atomic_fetch_add_explicit(&target->coming, 1, memory_order_relaxed);
+}
+static inline void jzx__spawn_came(jzx_loop *loop)
+{
+    jzx__count_set(&loop->counters->actors, loop->slots.live);
+    /* Release: pairs with the acquire in jzx__place(). Who misses it in one place sees it in the other. */
+    atomic_fetch_sub_explicit(&loop->coming, 1, memory_order_release);
+}
 
 /* life.c: how an actor ends */
 jzx_err jzx__life_end(jzx_loop *loop, jzx_actor_id id, const jzx__cause *cause);

@@ -316,4 +316,5 @@ void jzx__spawn_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *
                                  .name = first.name};
     const jzx__parent asker = {.id = cell->sender, .depth = 1, .token = first.token, .reserved = second.reserved};
     jzx__spawn_request(loop, &options, &asker);
+    jzx__spawn_came(loop);
 }

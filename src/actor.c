@@ -46,13 +46,21 @@ static jzx_err check_options(const jzx_loop *loop, const jzx_spawn_options *opti
     return valid ? JZX_OK : JZX_ERR_INVALID_ARG;
 }
 
+/* Those that are there, and those on their way. */
+static uint64_t load_of(const jzx_loop *loop, const jzx_loop *here)
+{
+    /* Acquire: pairs with the release in jzx__spawn_came(). */
+    uint64_t coming = atomic_load_explicit(&loop->coming, memory_order_acquire);
+    return coming + (loop == here ? loop->slots.live : __atomic_load_n(&loop->counters->actors, __ATOMIC_RELAXED));
+}
+
 static uint32_t least_loaded(const jzx_loop *here)
 {
     uint32_t best = here->index;
-    uint64_t fewest = here->slots.live;
+    uint64_t fewest = load_of(here, here);
     for (uint32_t i = 0; i < here->runtime->loop_count; i++) {
         const jzx_loop *loop = here->runtime->loops[i];
-        uint64_t live = __atomic_load_n(&loop->counters->actors, __ATOMIC_RELAXED);
+        uint64_t live = load_of(loop, here);
         bool open = atomic_load_explicit(&loop->closed, memory_order_relaxed) == 0 &&
                     atomic_load_explicit(&loop->stop_alone, memory_order_relaxed) == 0;
         if (i != here->index && open && live < fewest) {
@@ -154,6 +162,7 @@ static jzx_err request_remote(jzx_loop *loop, const jzx_spawn_options *options, 
     jzx__spawn_pack(options, asker, cells);
     *first = cells[0];
     *second = cells[1];
+    jzx__spawn_coming(target);
     jzx__route_signal(loop, to_loop, first, second);
     return JZX_OK;
 }

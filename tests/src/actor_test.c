@@ -193,6 +193,48 @@ Test(actor, SC14_least_loaded_spreads_over_the_loops, .timeout = 60)
     test_world_close(&world);
 }
 
+enum { BURST = 20 };
+
+/* Asks for all of them at once. */
+static jzx_behavior_result request_burst(jzx_context *context, test_actor *actor, void *argument)
+{
+    (void)actor;
+    request *requests = argument;
+    for (unsigned i = 0; i < BURST; i++) {
+        requests[i].err = jzx_spawn_request(context, &requests[i].options, &requests[i].ref);
+    }
+    return JZX_BEHAVIOR_OK;
+}
+
+Test(actor, SC14_least_loaded_counts_those_on_their_way, .timeout = 60)
+{
+    test_world world;
+    test_world_open(&world, 3, NULL);
+    test_actor asker = {0};
+    test_actor children[BURST] = {0};
+    request requests[BURST];
+    test_spawn(&world, 0, &asker);
+    for (unsigned i = 0; i < BURST; i++) {
+        test_actor_options(&children[i], &requests[i].options);
+        requests[i].options.placement = JZX_PLACE_LEAST_LOADED;
+        children[i].init_result = i % 7 == 6 ? JZX_ERR_OS : JZX_OK; /* these leave nothing behind */
+    }
+    for (uint32_t round = 1; round <= 2; round++) {
+        test_do(&world, &asker, request_burst, requests);
+        test_until(&world, test_tags(&asker, JZX_TAG_SYS_SPAWNED) == round * BURST);
+        test_world_settle(&world);
+        for (uint32_t i = 0; i < 3; i++) {
+            jzx_counters counters;
+            cr_assert_eq(jzx_loop_stats(world.loops[i], &counters), JZX_OK);
+            uint32_t fair = (1 + round * (BURST - 2)) / 3;
+            cr_assert(counters.actors >= fair - 2 && counters.actors <= fair + 2, "%lu on loop %u, not about %u",
+                      (unsigned long)counters.actors, i, fair);
+            cr_assert_eq(atomic_load(&world.loops[i]->coming), 0);
+        }
+    }
+    test_world_close(&world);
+}
+
 Test(actor, M01_spawn_request_refuses_what_it_cannot_use, .timeout = 60)
 {
     test_world world;
