@@ -29,6 +29,7 @@ typedef struct bench_group {
 extern const jzx_bench_goal bench_message_goals[2]; /* workloads/ring.c */
 
 extern const bench_group bench_allocations;
+extern const bench_group bench_ask;
 extern const bench_group bench_backoff;
 extern const bench_group bench_children;
 extern const bench_group bench_clock;

@@ -2,14 +2,16 @@
  * foreign_thread: a loop on a thread of its own, and messages from a thread that is not the library's.
  *
  * The main thread computes and posts blocks of text; the actor prints and frees them. A block is the actor's once it is
- * posted; should it never get there, its destructor frees it.
+ * posted; should it never get there, its destructor frees it. At the end the main thread asks how many there were, and sleeps
+ * until it has the answer: then all have been printed.
  */
 #include <jzx/jzx.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { TAG_LINE = 1, TAG_LAST = 2, LINES = 5, LINE_SIZE = 64 };
+enum { TAG_LINE = 1, TAG_COUNT = 2, LINES = 5, LINE_SIZE = 64 };
+static const uint64_t ANSWER_NS = 5000000000; /* how long it waits for the answer */
 
 static void free_line(void *context, void *data, size_t size)
 {
@@ -20,15 +22,17 @@ static void free_line(void *context, void *data, size_t size)
 
 static jzx_behavior_result printer(jzx_context *context, void *state, const jzx_message *message)
 {
-    (void)state;
+    uint32_t *lines = state;
+    jzx_message count;
     switch (message->tag) {
     case TAG_LINE:
         printf("%s\n", (const char *)message->pointer.data);
         free(message->pointer.data);
+        (*lines)++;
         return JZX_BEHAVIOR_OK;
-    case TAG_LAST:
-        jzx_runtime_request_stop(jzx_loop_runtime(jzx_context_loop(context)));
-        return JZX_BEHAVIOR_OK;
+    case TAG_COUNT:
+        count = jzx_message_value(TAG_COUNT, lines, sizeof *lines);
+        return jzx_answer(context, message->ref, &count) == JZX_OK ? JZX_BEHAVIOR_OK : JZX_BEHAVIOR_FAIL;
     default:
         return JZX_BEHAVIOR_UNHANDLED;
     }
@@ -59,8 +63,23 @@ static jzx_err post_lines(jzx_runtime *runtime, jzx_actor_id to)
             free(line); /* refused: still ours */
         }
     }
-    jzx_message last = jzx_message_empty(TAG_LAST);
-    return err != JZX_OK ? err : post(runtime, to, &last);
+    return err;
+}
+
+static jzx_err ask_count(jzx_runtime *runtime, jzx_actor_id to)
+{
+    jzx_message question = jzx_message_empty(TAG_COUNT);
+    jzx_message answer;
+    uint32_t lines;
+    jzx_err err = jzx_ask(runtime, to, &question, ANSWER_NS, &answer);
+    if (err == JZX_OK) {
+        err = jzx_answer_err(&answer); /* the runtime's word, if the actor had none */
+    }
+    if (err == JZX_OK) {
+        memcpy(&lines, answer.bytes, sizeof lines);
+        printf("%u lines\n", lines);
+    }
+    return err;
 }
 
 int main(void)
@@ -75,12 +94,13 @@ int main(void)
     jzx_spawn_options options;
     jzx_spawn_options_init(&options);
     options.behavior = printer;
+    options.state_size = sizeof(uint32_t); /* lines printed, from 0 */
     jzx_actor_id id = 0;
     if ((err = jzx_loop_create(runtime, NULL, &loop)) == JZX_OK &&
         (err = jzx_spawn(jzx_loop_context(loop), &options, &id)) == JZX_OK &&
         (err = jzx_loop_start(loop)) == JZX_OK && /* from here on the loop belongs to its own thread */
         (err = post_lines(runtime, id)) == JZX_OK) {
-        jzx_loop_join(loop, &err);
+        err = ask_count(runtime, id);
     }
     jzx_runtime_shutdown(runtime, JZX_FOREVER, NULL);
     jzx_runtime_destroy(runtime);

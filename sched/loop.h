@@ -15,6 +15,7 @@
 #include "io/backend.h"
 #include "io/sys.h"
 #include "io/tcp.h"
+#include "sched/asker.h"
 #include "sched/cell.h"
 #include "sched/child.h"
 #include "sched/deadlines.h"
@@ -211,6 +212,7 @@ struct jzx_runtime {
     jzx_poster **posters;          /* posters_max; published by poster_count (release) */
     _Atomic(uint32_t) poster_lock; /* makers of posters take turns */
     jzx__names names;
+    jzx__askers askers;
 };
 
 static inline void jzx__text_copy(char *to, size_t size, const char *from)

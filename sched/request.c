@@ -2,7 +2,8 @@
  * request: messages with room for their answer.
  *
  * The asker keeps a cell of its own loop for the answer from the start, so an answer is never refused; the answerer keeps
- * the request's cell until it answers, and reuses it for that. Both are in their actor's `held` list.
+ * the request's cell until it answers, and reuses it for that. Both are in their actor's `held` list. An asker may also be a
+ * thread that runs no loop (asker.h): then the token is that of its record, and `sender` is 0.
  *
  * Owner thread only.
  *
@@ -210,9 +211,26 @@ void jzx__request_unkeep(jzx_loop *loop, uint32_t index, jzx__cell *cell)
     cell->kind = JZX__CELL_MAIL;
 }
 
+/* To a thread that runs no loop. What it hears has left the books: it is sent only if it comes too late, as a dead letter. */
+static __attribute__((noinline)) void answer_asker(jzx_loop *loop, jzx__cell *cell)
+{
+    if (jzx__asker_answer(&loop->runtime->askers, cell->target, cell)) {
+        jzx__count_add(&loop->counters->asks_answered, 1);
+    } else {
+        jzx__count_add(&loop->counters->sent, 1);
+        cell->flags &= JZX__FLAG_POINTER;
+        jzx__route_dead(loop, cell, 0, JZX_DROP_LATE);
+    }
+    jzx__cell_free(loop, cell);
+}
+
 void jzx__answer_route(jzx_loop *loop, jzx_actor_id asker, jzx__cell *cell)
 {
     cell->kind = JZX__CELL_ANSWER;
+    if (jzx__token_is_askers(cell->target)) {
+        answer_asker(loop, cell);
+        return;
+    }
     jzx__count_add(&loop->counters->sent, 1);
     if (jzx__id_loop(asker) == loop->index) {
         jzx__answer_arrived(loop, cell);

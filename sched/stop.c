@@ -283,6 +283,7 @@ void jzx__stop_left(jzx_loop *loop)
 {
     jzx_runtime *runtime = loop->runtime;
     atomic_store_explicit(&loop->closed, 1, memory_order_release);
+    jzx__askers_close(&runtime->askers); /* no loop has an actor any more; what waits lies in an inbox, for good */
     atomic_store_explicit(&loop->state, JZX__LOOP_LEFT, memory_order_release);
     atomic_fetch_add_explicit(&runtime->left, 1, memory_order_release);
     jzx__sys_wake(&runtime->left);

@@ -41,6 +41,7 @@ void jzx_config_init(jzx_config *config)
     config->children_max = 65536;
     config->links_max = 65536;
     config->annexes_max = 16384;
+    config->asks_max = 64;
     config->resumes_max = 4096;
     config->watches_max = 1024;
     config->sockets_max = 16384;
@@ -103,7 +104,7 @@ static bool limits_valid(const jzx_config *config)
            within(config->resumes_max, 1, 1u << 23) && within(config->watches_max, 1, 1u << 23) &&
            within(config->sockets_max, 1, 1u << 23) && within(config->observers_max, 1, 1024) &&
            within(config->names_max, 1, 1u << 23) && within(config->links_max, 1, 1u << 23) &&
-           within(config->annexes_max, 1, 1u << 23);
+           within(config->annexes_max, 1, 1u << 23) && within(config->asks_max, 1, JZX__ASKERS_MOST);
 }
 
 static bool paces_valid(const jzx_config *config)
@@ -193,7 +194,8 @@ jzx_err jzx_config_footprint(const jzx_config *config, jzx_footprint *footprint)
     jzx_segment_header header;
     jzx_footprint sums = {.struct_size = sizeof sums};
     sums.segment = jzx__config_segment_size(config, &header);
-    sums.metadata = sizeof(jzx_runtime) + loops * sizeof(void *) + jzx__names_size(config->names_max);
+    sums.metadata = sizeof(jzx_runtime) + loops * sizeof(void *) + jzx__names_size(config->names_max) +
+                    jzx__askers_size(config->asks_max);
     bool fits = add_product(&sums.metadata, loops, jzx__loop_size(config)) &&
                 add_product(&sums.metadata, loops * loops, sizeof(jzx__lane)) &&
                 add_product(&sums.metadata, loops * (loops - 1), jzx__lane_size(jzx__config_lane_blocks(config))) &&

@@ -1,4 +1,6 @@
-/* message: send, post, request and answer. */
+/* message: send, post, request, answer and ask. */
+#include <unistd.h>
+
 #include "sched/mailbox.h"
 #include "src/internal.h"
 
@@ -110,7 +112,8 @@ static jzx_err check_post(const jzx_runtime *runtime, jzx_actor_id to, const jzx
     return err == JZX_OK ? jzx__route_refusal(runtime, to) : err;
 }
 
-static jzx_err post_to(jzx_loop *target, jzx__inbox *inbox, jzx_actor_id to, const jzx_message *message)
+/* With a token it is a request. */
+static jzx_err post_to(jzx_loop *target, jzx__inbox *inbox, jzx_actor_id to, const jzx_message *message, uint64_t token)
 {
     unsigned int ticket = 0;
     JZX__SIM_POINT("post: before write");
@@ -119,7 +122,8 @@ static jzx_err post_to(jzx_loop *target, jzx__inbox *inbox, jzx_actor_id to, con
         return JZX_ERR_WOULD_BLOCK;
     }
     jzx__cell_from_message(cell, message, JZX__CELL_MAIL);
-    cell->token = 0;
+    cell->flags |= token != 0 ? JZX__FLAG_REQUEST : 0;
+    cell->token = token;
     cell->target = to;
     cell->sender = 0;
     jzx__inbox_publish(inbox, ticket);
@@ -138,7 +142,7 @@ jzx_err jzx_post(jzx_runtime *runtime, jzx_actor_id to, const jzx_message *messa
         return err;
     }
     jzx_loop *target = runtime->loops[jzx__id_loop(to)];
-    return post_to(target, &target->inbox, to, message);
+    return post_to(target, &target->inbox, to, message, 0);
 }
 
 static void *allocate(const jzx_runtime *runtime, size_t size, size_t align)
@@ -224,5 +228,117 @@ jzx_err jzx_poster_post(jzx_poster *poster, jzx_actor_id to, const jzx_message *
         return err;
     }
     uint32_t loop = jzx__id_loop(to);
-    return post_to(poster->runtime->loops[loop], &poster->inboxes[loop], to, message);
+    return post_to(poster->runtime->loops[loop], &poster->inboxes[loop], to, message, 0);
+}
+
+/* ---- asking ---- */
+
+/* A thread with a loop that has not begun to run would wait for itself. */
+static bool has_a_loop(const jzx_runtime *runtime)
+{
+    for (uint32_t i = 0; i < runtime->loop_count; i++) {
+        const jzx_loop *loop = runtime->loops[i];
+        if (atomic_load_explicit(&loop->state, memory_order_relaxed) != JZX__LOOP_LEFT && jzx__loop_owned(loop)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static jzx_err check_ask(const jzx_runtime *runtime, jzx_actor_id to, const jzx_message *message,
+                         const jzx_message *answer)
+{
+    if (answer == NULL) {
+        return JZX_ERR_INVALID_ARG;
+    }
+    if (runtime->pid != (int)getpid()) {
+        return JZX_ERR_FORKED; /* no loop of this process will answer */
+    }
+    jzx_err err = check_post(runtime, to, message);
+    return err == JZX_OK && has_a_loop(runtime) ? JZX_ERR_WRONG_THREAD : err;
+}
+
+/* The runtime's word on a request that has no answer. */
+static jzx_message no_answer(jzx_actor_id target, uint32_t tag, jzx_drop_reason reason)
+{
+    jzx_no_answer none = {.target = target, .tag = tag, .reason = reason};
+    jzx_message message = jzx_message_value(JZX_TAG_SYS_NO_ANSWER, &none, sizeof none);
+    message.flags = JZX_MESSAGE_ANSWER;
+    message.sender = target;
+    return message;
+}
+
+static jzx_err ask(jzx_runtime *runtime, jzx__inbox *inbox, jzx_actor_id to, const jzx_message *message,
+                   uint64_t timeout_ns, jzx_message *answer)
+{
+    uint64_t deadline_ns = jzx__add_saturating(jzx__sys_now_ns(), timeout_ns);
+    uint64_t token;
+    jzx_err err = jzx__asker_take(&runtime->askers, &token);
+    if (err != JZX_OK) {
+        return err;
+    }
+    err = post_to(runtime->loops[jzx__id_loop(to)], inbox, to, message, token);
+    if (err != JZX_OK) {
+        jzx__asker_give(&runtime->askers, token);
+        return err;
+    }
+    err = jzx__asker_wait(&runtime->askers, token, deadline_ns, answer);
+    if (err != JZX_OK) {
+        *answer = no_answer(to, message->tag, err == JZX_ERR_TIMEOUT ? JZX_DROP_DEADLINE : JZX_DROP_CLOSED);
+    }
+    return JZX_OK;
+}
+
+jzx_err jzx_ask(jzx_runtime *runtime, jzx_actor_id to, const jzx_message *message, uint64_t timeout_ns,
+                jzx_message *answer)
+{
+    jzx_err err = runtime == NULL ? JZX_ERR_INVALID_ARG : check_ask(runtime, to, message, answer);
+    return err == JZX_OK ? ask(runtime, &runtime->loops[jzx__id_loop(to)]->inbox, to, message, timeout_ns, answer)
+                         : err;
+}
+
+jzx_err jzx_poster_ask(jzx_poster *poster, jzx_actor_id to, const jzx_message *message, uint64_t timeout_ns,
+                       jzx_message *answer)
+{
+    jzx_err err = poster == NULL ? JZX_ERR_INVALID_ARG : check_ask(poster->runtime, to, message, answer);
+    return err == JZX_OK ? ask(poster->runtime, &poster->inboxes[jzx__id_loop(to)], to, message, timeout_ns, answer)
+                         : err;
+}
+
+jzx_err jzx_answer_err(const jzx_message *answer)
+{
+    if (answer == NULL) {
+        return JZX_ERR_INVALID_ARG;
+    }
+    if (answer->tag != JZX_TAG_SYS_NO_ANSWER) {
+        return JZX_OK;
+    }
+    jzx_no_answer none;
+    memcpy(&none, answer->bytes, sizeof none);
+    switch ((jzx_drop_reason)none.reason) {
+    case JZX_DROP_NO_ACTOR:
+        return JZX_ERR_NO_SUCH_ACTOR;
+    case JZX_DROP_STOPPING:
+        return JZX_ERR_STOPPING;
+    case JZX_DROP_ENDED:
+        return JZX_ERR_ENDED;
+    case JZX_DROP_NEWEST:
+    case JZX_DROP_OLDEST:
+        return JZX_ERR_MAILBOX_FULL;
+    case JZX_DROP_CLOSED:
+        return JZX_ERR_LOOP_CLOSED;
+    case JZX_DROP_DEADLINE:
+        return JZX_ERR_TIMEOUT;
+    case JZX_DROP_LIMIT:
+        return JZX_ERR_LIMIT;
+    case JZX_DROP_CANCELLED:
+        return JZX_ERR_CANCELLED;
+    case JZX_DROP_UNHANDLED:
+        return JZX_ERR_UNHANDLED;
+    case JZX_DROP_DEADLOCK:
+        return JZX_ERR_DEADLOCK;
+    case JZX_DROP_LATE: /* of answers, never of a request */
+        break;
+    }
+    return JZX_ERR_UNKNOWN;
 }

@@ -66,12 +66,24 @@ jzx_err jzx_send_name(jzx_context *context, const char *name, const jzx_message 
     return err == JZX_OK ? jzx_send(context, to, message) : err;
 }
 
+/* Who has the name, for a message that this thread may post. */
+static jzx_err find_to_post(const jzx_runtime *runtime, const char *name, const jzx_message *message, jzx_actor_id *to)
+{
+    jzx_err err = runtime == NULL ? JZX_ERR_INVALID_ARG : jzx__check_post(runtime, message);
+    return err == JZX_OK ? find(runtime, name, to) : err;
+}
+
 jzx_err jzx_post_name(jzx_runtime *runtime, const char *name, const jzx_message *message)
 {
     jzx_actor_id to;
-    jzx_err err = runtime == NULL ? JZX_ERR_INVALID_ARG : jzx__check_post(runtime, message);
-    if (err == JZX_OK) {
-        err = find(runtime, name, &to);
-    }
+    jzx_err err = find_to_post(runtime, name, message, &to);
     return err == JZX_OK ? jzx_post(runtime, to, message) : err;
+}
+
+jzx_err jzx_ask_name(jzx_runtime *runtime, const char *name, const jzx_message *message, uint64_t timeout_ns,
+                     jzx_message *answer)
+{
+    jzx_actor_id to;
+    jzx_err err = find_to_post(runtime, name, message, &to);
+    return err == JZX_OK ? jzx_ask(runtime, to, message, timeout_ns, answer) : err;
 }

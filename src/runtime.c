@@ -105,6 +105,7 @@ static void free_runtime(jzx_runtime *runtime)
     release(runtime, runtime->lanes, (size_t)loops * loops * sizeof(jzx__lane), _Alignof(jzx__lane));
     release(runtime, runtime->posters, runtime->config.posters_max * sizeof(void *), _Alignof(void *));
     jzx__names_deinit(&runtime->names);
+    jzx__askers_deinit(&runtime->askers);
     release(runtime, runtime, sizeof *runtime, _Alignof(jzx_runtime));
 }
 
@@ -128,6 +129,10 @@ static jzx_err fill_runtime(jzx_runtime *runtime)
         return JZX_ERR_NO_MEMORY;
     }
     jzx_err err = make_names(runtime);
+    if (err == JZX_OK) {
+        err = jzx__askers_init(&runtime->askers, runtime->config.asks_max,
+                               &runtime->config.allocators[JZX_MEMORY_METADATA]);
+    }
     return err == JZX_OK ? make_segment(runtime) : err;
 }
 
@@ -297,6 +302,8 @@ jzx_err jzx_runtime_destroy(jzx_runtime *runtime)
     }
     atomic_store_explicit(&runtime->stop, 1, memory_order_release);
     end_unrun(runtime);
+    jzx__askers_close(&runtime->askers);
+    jzx__askers_drain(&runtime->askers);
     for (uint32_t i = 0; i < runtime->loop_count; i++) {
         drop_leftovers(runtime, runtime->loops[i]);
     }
@@ -400,6 +407,7 @@ jzx_err jzx_runtime_shutdown(jzx_runtime *runtime, uint64_t timeout_ns, uint32_t
         if (!some_loop_runs(runtime, &which)) {
             join_threads(runtime);
             end_unrun(runtime);
+            jzx__askers_close(&runtime->askers); /* if no loop ever ran */
             return JZX_OK;
         }
         if (jzx__sys_now_ns() >= deadline_ns) {

@@ -220,6 +220,24 @@ JZX_API jzx_err jzx_request(jzx_context *context, jzx_actor_id to, const jzx_mes
 JZX_API jzx_err jzx_answer(jzx_context *context, uint64_t ref, const jzx_message *message);
 
 /**
+ * What an answer says: JZX_OK, or for JZX_TAG_SYS_NO_ANSWER the error that stands for its reason.
+ *
+ * Thread:  any.
+ * Returns: JZX_OK                 an answer of the target's own
+ *          JZX_ERR_TIMEOUT        the deadline passed
+ *          JZX_ERR_NO_SUCH_ACTOR  the target was gone when the request arrived
+ *          JZX_ERR_STOPPING       it was ending
+ *          JZX_ERR_ENDED          it ended without answering
+ *          JZX_ERR_MAILBOX_FULL   its mailbox dropped the request, by its policy
+ *          JZX_ERR_LIMIT          it keeps as many requests as it may
+ *          JZX_ERR_UNHANDLED      its behavior returned UNHANDLED
+ *          JZX_ERR_LOOP_CLOSED    its loop has stopped
+ *          JZX_ERR_CANCELLED, JZX_ERR_DEADLOCK  as the reasons of these names
+ *          JZX_ERR_INVALID_ARG    NULL
+ */
+JZX_API jzx_err jzx_answer_err(const jzx_message *answer);
+
+/**
  * Sends `message` to `to` from a thread that runs no loop of this runtime.
  *
  * Owns:    as jzx_send().
@@ -247,6 +265,36 @@ JZX_API jzx_err jzx_poster_create(jzx_runtime *runtime, uint32_t size, jzx_poste
 
 /** jzx_post() through a poster. Thread: the one that holds the poster. Returns: as jzx_post(). */
 JZX_API jzx_err jzx_poster_post(jzx_poster *poster, jzx_actor_id to, const jzx_message *message);
+
+/**
+ * jzx_post() of a request, for a thread that can wait: sleeps until its one answer is here. It is what the target gave to
+ * jzx_answer(), or JZX_TAG_SYS_NO_ANSWER with the reason: jzx_answer_err() tells. `sender` is who answers, `ref` is 0.
+ *
+ * The answer comes when the deadline passes or all loops have left, if not before; if no loop ever ran, from
+ * jzx_runtime_shutdown() or jzx_runtime_destroy(). A request that was accepted may be handled after its deadline, so a
+ * payload without a destructor must outlive it, not only this call. An answer that is too late is a dead letter. The
+ * target sees a request whose sender is 0. No loop ever waits for who asks.
+ *
+ *     jzx_message answer;
+ *     jzx_err err = jzx_ask(runtime, to, &question, 5000000000, &answer);
+ *     if (err == JZX_OK) {
+ *         err = jzx_answer_err(&answer);
+ *     }
+ *
+ * Units:   `timeout_ns` from now; JZX_FOREVER for no deadline.
+ * Owns:    `message` as jzx_send(). With JZX_OK a payload by pointer in *answer is the caller's; of a jzx_buffer, a
+ *          reference.
+ * Thread:  any without a loop of this runtime: one it runs, or has created and neither started nor left to another thread
+ *          to run. At most asks_max are inside at one time.
+ * Returns: JZX_OK with *answer; JZX_ERR_LIMIT (asks_max); JZX_ERR_FORKED; else as jzx_post()
+ */
+JZX_API jzx_err jzx_ask(jzx_runtime *runtime, jzx_actor_id to, const jzx_message *message, uint64_t timeout_ns,
+                        jzx_message *answer);
+
+/** jzx_ask() through a poster: behind what went through it before. Thread: the one that holds the poster, as jzx_ask().
+ *  Units, Owns, Returns: as jzx_ask() */
+JZX_API jzx_err jzx_poster_ask(jzx_poster *poster, jzx_actor_id to, const jzx_message *message, uint64_t timeout_ns,
+                               jzx_message *answer);
 
 #ifdef __cplusplus
 }

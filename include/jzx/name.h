@@ -73,6 +73,14 @@ JZX_API jzx_err jzx_send_name(jzx_context *context, const char *name, const jzx_
  */
 JZX_API jzx_err jzx_post_name(jzx_runtime *runtime, const char *name, const jzx_message *message);
 
+/**
+ * jzx_whereis() and jzx_ask() in one.
+ *
+ * Units, Owns, Thread: as jzx_ask(). Returns: as jzx_ask(), and JZX_ERR_NOT_FOUND
+ */
+JZX_API jzx_err jzx_ask_name(jzx_runtime *runtime, const char *name, const jzx_message *message, uint64_t timeout_ns,
+                             jzx_message *answer);
+
 #ifdef __cplusplus
 }
 #endif

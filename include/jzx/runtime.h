@@ -68,6 +68,7 @@ typedef struct jzx_config {
     uint32_t children_max;  /* children of supervisors of the loop, and as many that live on it; default 65,536 */
     uint32_t links_max;     /* sides of links between actors, those being undone too; default 65,536 */
     uint32_t annexes_max;   /* actors that use what jzx/order.h or exclusive calls need; default 16,384 */
+    uint32_t asks_max;      /* foreign threads in jzx_ask() at one time, of the runtime, 1 to 4,096; default 64 */
     uint32_t resumes_max;   /* resume notices asked for and not yet given; default 4,096 */
     uint32_t watches_max;   /* watched file descriptors; default 1,024 */
     uint32_t sockets_max;   /* listeners and connections; default 16,384 */
@@ -147,7 +148,8 @@ JZX_API jzx_err jzx_runtime_create(const jzx_config *config, jzx_runtime **runti
  * Destroys a runtime and its loops. A runtime whose loops never ran is torn down here, with the fini of each actor and
  * the destructor of each payload; one that ran must have been stopped first. NULL is JZX_OK.
  *
- * Thread:  any, while no other thread uses the runtime. Joins threads that jzx_loop_start() began.
+ * Thread:  any, while no other thread uses the runtime, but for those that sleep in jzx_ask(): it wakes them and waits
+ *          until they have come out. Joins threads that jzx_loop_start() began.
  * Returns: JZX_OK; JZX_ERR_BUSY while a loop runs or was run or started and not yet stopped, or inside a handler; FORKED
  */
 JZX_API jzx_err jzx_runtime_destroy(jzx_runtime *runtime);

@@ -53,7 +53,7 @@ timer)
 foreign_thread)
     run
     lines 'line 1 of 5 from another thread' 'line 2 of 5 from another thread' 'line 3 of 5 from another thread' \
-        'line 4 of 5 from another thread' 'line 5 of 5 from another thread'
+        'line 4 of 5 from another thread' 'line 5 of 5 from another thread' '5 lines'
     cmp -s "$dir/wanted" "$dir/out" || fail "prints something else"
     ;;
 supervisor)

@@ -772,6 +772,17 @@ void api_call(jzx_context *context)
     call_with(context, NULL);
 }
 
+/* From a thread without a loop; one that has a loop is refused. */
+static jzx_err ask_outside(const jzx_message *message)
+{
+    jzx_message answer;
+    jzx_err err = jzx_ask(api.runtime, api_any(&api.actors), message, api_below(2000000), &answer);
+    if (err == JZX_OK && (answer.flags & JZX_MESSAGE_POINTER) != 0 && answer.pointer.drop != NULL) {
+        answer.pointer.drop(answer.pointer.drop_context, answer.pointer.data, answer.size);
+    }
+    return err;
+}
+
 void api_call_outside(void)
 {
     jzx_message message;
@@ -782,7 +793,10 @@ void api_call_outside(void)
     }
     api.calls--;
     api_message(&message, NULL);
-    switch (api_below(4)) {
+    switch (api_below(5)) {
+    case 4:
+        err = ask_outside(&message);
+        break;
     case 0:
         err = jzx_post_name(api.runtime, any_name(), &message);
         break;

@@ -87,6 +87,18 @@ names  quick fails -DNO_REACH
 names  quick fails -DREACH_LOW
 names  quick fails -DNO_LOCK
 names  full  holds -DROUNDS=4 -DSEARCHES=2
+ask    quick lines -DRECORDS=1
+ask    quick holds -DRECORDS=2
+ask    quick fails -DNO_GENERATION
+ask    quick fails -DNO_CLAIM
+ask    quick fails -DEARLY
+ask    quick fails -DNO_LOOK
+ask    quick fails -DLOOK_FIRST
+ask    quick fails -DNO_CLOSE
+ask    quick fails -DNO_DRAIN
+ask    quick fails -DCOUNT_FIRST
+ask    quick fails -DREREAD -DRECORDS=2
+ask    full  holds -DASKERS=3 -DASKS=1 -DRECORDS=2
 TABLE
 }
 
@@ -179,7 +191,7 @@ run() {
     [ -z "$note" ] || { [ "$found" = holds ] || sed 's/^/    /' output | tail -n 40; }
 }
 
-[ $# -gt 0 ] || set -- wake room host lane inbox exits stop drain names
+[ $# -gt 0 ] || set -- wake room host lane inbox exits stop drain names ask
 runs >"$work/runs" # through a file, so that `failed` stays in this shell
 for asked in "$@"; do
     while read -r name size want defines; do

@@ -36,21 +36,36 @@ typedef struct field {
     }
 
 static const field fields[] = {
-    FIELD(loops_max, 1, JZX_LOOPS_MAX),    FIELD(actors_max, 1, 16000000),
+    FIELD(loops_max, 1, JZX_LOOPS_MAX),
+    FIELD(actors_max, 1, 16000000),
     FIELD(cells, 65536, 16777215), /* its own least is 256; here it is what the lanes and the inbox ask for */
-    FIELD(lane_blocks, 2, 4096),           POWER(inbox_size, 4, 65536),
-    FIELD(posters_max, 1, 65536),          FIELD(timers_max, 1, 1u << 23),
-    FIELD(monitors_max, 1, 1u << 23),      FIELD(resumes_max, 1, 1u << 23),
-    FIELD(watches_max, 1, 1u << 23),       FIELD(sockets_max, 1, 1u << 23),
-    FIELD(observers_max, 1, 1024),         FIELD(mailbox_cap, 1, 16777215 / 8),
-    FIELD(mailbox_bytes, 32, UINT32_MAX),  FIELD(messages_per_actor, 1, 65535),
-    FIELD(actors_per_turn, 1, UINT32_MAX), FIELD(turn_ns, 1000, UINT64_MAX),
-    FIELD(flush_ns, 0, UINT64_MAX),        FIELD(linger_ns, 0, UINT64_MAX),
-    FIELD(slow_handler_ns, 0, UINT64_MAX), POWER(ring_entries, 8, 32768),
-    POWER(recv_buffers, 2, 32768),         FIELD(recv_buffer_size, 512, 1u << 20),
-    FIELD(send_chunks, 1, 1u << 20),       FIELD(send_chunk_size, 512, 1u << 20),
-    FIELD(names_max, 1, 1u << 23),         FIELD(links_max, 1, 1u << 23),
-    FIELD(children_max, 1, 1u << 23),      FIELD(annexes_max, 1, 1u << 23),
+    FIELD(lane_blocks, 2, 4096),
+    POWER(inbox_size, 4, 65536),
+    FIELD(posters_max, 1, 65536),
+    FIELD(timers_max, 1, 1u << 23),
+    FIELD(monitors_max, 1, 1u << 23),
+    FIELD(resumes_max, 1, 1u << 23),
+    FIELD(watches_max, 1, 1u << 23),
+    FIELD(sockets_max, 1, 1u << 23),
+    FIELD(observers_max, 1, 1024),
+    FIELD(mailbox_cap, 1, 16777215 / 8),
+    FIELD(mailbox_bytes, 32, UINT32_MAX),
+    FIELD(messages_per_actor, 1, 65535),
+    FIELD(actors_per_turn, 1, UINT32_MAX),
+    FIELD(turn_ns, 1000, UINT64_MAX),
+    FIELD(flush_ns, 0, UINT64_MAX),
+    FIELD(linger_ns, 0, UINT64_MAX),
+    FIELD(slow_handler_ns, 0, UINT64_MAX),
+    POWER(ring_entries, 8, 32768),
+    POWER(recv_buffers, 2, 32768),
+    FIELD(recv_buffer_size, 512, 1u << 20),
+    FIELD(send_chunks, 1, 1u << 20),
+    FIELD(send_chunk_size, 512, 1u << 20),
+    FIELD(names_max, 1, 1u << 23),
+    FIELD(links_max, 1, 1u << 23),
+    FIELD(children_max, 1, 1u << 23),
+    FIELD(annexes_max, 1, 1u << 23),
+    FIELD(asks_max, 1, 4096),
 };
 
 enum { FIELDS = sizeof fields / sizeof fields[0] };
@@ -205,6 +220,7 @@ Test(config, init_gives_the_documented_numbers, .timeout = 60)
     cr_expect_eq(config.links_max, 65536);
     cr_expect_eq(config.children_max, 65536);
     cr_expect_eq(config.annexes_max, 16384);
+    cr_expect_eq(config.asks_max, 64);
     cr_expect_eq(config.resumes_max, 4096);
     cr_expect_eq(config.watches_max, 1024);
     cr_expect_eq(config.sockets_max, 16384);
