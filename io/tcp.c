@@ -319,8 +319,8 @@ void jzx__net_deinit(jzx__net *net)
 
 static bool may_read(const jzx__socket *socket)
 {
-    return socket->kind == JZX__SOCKET_CONNECTION && socket->reading && !socket->full && !socket->eof &&
-           !socket->dead && !socket->closing;
+    return socket->kind == JZX__SOCKET_CONNECTION && socket->reading && !socket->held && !socket->full &&
+           !socket->eof && !socket->dead && !socket->closing;
 }
 
 static bool may_accept(const jzx__socket *socket)
@@ -784,6 +784,15 @@ void jzx__socket_pause(jzx__net *net, jzx__socket *socket)
 {
     socket->reading = false;
     jzx__list_remove(&socket->starve);
+    settle(net, socket);
+}
+
+void jzx__socket_hold(jzx__net *net, jzx__socket *socket, bool held)
+{
+    socket->held = held;
+    if (held) {
+        jzx__list_remove(&socket->starve);
+    }
     settle(net, socket);
 }
 

@@ -146,6 +146,7 @@ struct jzx__socket {
     uint16_t cancelled; /* operations asked to end */
     uint8_t kind;       /* jzx__socket_kind */
     bool reading;       /* the user wants data, or connections */
+    bool held;          /* nobody has room for data now: not reading until that is over, whatever the user wants */
     bool full;          /* too much waits to be taken: not reading until half is */
     bool eof;
     bool closing;           /* no more events; flush, then close */
@@ -183,6 +184,7 @@ typedef struct jzx__socket_options {
     uint64_t idle_ns;
     uint64_t connect_ns;
     uint64_t linger_ns;
+    bool pause_at_high_mark; /* for the layer above */
 } jzx__socket_options;
 
 /* The net of a loop. No allocation happens until the first socket: jzx__net_prepare() then gets the buffers. */
@@ -206,6 +208,7 @@ int jzx__socket_adopt(jzx__net *net, jzx__socket *socket, int fd, const jzx__soc
 int jzx__socket_port(const jzx__socket *socket, uint16_t *port);
 void jzx__socket_read(jzx__net *net, jzx__socket *socket);
 void jzx__socket_pause(jzx__net *net, jzx__socket *socket);
+void jzx__socket_hold(jzx__net *net, jzx__socket *socket, bool held); /* another reason to pause: both must be over */
 /* 0; -EAGAIN no room now (DRAINED will follow); -EMSGSIZE never; -EPIPE dead */
 int jzx__socket_send_copy(jzx__net *net, jzx__socket *socket, const void *data, size_t size);
 int jzx__socket_send_owned(jzx__net *net, jzx__socket *socket, void *data, size_t size, jzx_drop_fn drop,

@@ -65,7 +65,7 @@ typedef struct loop_map {
     uint32_t max;
 } loop_map;
 
-enum { LOOP_TABLES = 12, LOOP_MAPS = 5 };
+enum { LOOP_TABLES = 12, LOOP_MAPS = 6 };
 
 static void list_tables(jzx_loop *loop, const jzx_config *config, loop_table tables[LOOP_TABLES])
 {
@@ -91,7 +91,7 @@ static void list_maps(jzx_loop *loop, const jzx_config *config, loop_map maps[LO
     const loop_map list[LOOP_MAPS] = {
         {&loop->suffered_by_monitor, config->monitors_max}, {&loop->resumes_by_pair, config->resumes_max},
         {&loop->children_by_key, config->children_max},     {&loop->children_by_name, config->children_max},
-        {&loop->links_by_pair, config->links_max},
+        {&loop->links_by_pair, config->links_max},          {&loop->sockets_held, config->sockets_max},
     };
     memcpy(maps, list, sizeof list);
 }

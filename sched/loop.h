@@ -133,6 +133,8 @@ struct jzx_loop {
     jzx__map suffered_by_monitor;
     jzx__map resumes_by_pair;
     jzx__map links_by_pair;
+    jzx__map sockets_held; /* by owner */
+    uint32_t sockets_held_count;
     jzx__net net;
     bool net_ready;
     jzx__observer_entry *observers;
@@ -454,6 +456,7 @@ jzx_err jzx__socket_start(jzx_context *context, jzx__socket_begin begin, int fd,
                           jzx_socket_id *id);
 jzx__socket_record *jzx__socket_find(jzx_context *context, jzx_socket_id id); /* of this actor, or NULL */
 void jzx__socket_give_away(jzx_loop *loop, jzx__socket_record *record, uint32_t to);
+void jzx__socket_go_on(jzx_loop *loop, uint32_t owner); /* its mailbox is not marked full any more */
 void jzx__socket_abandon_all(jzx_loop *loop); /* when the kernel has lost completions: before the memory goes */
 void jzx__socket_let_go(jzx_loop *loop, jzx__socket_record *record);
 bool jzx__socket_event_message(jzx_context *context, jzx__socket_record *record, jzx_message *message, void *event);

@@ -130,8 +130,10 @@ typedef struct jzx__socket_record {
     uint64_t linger_ns;
     size_t send_max;
     bool no_delay;
-    bool last_event; /* CLOSED is being handled: the record goes after it */
-    bool closed;     /* the kernel holds nothing of it any more */
+    bool pause_at_high_mark;
+    bool last_event;      /* CLOSED is being handled: the record goes after it */
+    bool closed;          /* the kernel holds nothing of it any more */
+    jzx__map_node marked; /* while it is held (X4); key: its owner's slot */
     jzx__socket socket;
 } jzx__socket_record;
 

@@ -50,6 +50,9 @@ void jzx__mailbox_unmark(jzx_loop *loop, uint32_t index, jzx__hot *hot)
     hot->high = jzx__slot_high_mark(hot->cap);
     atomic_store_explicit(&loop->slots.full[index], 0, memory_order_release);
     jzx__resume_wake_mailbox(loop, index);
+    if (loop->sockets_held_count != 0) {
+        jzx__socket_go_on(loop, index);
+    }
 }
 
 static inline bool is_full(const jzx__hot *hot, const jzx_segment_slot *public, bool pointer, size_t size)

@@ -8,6 +8,8 @@
  *       and ignored.
  *   X2  A receive buffer that is lent to a handler goes back when the handler returns, unless it was kept.
  *   X3  An accepted connection counts against its listener until it is closed, also when the listener is gone.
+ *   X4  A connection with pause_at_high_mark is held only while its owner's mailbox is marked full (A5), and it is held
+ *       from the first event on that comes meanwhile. So a mark costs nothing, and its end only what was held.
  */
 #include "sched/loop.h"
 
@@ -33,11 +35,47 @@ static jzx_loop *loop_of(jzx__net *net)
     return jzx__container_of(net, jzx_loop, net);
 }
 
+/* ---- holding (X4) ---- */
+
+static void hold_if_marked(jzx_loop *loop, jzx__socket_record *record)
+{
+    if (jzx__likely(!record->pause_at_high_mark) || record->socket.held ||
+        record->socket.kind == JZX__SOCKET_LISTENER) {
+        return;
+    }
+    uint32_t owner = record->resource.owner;
+    if ((jzx__slot_hot(&loop->slots, owner)->flags & JZX__SLOT_MARKED) != 0) {
+        jzx__map_add(&loop->sockets_held, &record->marked, owner);
+        loop->sockets_held_count++;
+        jzx__socket_hold(&loop->net, &record->socket, true);
+    }
+}
+
+static void unhold(jzx_loop *loop, jzx__socket_record *record)
+{
+    if (record->socket.held) {
+        jzx__map_remove(&loop->sockets_held, &record->marked);
+        loop->sockets_held_count--;
+        jzx__socket_hold(&loop->net, &record->socket, false);
+    }
+}
+
+void jzx__socket_go_on(jzx_loop *loop, uint32_t owner)
+{
+    jzx__map_node *node;
+    while ((node = jzx__map_find(&loop->sockets_held, owner)) != NULL) {
+        unhold(loop, jzx__container_of(node, jzx__socket_record, marked));
+    }
+}
+
 /* ---- upcalls of io/tcp ---- */
 
 static void ready(jzx__net *net, jzx__socket *socket)
 {
-    jzx__resource_notify(loop_of(net), &record_of(socket)->resource);
+    jzx_loop *loop = loop_of(net);
+    jzx__socket_record *record = record_of(socket);
+    jzx__resource_notify(loop, &record->resource);
+    hold_if_marked(loop, record);
 }
 
 static void closed(jzx__net *net, jzx__socket *socket)
@@ -52,6 +90,7 @@ static void closed(jzx__net *net, jzx__socket *socket)
         jzx__socket_child_closed(net, &listener->socket); /* X3 */
     }
     jzx__count_add(&loop->counters->connections_closed, socket->kind != JZX__SOCKET_LISTENER);
+    JZX_ASSERT(!socket->held);
     record->closed = true;
     if (record->resource.link != NULL) {
         jzx__resource_disown(&record->resource);
@@ -277,12 +316,14 @@ static jzx_err start(jzx_loop *loop, uint32_t owner, jzx__socket_begin begin, in
     record->linger_ns = options->linger_ns;
     record->send_max = options->send_max;
     record->no_delay = options->no_delay;
+    record->pause_at_high_mark = options->pause_at_high_mark;
     int failed = begin_socket(loop, record, begin, fd, options, reading);
     if (failed < 0) {
         jzx__resource_disown(&record->resource);
         jzx__table_give(&loop->sockets, number);
         return error_of(loop, -failed);
     }
+    hold_if_marked(loop, record);
     *out = record;
     return JZX_OK;
 }
@@ -328,6 +369,7 @@ static jzx_socket_id take_accepted(jzx_context *context, jzx__socket_record *lis
     options.linger_ns = listener->linger_ns;
     options.send_max = listener->send_max;
     options.no_delay = listener->no_delay;
+    options.pause_at_high_mark = listener->pause_at_high_mark;
     jzx__socket_record *record;
     if (start(loop, context->slot, JZX__BEGIN_ADOPT, fd, &options, false, &record) != JZX_OK) {
         close(fd);
@@ -396,6 +438,7 @@ void jzx__socket_event_done(jzx_context *context, uint64_t number)
 
 void jzx__socket_let_go(jzx_loop *loop, jzx__socket_record *record)
 {
+    unhold(loop, record);
     jzx__resource_disown(&record->resource);
     jzx__socket_close(&loop->net, &record->socket, false);
 }
@@ -406,6 +449,7 @@ void jzx__socket_abandon_all(jzx_loop *loop)
         jzx__socket_record *record = jzx__table_at(&loop->sockets, index);
         bool used = jzx__number_index(record->resource.number) == index; /* that of a free one is a link to another */
         if (used && !record->closed) {
+            unhold(loop, record);
             jzx__socket_abandon(&loop->net, &record->socket);
         }
     }
@@ -432,8 +476,10 @@ void jzx__socket_give_away(jzx_loop *loop, jzx__socket_record *record, uint32_t 
     if (resource->listed) {
         unlist(jzx__slot_hot(&loop->slots, resource->owner), resource);
     }
+    unhold(loop, record);
     jzx__resource_disown(resource);
     jzx__resource_own(resource, jzx__slot_cold(&loop->slots, to), to);
+    hold_if_marked(loop, record);
     jzx__socket_read(&loop->net, &record->socket);
     if (jzx__socket_has_event(&record->socket)) {
         jzx__resource_notify(loop, resource);

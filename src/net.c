@@ -39,6 +39,7 @@ static jzx_err translate(const jzx_tcp_options *options, jzx__socket_options *ou
     out->idle_ns = options->idle_ns;
     out->connect_ns = options->connect_ns;
     out->linger_ns = options->linger_ns;
+    out->pause_at_high_mark = options->pause_at_high_mark;
     return JZX_OK;
 }
 

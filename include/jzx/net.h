@@ -48,6 +48,8 @@ typedef struct jzx_tcp_options {
                                  never; default 60 s */
     uint64_t connect_ns;      /* connect: give up after; default 10 s */
     uint64_t linger_ns;       /* after close or the actor's end: time for queued data to leave; default 5 s */
+    bool pause_at_high_mark;  /* of a connection: read no more from the first event on that finds its actor's mailbox
+                                 marked full, which it is from three quarters of its cap down to a half; default false */
 } jzx_tcp_options;
 
 /** Fills `options` with the defaults above. NULL is ignored. Thread: any. */
@@ -85,14 +87,16 @@ JZX_API jzx_err jzx_tcp_adopt(jzx_context *context, int fd, const jzx_tcp_option
 JZX_API jzx_err jzx_tcp_port(jzx_context *context, jzx_socket_id socket, uint16_t *port);
 
 /**
- * Gives a socket of this actor to another actor of this loop; events that wait go along. Reading starts if it had not.
+ * Gives a socket of this actor to another actor of this loop; events that wait go along. Reading starts if it had not; with
+ * pause_at_high_mark it is the mailbox of `to` that counts from now on.
  *
  * Thread:  the loop's, in a handler.
  * Returns: JZX_OK; JZX_ERR_NO_SUCH_SOCKET; JZX_ERR_NO_SUCH_ACTOR; JZX_ERR_ACTOR_NOT_LOCAL; JZX_ERR_STOPPING; WRONG_THREAD
  */
 JZX_API jzx_err jzx_tcp_give(jzx_context *context, jzx_socket_id socket, jzx_actor_id to);
 
-/** Starts or resumes reading, and pauses it. What was received before the pause is still delivered.
+/** Starts or resumes reading, and pauses it. What was received before the pause is still delivered. A pause at the high mark
+ *  is apart from this one: data is read when neither is on. Time without data counts as idle, paused or not.
  *  Thread: the loop's, in a handler. Returns: JZX_OK; JZX_ERR_NO_SUCH_SOCKET; JZX_ERR_WRONG_THREAD */
 JZX_API jzx_err jzx_tcp_read(jzx_context *context, jzx_socket_id socket);
 JZX_API jzx_err jzx_tcp_pause(jzx_context *context, jzx_socket_id socket);

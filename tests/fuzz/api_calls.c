@@ -607,6 +607,7 @@ static void call_tcp_open(jzx_context *context)
     options.send_max = 4096u << api_below(4);
     options.idle_ns = api_below(3) == 1 ? 20000000 : 60000000000;
     options.linger_ns = api_below(2) * 1000000;
+    options.pause_at_high_mark = api_below(2) != 0;
     options.address = api_below(8) == 7 ? "nowhere" : options.address;
     jzx_err err = api_below(2) == 0 ? jzx_tcp_listen(context, &options, &socket)
                                     : jzx_tcp_connect(context, &options, &socket);

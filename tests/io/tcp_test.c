@@ -481,6 +481,34 @@ Test(tcp, N3_a_submission_makes_room_within_one_flush, .timeout = 10)
     close_world(&w);
 }
 
+Test(tcp, a_pause_and_a_hold_are_two, .timeout = 10)
+{
+    static world w;
+    open_world(&w);
+    w.room = 0; /* so that it does not read at once */
+    w.room_after = 0;
+    jzx__socket *socket = adopt(&w, 0);
+    jzx__socket_hold(&w.net, socket, true);
+    jzx__socket_read(&w.net, socket);
+    w.room = FLYING;
+    w.room_after = FLYING;
+    jzx__net_flush(&w.net);
+    cr_assert_eq(w.flying_count, 0, "held");
+    jzx__socket_pause(&w.net, socket);
+    jzx__socket_hold(&w.net, socket, false);
+    jzx__net_flush(&w.net);
+    cr_assert_eq(w.flying_count, 0, "paused");
+    jzx__socket_hold(&w.net, socket, true);
+    jzx__socket_read(&w.net, socket);
+    jzx__socket_hold(&w.net, socket, false);
+    jzx__net_flush(&w.net);
+    cr_assert(flying(&w, socket, JZX__SOCKET_RECV));
+    jzx__socket_hold(&w.net, socket, true);
+    jzx__net_flush(&w.net);
+    cr_assert(flying(&w, socket, JZX__SOCKET_CANCEL));
+    close_world(&w);
+}
+
 Test(tcp, N3_what_is_not_wanted_any_more_is_not_queued, .timeout = 10)
 {
     static world w;

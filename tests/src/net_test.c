@@ -14,7 +14,7 @@
 #include "sched/loop.h"
 #include "tests/support/support.h"
 
-enum { EVENTS = 512, DATA_MAX = 1 << 20, KEPT_MAX = 64 };
+enum { EVENTS = 512, DATA_MAX = 1 << 20, KEPT_MAX = 64, TAG_STUCK = 70 };
 static const uint64_t MILLISECOND = 1000000ull;
 
 typedef enum manner {
@@ -34,7 +34,8 @@ typedef struct kept {
 } kept;
 
 /* An actor that records what happens to its sockets. */
-typedef struct player {
+typedef struct player player;
+struct player {
     test_actor actor; /* first: they are one */
     manner manner;
     jzx_tcp_options options;
@@ -51,7 +52,13 @@ typedef struct player {
     size_t payload_size;
     jzx_err err; /* of the last errand */
     test_ledger ledger;
-} player;
+    uint32_t let_through; /* so many TAG_STUCK are handled; the next one is yielded, and mail stands still */
+    void (*at_data)(jzx_context *context, player *p,
+                    jzx_socket_id socket); /* at the next data, while mail stands still */
+    jzx_actor_id other;
+    int fd;
+    bool held;
+};
 
 static player *player_of(test_actor *actor)
 {
@@ -72,6 +79,10 @@ static void keep(jzx_context *context, player *p, const jzx_tcp_event *event, ke
 static jzx_behavior_result on_data(jzx_context *context, player *p, const jzx_tcp_event *event)
 {
     size_t room = DATA_MAX - p->size;
+    if (p->at_data != NULL) {
+        p->at_data(context, p, event->socket);
+        p->at_data = NULL;
+    }
     memcpy(p->data + p->size, event->data, event->size < room ? event->size : room);
     p->size += event->size < room ? event->size : room;
     kept k;
@@ -100,7 +111,11 @@ static jzx_behavior_result on_data(jzx_context *context, player *p, const jzx_tc
 static jzx_behavior_result on_message(jzx_context *context, test_actor *actor, const jzx_message *message)
 {
     player *p = player_of(actor);
+    if (message->tag == TAG_STUCK && p->let_through == 0) {
+        return JZX_BEHAVIOR_YIELD;
+    }
     if (message->tag != JZX_TAG_SYS_TCP) {
+        p->let_through -= message->tag == TAG_STUCK;
         return JZX_BEHAVIOR_OK;
     }
     const jzx_tcp_event *event = jzx_message_data(message);
@@ -966,6 +981,320 @@ Test(net, pause_stops_reading_and_read_resumes, .timeout = 30)
     cr_assert_eq(memcmp(p->data, data, sizeof data), 0);
     close(fd);
     close_world(&w, p);
+}
+
+/*
+ * ---- pausing at the high mark: of a mailbox for 16 messages that is at 12, and the low one at 8 ----
+ *
+ * What stands still is taken out and put back each time, so the mailbox is as often one message shorter.
+ */
+
+enum { MARK_CAP = 16, MARK_HIGH = 12, MARK_LOW = 8 };
+
+static void open_marking(test_world *w, player *p)
+{
+    jzx_spawn_options options;
+    p->options.pause_at_high_mark = true;
+    test_world_open(w, 1, NULL);
+    test_actor_options(&p->actor, &options);
+    options.mailbox_cap = MARK_CAP;
+    test_spawn_with(w, 0, &p->actor, &options);
+    errand(w, p, do_listen);
+}
+
+static void steps(test_world *w)
+{
+    for (uint32_t i = 0; i < 50; i++) { /* it never settles: what stands still is tried again and again */
+        test_world_step(w);
+    }
+}
+
+static void mail(test_world *w, const player *p, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        test_send(w, &p->actor, TAG_STUCK);
+    }
+}
+
+static void let_through(test_world *w, player *p, uint32_t count)
+{
+    p->let_through = count;
+    test_until(w, p->let_through == 0);
+}
+
+/* Writes to the player, who then has it, or has nothing more of it after a while. */
+static void arrives(test_world *w, player *p, int fd, size_t size)
+{
+    static uint8_t data[8192];
+    size_t before = p->size;
+    cr_assert_eq(write_some(fd, data, size), size);
+    test_until(w, p->size == before + size);
+}
+
+static void stays_away(test_world *w, player *p, int fd, size_t size)
+{
+    static uint8_t data[8192];
+    size_t before = p->size;
+    cr_assert_eq(write_some(fd, data, size), size);
+    steps(w);
+    cr_assert_eq(p->size, before, "%zu bytes were read in spite of the mark", p->size - before);
+}
+
+/* Its connection, by a way of its own, and the other end. */
+static int accepted(test_world *w, player *p)
+{
+    int fd = dial(p);
+    test_until(w, count_events(p, JZX_TCP_ACCEPTED) == 1);
+    return fd;
+}
+
+static int connected(test_world *w, player *p)
+{
+    int listener = plain_listener(1, &p->options.port);
+    errand(w, p, do_connect);
+    test_until(w, count_events(p, JZX_TCP_CONNECTED) == 1);
+    int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    cr_assert_geq(fd, 0);
+    close(listener);
+    return fd;
+}
+
+static int adopted(test_world *w, player *p)
+{
+    int pair[2];
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    test_do(w, &p->actor, do_adopt, &pair[0]);
+    cr_assert_eq(p->err, JZX_OK);
+    return pair[1];
+}
+
+static void pauses_between_the_marks(int (*connect_it)(test_world *w, player *p))
+{
+    test_world w;
+    player *p = player_make(READ);
+    open_marking(&w, p);
+    int fd = connect_it(&w, p);
+    mail(&w, p, MARK_HIGH - 1);
+    arrives(&w, p, fd, 10);
+    steps(&w);
+    arrives(&w, p, fd, 10); /* it is not marked yet */
+    mail(&w, p, 1);
+    arrives(&w, p, fd, 10); /* the first that finds it marked */
+    steps(&w);
+    stays_away(&w, p, fd, 5000);
+    let_through(&w, p, MARK_HIGH - MARK_LOW - 2);
+    steps(&w);
+    cr_assert_eq(p->size, 30, "above the low mark");
+    let_through(&w, p, 1);
+    test_until(&w, p->size == 5030);
+    mail(&w, p, MARK_HIGH - MARK_LOW - 1); /* and again */
+    arrives(&w, p, fd, 10);
+    steps(&w);
+    stays_away(&w, p, fd, 100);
+    let_through(&w, p, MARK_HIGH);
+    test_until(&w, p->size == 5140);
+    arrives(&w, p, fd, 10);
+    close(fd);
+    test_until(&w, count_events(p, JZX_TCP_EOF) == 1);
+    close_world(&w, p);
+}
+
+Test(net, X4_reading_pauses_at_the_high_mark_and_goes_on_at_the_low_one, .timeout = 30)
+{
+    pauses_between_the_marks(accepted);
+    pauses_between_the_marks(connected);
+    pauses_between_the_marks(adopted);
+}
+
+Test(net, without_the_option_nothing_pauses, .timeout = 30)
+{
+    test_world w;
+    player *p = player_make(READ);
+    jzx_tcp_options options;
+    jzx_tcp_options_init(&options);
+    cr_assert_not(options.pause_at_high_mark);
+    open_marking(&w, p);
+    p->options.pause_at_high_mark = false;
+    errand(&w, p, do_listen);
+    int fd = accepted(&w, p);
+    mail(&w, p, MARK_HIGH);
+    for (uint32_t i = 0; i < 5; i++) {
+        arrives(&w, p, fd, 10);
+        steps(&w);
+    }
+    let_through(&w, p, MARK_HIGH);
+    close(fd);
+    close_world(&w, p);
+}
+
+static void is_it_held(jzx_context *context, player *p, jzx_socket_id socket)
+{
+    p->held = jzx__socket_find(context, socket)->socket.held; /* white-box */
+}
+
+Test(net, X4_a_mailbox_for_one_message, .timeout = 30)
+{
+    test_world w;
+    player *p = player_make(READ);
+    jzx_spawn_options options;
+    p->options.pause_at_high_mark = true;
+    test_world_open(&w, 1, NULL);
+    test_actor_options(&p->actor, &options);
+    options.mailbox_cap = 1;
+    test_spawn_with(&w, 0, &p->actor, &options);
+    errand(&w, p, do_listen);
+    int fd = accepted(&w, p);
+    for (uint32_t i = 1; i <= 3; i++) {
+        size_t size = p->size;
+        mail(&w, p, 1);
+        p->at_data = is_it_held;
+        p->let_through = 1;
+        cr_assert_eq(write_some(fd, (const uint8_t *)"data", 4), 4);
+        test_until(&w, p->size == size + 4 && p->let_through == 0);
+        cr_assert(p->held, "in the handler of what found it marked");
+        cr_assert_eq(w.loops[0]->sockets_held_count, 0);
+    }
+    close(fd);
+    close_world(&w, p);
+}
+
+static void pause_it(jzx_context *context, player *p, jzx_socket_id socket)
+{
+    p->err = jzx_tcp_pause(context, socket);
+}
+
+static void read_it(jzx_context *context, player *p, jzx_socket_id socket)
+{
+    p->err = jzx_tcp_read(context, socket);
+}
+
+Test(net, two_reasons_to_pause_must_both_be_over, .timeout = 30)
+{
+    test_world w;
+    player *p = player_make(READ);
+    open_marking(&w, p);
+    int fd = accepted(&w, p);
+    mail(&w, p, MARK_HIGH);
+    p->at_data = read_it; /* the user's word does not end the mark's */
+    arrives(&w, p, fd, 10);
+    cr_assert_eq(p->err, JZX_OK);
+    steps(&w);
+    stays_away(&w, p, fd, 100);
+    let_through(&w, p, MARK_HIGH);
+    test_until(&w, p->size == 110);
+    mail(&w, p, MARK_HIGH);
+    p->at_data = pause_it; /* nor the mark's end the user's */
+    arrives(&w, p, fd, 10);
+    cr_assert_eq(p->err, JZX_OK);
+    steps(&w);
+    let_through(&w, p, MARK_HIGH);
+    stays_away(&w, p, fd, 100);
+    errand(&w, p, do_read);
+    test_until(&w, p->size == 220);
+    close(fd);
+    close_world(&w, p);
+}
+
+static void give_it(jzx_context *context, player *p, jzx_socket_id socket)
+{
+    p->err = jzx_tcp_give(context, socket, p->other);
+}
+
+Test(net, X4_after_it_was_given_the_new_owners_mark_counts, .timeout = 30)
+{
+    test_world w;
+    player *p = player_make(READ);
+    player *heir = player_make(READ);
+    open_marking(&w, p);
+    jzx_spawn_options options;
+    test_actor_options(&heir->actor, &options);
+    options.mailbox_cap = MARK_CAP;
+    test_spawn_with(&w, 0, &heir->actor, &options);
+    p->other = heir->actor.id;
+    heir->other = p->actor.id;
+    int fd = accepted(&w, p);
+    mail(&w, p, MARK_HIGH);
+    p->at_data = give_it; /* held, and given to one that is not marked */
+    arrives(&w, p, fd, 10);
+    cr_assert_eq(p->err, JZX_OK);
+    arrives(&w, heir, fd, 10);
+    steps(&w);
+    arrives(&w, heir, fd, 10);
+    heir->at_data = give_it; /* back to the one that is marked: held at once */
+    arrives(&w, heir, fd, 10);
+    cr_assert_eq(heir->err, JZX_OK);
+    steps(&w);
+    stays_away(&w, p, fd, 100);
+    cr_assert_eq(heir->size, 30);
+    let_through(&w, p, MARK_HIGH);
+    test_until(&w, p->size == 110);
+    close(fd);
+    close_world(&w, p);
+    player_free(heir);
+}
+
+static void adopt_another(jzx_context *context, player *p, jzx_socket_id socket)
+{
+    (void)socket;
+    p->err = jzx_tcp_adopt(context, p->fd, &p->options, &p->last);
+}
+
+Test(net, X4_a_socket_that_begins_while_it_is_marked_reads_nothing, .timeout = 30)
+{
+    test_world w;
+    player *p = player_make(READ);
+    int pair[2];
+    open_marking(&w, p);
+    int fd = accepted(&w, p);
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    p->fd = pair[0];
+    mail(&w, p, MARK_HIGH);
+    p->at_data = adopt_another;
+    arrives(&w, p, fd, 10);
+    cr_assert_eq(p->err, JZX_OK);
+    stays_away(&w, p, pair[1], 100);
+    stays_away(&w, p, fd, 100);
+    let_through(&w, p, MARK_HIGH);
+    test_until(&w, p->size == 210);
+    close(fd);
+    close(pair[1]);
+    close_world(&w, p);
+}
+
+static void close_it(jzx_context *context, player *p, jzx_socket_id socket)
+{
+    p->err = jzx_tcp_close(context, socket);
+}
+
+/* In every way: by its actor, by the other end, with its actor, with the runtime. */
+Test(net, X4_a_socket_that_is_held_may_end, .timeout = 30)
+{
+    for (uint32_t how = 0; how < 4; how++) {
+        test_world w;
+        player *p = player_make(READ);
+        open_marking(&w, p);
+        int fd = accepted(&w, p);
+        mail(&w, p, MARK_HIGH);
+        p->at_data = how == 0 ? close_it : NULL;
+        arrives(&w, p, fd, 10);
+        steps(&w);
+        cr_assert_eq(w.loops[0]->sockets_held_count, how == 0 ? 0 : 1); /* white-box */
+        if (how == 1) {
+            reset(fd);
+            let_through(&w, p, MARK_HIGH);
+            test_until(&w, count_events(p, JZX_TCP_CLOSED) == 1);
+        } else if (how == 2) {
+            cr_assert_eq(jzx_kill(jzx_loop_context(w.loops[0]), p->actor.id), JZX_OK);
+        }
+        if (how != 3) {
+            test_until(&w, sockets(&w) == (how == 2 ? 0 : 1)); /* the listener */
+            cr_assert_eq(w.loops[0]->sockets_held_count, 0);
+        }
+        if (how != 1) {
+            close(fd);
+        }
+        close_world(&w, p);
+    }
 }
 
 Test(net, half_close_ends_reading_and_not_sending, .timeout = 30)
