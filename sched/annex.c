@@ -19,11 +19,9 @@ jzx_err jzx__annex_make(jzx_loop *loop, uint32_t index, jzx__annex **annex)
 
 void jzx__annex_let_go(jzx_loop *loop, uint32_t index)
 {
-    jzx__cold *cold = jzx__slot_cold(&loop->slots, index);
-    if (cold->annex != 0) {
-        const jzx__annex *annex = jzx__annex_of(loop, index);
-        JZX_ASSERT(annex->owner == index);
-        jzx__table_give(&loop->annexes, annex->number);
-        cold->annex = 0;
-    }
+    jzx__annex *annex = jzx__annex_of(loop, index);
+    JZX_ASSERT(annex->owner == index);
+    jzx__shield_let_go(loop, annex);
+    jzx__table_give(&loop->annexes, annex->number);
+    jzx__slot_cold(&loop->slots, index)->annex = 0;
 }

@@ -16,6 +16,12 @@
 typedef struct jzx__annex {
     _Alignas(JZX__CACHE_LINE) uint64_t number;
     uint32_t owner; /* slot index */
+
+    /* shield.c */
+    uint8_t shields;
+    jzx__cause deferred; /* an end that waits; kind 0: none */
+    char deferred_text[JZX_EXIT_TEXT_MAX];
+    jzx__deadline shield_deadline;
 } jzx__annex;
 
 /* The annex of a slot, or NULL. */
@@ -27,7 +33,19 @@ static inline jzx__annex *jzx__annex_of(const jzx_loop *loop, uint32_t index)
 
 /* The same, made if there is none yet. LIMIT or NO_MEMORY. */
 jzx_err jzx__annex_make(jzx_loop *loop, uint32_t index, jzx__annex **annex);
-/* At the actor's end (X2). */
+/* At the end of an actor that has one (X2). */
 void jzx__annex_let_go(jzx_loop *loop, uint32_t index);
+
+/* shield.c */
+static inline bool jzx__shielded(const jzx_loop *loop, uint32_t index)
+{
+    const jzx__annex *annex = jzx__annex_of(loop, index);
+    return annex != NULL && annex->shields != 0;
+}
+bool jzx__shield_defers(jzx_loop *loop, uint32_t index, const jzx__cause *cause); /* keeps the end for later */
+void jzx__shield_let_go(jzx_loop *loop, jzx__annex *annex);
+void jzx__shield_due(jzx_loop *loop, jzx__deadline *node);
+jzx_err jzx__shield_enter(jzx_context *context);
+jzx_err jzx__shield_leave(jzx_context *context);
 
 #endif

@@ -25,6 +25,7 @@ typedef enum jzx__cell_kind {
     JZX__CELL_FREE = 0,
     JZX__CELL_MAIL,          /* a user's message, or a runtime's that is mail like any other */
     JZX__CELL_ANSWER,        /* in transit: target = token, sender = who answers */
+    JZX__CELL_CALL,          /* a call in transit: mail, and in the second cell a jzx__call_wire */
     JZX__CELL_END,           /* stop, drain, kill, fail: see jzx__end_cell */
     JZX__CELL_SPAWN,         /* two cells */
     JZX__CELL_MONITOR,       /* sender = watcher, words[0] = monitor */
@@ -43,6 +44,7 @@ typedef enum jzx__cell_kind {
     JZX__CELL_CHILD_READY,   /* words[0] = child */
     JZX__CELL_CHILD_FAILED,  /* words[0] = child, tag = jzx_err */
     JZX__CELL_CHILD_EXITED,  /* two cells: words[0] = child, then the exit info */
+    JZX__CELL_CANCEL,        /* of a call: target = token, sender = asker */
     JZX__CELL_SKIP,          /* nothing any more: its sender took it back while it waited in an overflow */
     JZX__CELL_BLOCK,         /* a lane's entry: words[0] = block, words[1] = count */
     /* The rest stay on their loop. */
@@ -55,6 +57,11 @@ typedef enum jzx__cell_kind {
     JZX__CELL_SUPERVISOR, /* a supervisor's notice to itself */
     JZX__CELL_ASKED,      /* the supervisor asks one that traps exits to stop */
     JZX__CELL_EXIT,       /* a linked actor has ended */
+    /* Of calls, see sched/call.h. */
+    JZX__CELL_CALLING,
+    JZX__CELL_CALLED,
+    JZX__CELL_OPENED,
+    JZX__CELL_GATHER,
 } jzx__cell_kind;
 
 enum {
@@ -66,6 +73,8 @@ enum {
     JZX__FLAG_LENT = 1u << 5,     /* the payload stays the record's */
     JZX__FLAG_OVERTIME = 1u << 6, /* the record is gone, but its cell still waits in a list */
     JZX__FLAG_LEND = 1u << 7,     /* the handler may only look at the payload: it is destroyed when that returns */
+    JZX__FLAG_CALL = 1u << 9,   /* a request: `target` is the index of its called cell; an answer: of its calling one */
+    JZX__FLAG_ENDED = 1u << 12, /* an answer: a calling cell, of a call that its own loop has ended */
 };
 _Static_assert((unsigned)JZX_MESSAGE_LENT << 3 == JZX__FLAG_LEND, "JZX__LEND_SHIFT turns one into the other");
 enum { JZX__LEND_SHIFT = 3 };
@@ -92,6 +101,10 @@ struct jzx__cell {
             union {
                 struct jzx__cell *next;
                 uint64_t token; /* of a request in transit */
+                struct {
+                    uint32_t before; /* indexes, in a ring (sched/call.h) */
+                    uint32_t after;
+                } ring;
             };
             union {
                 uint8_t bytes[JZX_INLINE_MAX];
@@ -209,6 +222,12 @@ static inline jzx__cell *jzx__pool_find(jzx__pool *pool, uint64_t number)
 {
     uint64_t index = number >> 40;
     return index < pool->touched ? &pool->cells[index] : NULL;
+}
+
+/* In a lane: mail of any kind, which is counted and has a payload. */
+static inline bool jzx__cell_is_mail(const jzx__cell *cell)
+{
+    return cell->kind >= JZX__CELL_MAIL && cell->kind <= JZX__CELL_CALL;
 }
 
 /* Runs the destructor of a payload, if it has one. */

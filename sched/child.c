@@ -478,14 +478,15 @@ void jzx__bond_describe(const jzx__bond *bond, jzx_exit_info *exit)
     exit->restarts = bond->restarts;
 }
 
-/* Moves what is mail from one mailbox to another that is empty: signals were for the actor that ends. */
+/* Moves what is mail from one mailbox to another that is empty: signals and ends of calls were for the actor that ends. */
 static void move_mail(jzx_loop *loop, uint32_t from, uint32_t to)
 {
     jzx__hot *old = jzx__slot_hot(&loop->slots, from);
     jzx__queue signals = {NULL, NULL};
     jzx__cell *cell;
     while ((cell = jzx__queue_pop(&old->mail)) != NULL) {
-        if ((cell->flags & JZX__FLAG_EMBEDDED) != 0) {
+        bool ends_call = (cell->flags & (JZX__FLAG_CALL | JZX__FLAG_REQUEST)) == JZX__FLAG_CALL;
+        if (ends_call || (cell->flags & JZX__FLAG_EMBEDDED) != 0) {
             jzx__queue_push(&signals, cell);
             continue;
         }

@@ -19,6 +19,7 @@ typedef enum jzx__deadline_kind {
     JZX__DEADLINE_REQUEST,
     JZX__DEADLINE_SOCKET,
     JZX__DEADLINE_CHILD,
+    JZX__DEADLINE_SHIELD,
 } jzx__deadline_kind;
 
 typedef struct jzx__deadline {

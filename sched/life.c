@@ -11,6 +11,7 @@
  *   E4  An actor is torn down only from the run queue, never inside another's handler.
  */
 #include "sched/annex.h"
+#include "sched/call.h"
 #include "sched/mailbox.h"
 
 void jzx__free_state(jzx_loop *loop, jzx__hot *hot)
@@ -100,6 +101,9 @@ static void end_local(jzx_loop *loop, uint32_t index, const jzx__cause *cause)
         jzx__supervisor_ask(loop, hot->state, cause); /* it ends itself when its children have ended */
         return;
     }
+    if (jzx__shield_defers(loop, index, cause)) {
+        return;
+    }
     if (cause->kind == JZX__EXIT_DRAIN) {
         drain(loop, index);
         return;
@@ -144,7 +148,9 @@ void jzx__life_end_all(jzx_loop *loop, jzx_exit_kind kind, uint32_t max)
         uint32_t index = loop->end_cursor++;
         uint8_t state = jzx__public(loop, index)->state;
         if (state == JZX__RUNNING || state == JZX__DRAINING) {
-            set_stopping(loop, index, &cause, NULL);
+            if (!jzx__shield_defers(loop, index, &cause)) {
+                set_stopping(loop, index, &cause, NULL);
+            }
         } else if (state == JZX__STARTING && (jzx__slot_hot(&loop->slots, index)->flags & JZX__SLOT_HEIR) != 0) {
             jzx__life_exit(loop, index, &cause, 0); /* nobody will come into it */
         }
@@ -154,9 +160,9 @@ void jzx__life_end_all(jzx_loop *loop, jzx_exit_kind kind, uint32_t max)
 /* ---- exit ---- */
 
 /* Most actors end with an empty mailbox. */
-static __attribute__((noinline)) void drop_all_mail(jzx_loop *loop, uint32_t index, jzx__hot *hot)
+static __attribute__((noinline)) void drop_all_mail(jzx_loop *loop, uint32_t index, jzx__hot *hot,
+                                                    const jzx_exit_info *exit)
 {
-    jzx_actor_id id = jzx__public(loop, index)->id;
     jzx__cell *cell;
     while ((cell = jzx__queue_pop(&hot->mail)) != NULL) {
         if ((cell->flags & JZX__FLAG_EMBEDDED) != 0) {
@@ -168,18 +174,21 @@ static __attribute__((noinline)) void drop_all_mail(jzx_loop *loop, uint32_t ind
         }
         jzx__mail_left(loop, index, cell);
         if ((cell->flags & JZX__FLAG_REQUEST) != 0) {
-            jzx__request_refuse(loop, cell, id, JZX_DROP_ENDED);
+            jzx__request_refuse(loop, cell, exit->id, JZX_DROP_ENDED, exit);
         } else {
-            jzx__route_dead(loop, cell, id, JZX_DROP_ENDED);
+            jzx__route_dead(loop, cell, exit->id, JZX_DROP_ENDED);
+            if ((cell->flags & JZX__FLAG_CALL) != 0) {
+                jzx__call_forget(loop, cell);
+            }
             jzx__cell_free(loop, cell);
         }
     }
 }
 
-static inline void drop_mail(jzx_loop *loop, uint32_t index, jzx__hot *hot)
+static inline void drop_mail(jzx_loop *loop, uint32_t index, jzx__hot *hot, const jzx_exit_info *exit)
 {
     if (hot->mail.first != NULL) {
-        drop_all_mail(loop, index, hot);
+        drop_all_mail(loop, index, hot, exit);
     }
 }
 
@@ -194,15 +203,15 @@ static void drop_urgent(jzx_loop *loop, jzx__hot *hot)
     }
 }
 
-static void let_go_all(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx__cold *cold)
+static void let_go_all(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx__cold *cold, const jzx_exit_info *exit)
 {
     drop_urgent(loop, hot);
     if (cold->held != 0) {
         jzx__request_cancel_all(loop, index);
     }
-    drop_mail(loop, index, hot); /* fini may have answered its own request */
+    drop_mail(loop, index, hot, exit); /* fini may have answered its own request */
     if (cold->held != 0) {
-        jzx__request_let_go(loop, index);
+        jzx__request_let_go(loop, index, exit);
     }
     while (cold->owned != NULL) {
         jzx__resource_let_go(loop, cold->owned);
@@ -273,11 +282,13 @@ void jzx__life_exit(jzx_loop *loop, uint32_t index, const jzx__cause *cause, uin
     if ((hot->flags & JZX__SLOT_SUPERVISED) != 0) {
         jzx__bond_bequeath(loop, index);
     }
-    drop_mail(loop, index, hot);
+    drop_mail(loop, index, hot, &info);
     run_fini(loop, index, hot, cold, &info); /* E1 */
-    let_go_all(loop, index, hot, cold);
+    let_go_all(loop, index, hot, cold, &info);
     jzx__free_state(loop, hot);
-    jzx__annex_let_go(loop, index);
+    if (cold->annex != 0) {
+        jzx__annex_let_go(loop, index);
+    }
     JZX_ASSERT(public->mailbox_length == 0 && cold->held == 0 && cold->owned == NULL && cold->waiters == NULL);
 
     bool heir = (hot->flags & JZX__SLOT_HEIR) != 0;

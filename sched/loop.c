@@ -1,5 +1,5 @@
 #include "sched/annex.h"
-#include "sched/loop.h"
+#include "sched/call.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -65,7 +65,7 @@ typedef struct loop_map {
     uint32_t max;
 } loop_map;
 
-enum { LOOP_TABLES = 12, LOOP_MAPS = 6 };
+enum { LOOP_TABLES = 12, LOOP_MAPS = 7 };
 
 static void list_tables(jzx_loop *loop, const jzx_config *config, loop_table tables[LOOP_TABLES])
 {
@@ -92,6 +92,7 @@ static void list_maps(jzx_loop *loop, const jzx_config *config, loop_map maps[LO
         {&loop->suffered_by_monitor, config->monitors_max}, {&loop->resumes_by_pair, config->resumes_max},
         {&loop->children_by_key, config->children_max},     {&loop->children_by_name, config->children_max},
         {&loop->links_by_pair, config->links_max},          {&loop->sockets_held, config->sockets_max},
+        {&loop->called, config->cells / 4},
     };
     memcpy(maps, list, sizeof list);
 }
@@ -132,7 +133,7 @@ static void free_tables(jzx_loop *loop)
 
 static uint32_t deadlines_max(const jzx_config *config)
 {
-    return config->timers_max + config->sockets_max + config->children_max;
+    return config->timers_max + config->sockets_max + config->children_max + config->annexes_max;
 }
 
 /* Blocks of plain memory a loop holds, in one place for getting, giving back and counting them. */
@@ -465,18 +466,13 @@ void jzx__loop_touch(jzx_loop *loop)
     }
 }
 
-static bool counts_as_mail(const jzx__cell *cell)
-{
-    return cell->kind == JZX__CELL_MAIL || cell->kind == JZX__CELL_ANSWER;
-}
-
 static void deliver_run(jzx_loop *loop, const jzx__cell *cells, uint32_t count)
 {
     uint64_t mail = 0;
     for (uint32_t i = 0; i < count; i++) {
         const jzx__cell *cell = &cells[i];
         bool wide = (cell->flags & JZX__FLAG_WIDE) != 0;
-        mail += counts_as_mail(cell);
+        mail += jzx__cell_is_mail(cell);
         jzx__route_arrived(loop, cell, wide ? &cells[i + 1] : NULL);
         i += wide;
     }
@@ -568,6 +564,9 @@ static void fire(jzx_loop *loop)
             break;
         case JZX__DEADLINE_CHILD:
             jzx__child_due(loop, node);
+            break;
+        case JZX__DEADLINE_SHIELD:
+            jzx__shield_due(loop, node);
             break;
         }
     }
@@ -710,6 +709,9 @@ bool jzx__loop_turn(jzx_loop *loop)
     if (jzx__unlikely(!jzx__list_empty(&loop->held_spawns))) {
         jzx__child_send_held(loop);
     }
+    if (jzx__unlikely(loop->cancelling != 0)) {
+        jzx__scope_cancel_some(loop);
+    }
     run_actors(loop);
     jzx__route_flush(loop); /* O2 */
     jzx__loop_note(loop, jzx__net_flush(&loop->net));
@@ -717,7 +719,8 @@ bool jzx__loop_turn(jzx_loop *loop)
     loop->leave = jzx__stop_step(loop);
     jzx__loop_count(loop);
     loop->in_turn = false;
-    return loop->leave || loop->failed != JZX_OK || !jzx__runs_empty(&loop->runs) || jzx__stop_more(loop);
+    return loop->leave || loop->failed != JZX_OK || !jzx__runs_empty(&loop->runs) || loop->cancelling != 0 ||
+           jzx__stop_more(loop);
 }
 
 /*

@@ -51,14 +51,17 @@ typedef enum jzx__phase {
 struct jzx_context {
     jzx_loop *loop;
     jzx_actor_id self;
-    uint32_t slot;       /* JZX__SLOT_NONE for the host */
-    uint32_t depth;      /* of nested inits */
-    bool ending;         /* in fini: no spawn, no new resource */
-    uint32_t tag;        /* of the message being handled */
-    bool special;        /* the rest must be looked at when the handler returns */
-    bool answered;       /* the message has been answered */
-    jzx__cell *handling; /* its cell, while kept for an answer */
-    uint8_t end;         /* exit kind or drain that the actor asked for itself, 0 none */
+    uint32_t slot;                   /* JZX__SLOT_NONE for the host */
+    uint32_t depth;                  /* of nested inits */
+    bool ending;                     /* in fini: no spawn, no new resource */
+    uint32_t tag;                    /* of the message being handled */
+    bool special;                    /* the rest must be looked at when the handler returns */
+    bool answered;                   /* the message has been answered */
+    jzx__cell *handling;             /* its cell, while kept for an answer */
+    uint64_t scope;                  /* number of what calls are made in; 0: none (J4) */
+    uint64_t chain;                  /* of the call that is handled, or gone on with; 0: none */
+    const struct jzx__ending *ended; /* what a continuation is given */
+    uint8_t end;                     /* exit kind or drain that the actor asked for itself, 0 none */
     int32_t code;
     jzx_actor_id origin;
     char text[JZX_EXIT_TEXT_MAX];
@@ -135,6 +138,9 @@ struct jzx_loop {
     jzx__map links_by_pair;
     jzx__map sockets_held; /* by owner */
     uint32_t sockets_held_count;
+    jzx__map called;     /* requests with a context (J3) */
+    uint32_t cancelling; /* a ring of calls and scopes: index + 1 of the first (J5) */
+    uint64_t chains;     /* so many were begun here */
     jzx__net net;
     bool net_ready;
     jzx__observer_entry *observers;
@@ -236,7 +242,7 @@ static inline jzx_segment_slot *jzx__public(const jzx_loop *loop, uint32_t index
     return &loop->slots.public[index];
 }
 
-/* The context of an init or a fini. */
+/* The context of an init or a fini. Only an init can be in a scope: see run_init(). */
 static inline void jzx__context_init(jzx_context *context, jzx_loop *loop, uint32_t index)
 {
     context->loop = loop;
@@ -412,19 +418,34 @@ void jzx__link_expired(jzx_loop *loop, jzx__link *link); /* gives the record bac
 /* request.c: answer room */
 jzx_err jzx__request_send(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint64_t timeout_ns,
                           uint64_t *ref);
-jzx_err jzx__request_reserve(jzx_context *context, jzx_actor_id to, uint64_t timeout_ns, jzx__cell **reserved);
-void jzx__request_cancel(jzx_loop *loop, jzx__cell *reserved);
+/* The asker's cell, while `more` are left for the rest of it. */
+jzx_err jzx__request_reserve(jzx_context *context, jzx_actor_id to, uint64_t due_ns, uint32_t more,
+                             jzx__cell **reserved);
+void jzx__request_for_call(jzx_loop *loop, jzx__cell *reserved, const jzx__cell *calling);
+/* Takes a reserved cell out of its asker's hands; it is then an ordinary one. Returns its calling cell, or NULL. */
+jzx__cell *jzx__request_unreserve(jzx_loop *loop, jzx__cell *reserved, jzx_actor_id *target);
+jzx__cell *jzx__request_calling(jzx_loop *loop, uint64_t token, jzx_actor_id asker); /* of an open call, or NULL */
+void jzx__request_cancel(jzx_loop *loop, jzx__cell *reserved);                       /* of a request that was refused */
 jzx_err jzx__request_answer(jzx_context *context, uint64_t ref, const jzx_message *message);
-bool jzx__request_fits(const jzx_loop *loop, uint32_t index);                /* one more may be kept */
+bool jzx__held_fits(const jzx_loop *loop, uint32_t index, uint32_t more); /* so many cells more may be held */
+void jzx__hold(jzx_loop *loop, uint32_t index, jzx__cell *cell);
+void jzx__unhold(jzx_loop *loop, uint32_t index, jzx__cell *cell);
+/* May it be handled? If not, *reason is its answer. */
+bool jzx__request_takes(const jzx_loop *loop, uint32_t index, const jzx__cell *cell, jzx_drop_reason *reason);
 uint64_t jzx__request_keep(jzx_loop *loop, uint32_t index, jzx__cell *cell); /* the handler's ref */
 void jzx__request_unkeep(jzx_loop *loop, uint32_t index, jzx__cell *cell);
-void jzx__request_give_up(jzx_loop *loop, uint32_t index, jzx__cell *cell, jzx_drop_reason reason); /* a kept one */
-void jzx__request_refuse(jzx_loop *loop, jzx__cell *cell, jzx_actor_id target,
-                         jzx_drop_reason reason); /* consumes cell */
+jzx__cell *jzx__request_kept(const jzx_context *context, uint64_t ref); /* of this actor, or NULL */
+void jzx__request_hand_on(jzx_context *context, jzx__cell *kept);       /* another answers it */
+/* A kept one, and one that is not. The exit is that which ends it, or NULL. */
+void jzx__request_give_up(jzx_loop *loop, uint32_t index, jzx__cell *cell, jzx_drop_reason reason,
+                          const jzx_exit_info *exit);
+void jzx__request_refuse(jzx_loop *loop, jzx__cell *cell, jzx_actor_id target, jzx_drop_reason reason,
+                         const jzx_exit_info *exit); /* consumes cell */
 void jzx__answer_arrived(jzx_loop *loop, const jzx__cell *cell);
 void jzx__request_due(jzx_loop *loop, jzx__deadline *node);
-void jzx__request_cancel_all(jzx_loop *loop, uint32_t index);                /* what an ending actor waits for */
-void jzx__request_let_go(jzx_loop *loop, uint32_t index);                    /* what it was asked and did not answer */
+void jzx__request_cancel_all(jzx_loop *loop, uint32_t index); /* what an ending actor waits for */
+void jzx__request_let_go(jzx_loop *loop, uint32_t index,
+                         const jzx_exit_info *exit);                         /* what it was asked and did not answer */
 void jzx__answer_route(jzx_loop *loop, jzx_actor_id asker, jzx__cell *cell); /* consumes cell */
 
 /* timer.c */

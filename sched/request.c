@@ -8,83 +8,102 @@
  * Owner thread only.
  *
  * Invariants
- *   Q1  A reserved cell turns into exactly one message: the answer, or one that says why there is none.
+ *   Q1  A reserved cell turns into exactly one message, the answer or one that says why there is none; or, of a call that
+ *       this loop ends, the calling cell does (J1).
  *   Q2  A kept cell is answered exactly once: by its actor, or by the runtime when the actor says that it is not for it,
- *       or at the actor's end.
+ *       or at the actor's end. Or its actor hands it on.
  *   Q3  One actor holds at most cells / 8 cells.
  */
+#include "sched/call.h"
 #include "sched/mailbox.h"
 
-/* What a held cell has where its payload was. */
+/* What a held cell has where its payload was. The links are indexes + 1. */
+typedef struct held_links {
+    uint32_t prev;
+    uint32_t next;
+} held_links;
+
 typedef struct held_reserved {
-    jzx__cell *prev;
+    held_links links;
     jzx_actor_id target;
     jzx__deadline deadline;
+    uint32_t calling; /* of a call: index + 1 */
 } held_reserved;
 _Static_assert(sizeof(held_reserved) <= JZX_INLINE_MAX, "fits the payload of a cell");
 
 typedef struct held_kept {
-    jzx__cell *prev;
+    held_links links;
     uint64_t number; /* the handler's ref */
     uint32_t owner;  /* slot index of the answerer */
 } held_kept;
 _Static_assert(sizeof(held_kept) <= JZX_INLINE_MAX, "fits the payload of a cell");
 
-static jzx__cell **prev_of(jzx__cell *cell)
+static jzx__cell *held_at(const jzx_loop *loop, uint32_t place)
 {
-    return (jzx__cell **)(void *)cell->bytes; /* first in both */
+    return place == 0 ? NULL : &loop->pool.cells[place - 1];
 }
 
-static jzx__cell *first_held(const jzx_loop *loop, const jzx__cold *cold)
+static held_links *links_of(jzx__cell *cell)
 {
-    return cold->held == 0 ? NULL : &loop->pool.cells[cold->held - 1];
+    return (held_links *)(void *)cell->bytes; /* first in each */
 }
 
-static void set_first_held(const jzx_loop *loop, jzx__cold *cold, const jzx__cell *cell)
-{
-    cold->held = cell == NULL ? 0 : (uint32_t)(cell - loop->pool.cells) + 1;
-}
-
-static void hold(jzx_loop *loop, uint32_t index, jzx__cell *cell)
+void jzx__hold(jzx_loop *loop, uint32_t index, jzx__cell *cell)
 {
     jzx__cold *cold = jzx__slot_cold(&loop->slots, index);
-    *prev_of(cell) = NULL;
-    cell->next = first_held(loop, cold);
-    if (cell->next != NULL) {
-        *prev_of(cell->next) = cell;
+    *links_of(cell) = (held_links){.next = cold->held};
+    uint32_t place = (uint32_t)(cell - loop->pool.cells) + 1;
+    if (cold->held != 0) {
+        links_of(held_at(loop, cold->held))->prev = place;
     }
-    set_first_held(loop, cold, cell);
+    cold->held = place;
     cold->held_count++;
 }
 
-static void unhold(jzx_loop *loop, uint32_t index, jzx__cell *cell)
+/* With `count` that it has counted for. */
+static inline void unhold(jzx_loop *loop, uint32_t index, jzx__cell *cell, uint32_t count)
 {
     jzx__cold *cold = jzx__slot_cold(&loop->slots, index);
-    jzx__cell *prev = *prev_of(cell);
-    if (prev == NULL) {
-        JZX_ASSERT(first_held(loop, cold) == cell);
-        set_first_held(loop, cold, cell->next);
+    held_links links = *links_of(cell);
+    if (links.prev == 0) {
+        JZX_ASSERT(held_at(loop, cold->held) == cell);
+        cold->held = links.next;
     } else {
-        prev->next = cell->next;
+        links_of(held_at(loop, links.prev))->next = links.next;
     }
-    if (cell->next != NULL) {
-        *prev_of(cell->next) = prev;
+    if (links.next != 0) {
+        links_of(held_at(loop, links.next))->prev = links.prev;
     }
-    cold->held_count--;
+    cold->held_count -= count;
+}
+
+void jzx__unhold(jzx_loop *loop, uint32_t index, jzx__cell *cell)
+{
+    unhold(loop, index, cell, 1);
 }
 
 /* ---- the asker ---- */
 
-jzx_err jzx__request_reserve(jzx_context *context, jzx_actor_id to, uint64_t timeout_ns, jzx__cell **reserved)
+static held_reserved *reserved_of(jzx__cell *cell)
+{
+    return (held_reserved *)(void *)cell->bytes;
+}
+
+bool jzx__held_fits(const jzx_loop *loop, uint32_t index, uint32_t more)
+{
+    return jzx__slot_cold(&loop->slots, index)->held_count + more <= loop->config->cells / 8; /* Q3 */
+}
+
+jzx_err jzx__request_reserve(jzx_context *context, jzx_actor_id to, uint64_t due_ns, uint32_t more,
+                             jzx__cell **reserved)
 {
     jzx_loop *loop = context->loop;
-    const jzx__cold *cold = jzx__slot_cold(&loop->slots, context->slot);
-    bool timed = timeout_ns != JZX_FOREVER;
-    if (cold->held_count >= loop->config->cells / 8 ||
+    bool timed = due_ns != JZX_FOREVER;
+    if (!jzx__held_fits(loop, context->slot, 1) ||
         (timed && loop->requests_timed + loop->timers.used >= loop->config->timers_max)) {
-        return JZX_ERR_LIMIT; /* Q3 */
+        return JZX_ERR_LIMIT;
     }
-    jzx__cell *cell = jzx__pool_take(&loop->pool, 2); /* the request needs one too */
+    jzx__cell *cell = jzx__pool_take(&loop->pool, 1 + more);
     if (cell == NULL) {
         jzx__count_add(&loop->counters->refused_block, 1);
         return JZX_ERR_WOULD_BLOCK;
@@ -93,41 +112,68 @@ jzx_err jzx__request_reserve(jzx_context *context, jzx_actor_id to, uint64_t tim
     cell->flags = 0;
     cell->sender = context->self;
     cell->target = jzx__pool_number(&loop->pool, cell);
-    hold(loop, context->slot, cell);
-    held_reserved *held = (held_reserved *)(void *)cell->bytes;
+    jzx__hold(loop, context->slot, cell);
+    held_reserved *held = reserved_of(cell);
     held->target = to;
     held->deadline = (jzx__deadline){.kind = JZX__DEADLINE_REQUEST};
+    held->calling = 0;
     if (timed) {
-        uint64_t now_ns = loop->backend->ops->now_ns(loop->backend);
-        jzx__deadlines_add(&loop->deadlines, &held->deadline, jzx__add_saturating(now_ns, timeout_ns));
+        jzx__deadlines_add(&loop->deadlines, &held->deadline, due_ns);
         loop->requests_timed++;
     }
     *reserved = cell;
     return JZX_OK;
 }
 
-/* Takes a reserved cell out of its asker's hands; it is then an ordinary cell. */
-static void unreserve(jzx_loop *loop, jzx__cell *cell)
+void jzx__request_for_call(jzx_loop *loop, jzx__cell *reserved, const jzx__cell *calling)
 {
-    held_reserved *held = (held_reserved *)(void *)cell->bytes;
+    reserved_of(reserved)->calling = (uint32_t)(calling - loop->pool.cells) + 1;
+    jzx__slot_cold(&loop->slots, jzx__id_index(reserved->sender))->held_count++; /* it counts with it (Q3) */
+}
+
+jzx__cell *jzx__request_unreserve(jzx_loop *loop, jzx__cell *cell, jzx_actor_id *target)
+{
+    held_reserved *held = reserved_of(cell);
+    uint32_t index = jzx__id_index(cell->sender);
+    jzx__cell *calling = held_at(loop, held->calling);
+    *target = held->target;
     if (jzx__deadline_set(&held->deadline)) {
         jzx__deadlines_remove(&loop->deadlines, &held->deadline);
         loop->requests_timed--;
     }
-    unhold(loop, jzx__id_index(cell->sender), cell);
+    unhold(loop, index, cell, calling == NULL ? 1 : 2);
+    return calling;
 }
 
 void jzx__request_cancel(jzx_loop *loop, jzx__cell *reserved)
 {
-    unreserve(loop, reserved);
+    jzx_actor_id target;
+    (void)jzx__request_unreserve(loop, reserved, &target);
     jzx__cell_free(loop, reserved);
+}
+
+/* A reserved cell of this number, or NULL (C3). */
+static jzx__cell *find_reserved(jzx_loop *loop, uint64_t token)
+{
+    jzx__cell *cell = jzx__pool_find(&loop->pool, token);
+    return cell != NULL && cell->kind == JZX__CELL_RESERVED && cell->target == token ? cell : NULL;
+}
+
+jzx__cell *jzx__request_calling(jzx_loop *loop, uint64_t token, jzx_actor_id asker)
+{
+    jzx__cell *reserved = find_reserved(loop, token);
+    return reserved == NULL || reserved->sender != asker ? NULL : held_at(loop, reserved_of(reserved)->calling);
 }
 
 jzx_err jzx__request_send(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint64_t timeout_ns,
                           uint64_t *ref)
 {
     jzx__cell *reserved;
-    jzx_err err = jzx__request_reserve(context, to, timeout_ns, &reserved);
+    uint64_t due_ns = JZX_FOREVER;
+    if (timeout_ns != JZX_FOREVER) {
+        due_ns = jzx__add_saturating(context->loop->backend->ops->now_ns(context->loop->backend), timeout_ns);
+    }
+    jzx_err err = jzx__request_reserve(context, to, due_ns, 1, &reserved); /* the request needs one too */
     if (err != JZX_OK) {
         return err;
     }
@@ -148,38 +194,49 @@ static void deliver(jzx_loop *loop, jzx__cell *reserved, const jzx__cell *conten
 {
     uint32_t index = jzx__id_index(reserved->sender);
     uint64_t token = reserved->target;
-    unreserve(loop, reserved);
+    jzx_actor_id target;
+    jzx__cell *calling = jzx__request_unreserve(loop, reserved, &target);
     *reserved = *content;
     reserved->kind = JZX__CELL_ANSWER;
     reserved->flags &= JZX__FLAG_POINTER | JZX__FLAG_LEND;
     reserved->target = token;
+    if (calling != NULL) {
+        jzx__call_answered(loop, reserved, calling);
+    }
     jzx__mail_push(loop, index, reserved);
 }
 
-static void fill_no_answer(jzx__cell *cell, jzx_actor_id target, uint32_t tag, jzx_drop_reason reason)
+static jzx_message no_answer(jzx_actor_id target, uint32_t tag, jzx_drop_reason reason, const jzx_exit_info *exit)
 {
     jzx_no_answer none = {.target = target, .tag = tag, .reason = reason};
-    jzx_message message = jzx_message_value(JZX_TAG_SYS_NO_ANSWER, &none, sizeof none);
-    jzx__cell_from_message(cell, &message, JZX__CELL_ANSWER);
-    cell->sender = target;
+    if (exit != NULL) {
+        none.exit_kind = exit->kind;
+        none.exit_code = exit->code;
+    }
+    return jzx_message_value(JZX_TAG_SYS_NO_ANSWER, &none, sizeof none);
 }
+_Static_assert(sizeof(jzx_no_answer) <= JZX_INLINE_MAX, "fits the payload of a cell");
 
 void jzx__request_due(jzx_loop *loop, jzx__deadline *node)
 {
     held_reserved *held = jzx__container_of(node, held_reserved, deadline);
     jzx__cell *reserved = jzx__container_of((uint8_t(*)[JZX_INLINE_MAX])held, jzx__cell, bytes);
     loop->requests_timed--;
-    jzx__cell content;
-    memset(&content, 0, sizeof content);
-    fill_no_answer(&content, held->target, 0, JZX_DROP_DEADLINE);
+    if (held->calling != 0) {
+        jzx__call_end(loop, (jzx__calling *)(void *)held_at(loop, held->calling), JZX_DROP_DEADLINE);
+        return;
+    }
+    jzx__cell content = {.sender = held->target};
+    jzx_message message = no_answer(held->target, 0, JZX_DROP_DEADLINE, NULL);
+    jzx__cell_from_message(&content, &message, JZX__CELL_ANSWER);
     jzx__count_add(&loop->counters->sent, 1);
     deliver(loop, reserved, &content);
 }
 
 void jzx__answer_arrived(jzx_loop *loop, const jzx__cell *cell)
 {
-    jzx__cell *reserved = jzx__pool_find(&loop->pool, cell->target);
-    if (reserved == NULL || reserved->kind != JZX__CELL_RESERVED || reserved->target != cell->target) {
+    jzx__cell *reserved = find_reserved(loop, cell->target);
+    if (reserved == NULL) {
         jzx__cell late = *cell;
         late.flags &= JZX__FLAG_POINTER;
         jzx__route_dead(loop, &late, 0, JZX_DROP_LATE);
@@ -190,25 +247,51 @@ void jzx__answer_arrived(jzx_loop *loop, const jzx__cell *cell)
 
 /* ---- the answerer ---- */
 
-bool jzx__request_fits(const jzx_loop *loop, uint32_t index)
+bool jzx__request_takes(const jzx_loop *loop, uint32_t index, const jzx__cell *cell, jzx_drop_reason *reason)
 {
-    return jzx__slot_cold(&loop->slots, index)->held_count < loop->config->cells / 8; /* Q3 */
+    if (!jzx__held_fits(loop, index, 1)) {
+        *reason = JZX_DROP_LIMIT; /* Q3 */
+        return false;
+    }
+    /* One that was yielded is its handler's to finish: that sees that it was cancelled. */
+    return (cell->flags & JZX__FLAG_CALL) == 0 || jzx__called_begun(loop, cell) ||
+           !jzx__called_over(loop, cell, reason);
+}
+
+static held_kept *kept_of(jzx__cell *cell)
+{
+    return (held_kept *)(void *)cell->bytes;
 }
 
 uint64_t jzx__request_keep(jzx_loop *loop, uint32_t index, jzx__cell *cell)
 {
-    held_kept *kept = (held_kept *)(void *)cell->bytes;
+    held_kept *kept = kept_of(cell);
     cell->kind = JZX__CELL_KEPT;
     kept->number = jzx__pool_number(&loop->pool, cell);
     kept->owner = index;
-    hold(loop, index, cell);
+    jzx__hold(loop, index, cell);
     return kept->number;
 }
 
 void jzx__request_unkeep(jzx_loop *loop, uint32_t index, jzx__cell *cell)
 {
-    unhold(loop, index, cell);
+    jzx__unhold(loop, index, cell);
     cell->kind = JZX__CELL_MAIL;
+}
+
+jzx__cell *jzx__request_kept(const jzx_context *context, uint64_t ref)
+{
+    jzx__cell *cell = jzx__pool_find(&context->loop->pool, ref);
+    if (cell == NULL || cell->kind != JZX__CELL_KEPT) {
+        return NULL;
+    }
+    return kept_of(cell)->number == ref && kept_of(cell)->owner == context->slot ? cell : NULL;
+}
+
+/* The asker's token; what is known of a call goes with it (J3). */
+static inline uint64_t take_token(jzx_loop *loop, jzx__cell *cell)
+{
+    return jzx__likely((cell->flags & JZX__FLAG_CALL) == 0) ? cell->target : jzx__called_end(loop, cell);
 }
 
 /* To a thread that runs no loop. What it hears has left the books: it is sent only if it comes too late, as a dead letter. */
@@ -245,8 +328,8 @@ static void answer_kept(jzx_loop *loop, uint32_t index, jzx__cell *cell, const j
                         jzx_actor_id answerer)
 {
     jzx_actor_id asker = cell->sender;
-    uint64_t token = cell->target;
-    unhold(loop, index, cell);
+    uint64_t token = take_token(loop, cell);
+    jzx__unhold(loop, index, cell);
     jzx__cell_from_message(cell, message, JZX__CELL_ANSWER);
     cell->sender = answerer;
     cell->target = token;
@@ -255,29 +338,26 @@ static void answer_kept(jzx_loop *loop, uint32_t index, jzx__cell *cell, const j
 
 jzx_err jzx__request_answer(jzx_context *context, uint64_t ref, const jzx_message *message)
 {
-    jzx_loop *loop = context->loop;
-    jzx__cell *cell = jzx__pool_find(&loop->pool, ref);
-    if (cell == NULL || cell->kind != JZX__CELL_KEPT) {
-        return JZX_ERR_NO_SUCH_REQUEST;
-    }
-    const held_kept *kept = (const held_kept *)(const void *)cell->bytes;
-    if (kept->number != ref || kept->owner != context->slot) {
+    jzx__cell *cell = jzx__request_kept(context, ref);
+    if (cell == NULL) {
         return JZX_ERR_NO_SUCH_REQUEST;
     }
     if (cell == context->handling) {
         context->answered = true;
     }
-    answer_kept(loop, context->slot, cell, message, context->self);
+    answer_kept(context->loop, context->slot, cell, message, context->self);
     return JZX_OK;
 }
 
-void jzx__request_refuse(jzx_loop *loop, jzx__cell *cell, jzx_actor_id target, jzx_drop_reason reason)
+void jzx__request_refuse(jzx_loop *loop, jzx__cell *cell, jzx_actor_id target, jzx_drop_reason reason,
+                         const jzx_exit_info *exit)
 {
     jzx_actor_id asker = cell->sender;
-    uint64_t token = cell->target;
-    uint32_t tag = cell->tag;
+    uint64_t token = take_token(loop, cell);
+    jzx_message message = no_answer(target, cell->tag, reason, exit);
     jzx__route_dead(loop, cell, target, reason);
-    fill_no_answer(cell, target, tag, reason);
+    jzx__cell_from_message(cell, &message, JZX__CELL_ANSWER);
+    cell->sender = target;
     cell->target = token;
     jzx__answer_route(loop, asker, cell);
 }
@@ -285,26 +365,45 @@ void jzx__request_refuse(jzx_loop *loop, jzx__cell *cell, jzx_actor_id target, j
 void jzx__request_cancel_all(jzx_loop *loop, uint32_t index)
 {
     jzx__cell *next;
-    for (jzx__cell *cell = first_held(loop, jzx__slot_cold(&loop->slots, index)); cell != NULL; cell = next) {
-        next = cell->next;
+    for (jzx__cell *cell = held_at(loop, jzx__slot_cold(&loop->slots, index)->held); cell != NULL; cell = next) {
+        next = held_at(loop, links_of(cell)->next);
         if (cell->kind == JZX__CELL_RESERVED) {
-            jzx__request_cancel(loop, cell);
+            jzx_actor_id target;
+            jzx__cell *calling = jzx__request_unreserve(loop, cell, &target);
+            if (calling == NULL) {
+                jzx__cell_free(loop, cell);
+            } else {
+                jzx__call_abandon(loop, cell, calling, target);
+            }
+        } else if (cell->kind == JZX__CELL_OPENED) {
+            jzx__scope_let_go(loop, index, cell);
         }
     }
 }
 
-void jzx__request_give_up(jzx_loop *loop, uint32_t index, jzx__cell *cell, jzx_drop_reason reason)
+void jzx__request_give_up(jzx_loop *loop, uint32_t index, jzx__cell *cell, jzx_drop_reason reason,
+                          const jzx_exit_info *exit)
 {
     JZX_ASSERT(cell->kind == JZX__CELL_KEPT);
-    jzx_no_answer none = {.target = jzx__public(loop, index)->id, .tag = cell->tag, .reason = reason};
-    jzx_message message = jzx_message_value(JZX_TAG_SYS_NO_ANSWER, &none, sizeof none);
-    answer_kept(loop, index, cell, &message, none.target); /* Q2 */
+    jzx_actor_id id = jzx__public(loop, index)->id;
+    jzx_message message = no_answer(id, cell->tag, reason, exit);
+    answer_kept(loop, index, cell, &message, id); /* Q2 */
 }
 
-void jzx__request_let_go(jzx_loop *loop, uint32_t index)
+void jzx__request_let_go(jzx_loop *loop, uint32_t index, const jzx_exit_info *exit)
 {
     const jzx__cold *cold = jzx__slot_cold(&loop->slots, index);
     while (cold->held != 0) {
-        jzx__request_give_up(loop, index, first_held(loop, cold), JZX_DROP_ENDED);
+        jzx__request_give_up(loop, index, held_at(loop, cold->held), JZX_DROP_ENDED, exit);
     }
+}
+
+void jzx__request_hand_on(jzx_context *context, jzx__cell *kept)
+{
+    if (kept == context->handling) {
+        context->answered = true;
+    }
+    (void)take_token(context->loop, kept);
+    jzx__unhold(context->loop, context->slot, kept);
+    jzx__cell_free(context->loop, kept);
 }

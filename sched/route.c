@@ -3,6 +3,7 @@
  *
  * Owner thread only; what it reads of other loops is their `closed`, `low` and `full` words.
  */
+#include "sched/call.h"
 #include "sched/mailbox.h"
 
 static void report(jzx_loop *loop, const jzx__cell *cell, jzx_actor_id target, jzx_drop_reason reason)
@@ -27,7 +28,7 @@ void jzx__route_dead(jzx_loop *loop, jzx__cell *cell, jzx_actor_id target, jzx_d
 static void dispose(jzx_loop *loop, jzx__cell *cell, jzx_actor_id target, jzx_drop_reason reason)
 {
     if ((cell->flags & JZX__FLAG_REQUEST) != 0) {
-        jzx__request_refuse(loop, cell, target, reason);
+        jzx__request_refuse(loop, cell, target, reason, NULL);
         return;
     }
     jzx__route_dead(loop, cell, target, reason);
@@ -112,10 +113,15 @@ static inline void fill(jzx__cell *cell, const jzx_context *context, const jzx_m
     }
 }
 
-jzx_err jzx__send_local(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint32_t flags,
-                        uint64_t token)
+typedef struct admission {
+    jzx__hot *hot;
+    uint32_t index;
+    bool over; /* its policy must make room */
+} admission;
+
+/* Does an actor of this loop take a message now? */
+static inline jzx_err admit(jzx_loop *loop, jzx_actor_id to, const jzx_message *message, admission *at)
 {
-    jzx_loop *loop = context->loop;
     uint32_t index = jzx__slot_find(&loop->slots, to);
     if (jzx__unlikely(index == JZX__SLOT_NONE)) {
         return JZX_ERR_NO_SUCH_ACTOR;
@@ -136,19 +142,66 @@ jzx_err jzx__send_local(jzx_context *context, jzx_actor_id to, const jzx_message
         jzx__observe_full(loop, index);
         return never ? JZX_ERR_TOO_BIG : JZX_ERR_MAILBOX_FULL;
     }
+    *at = (admission){hot, index, full};
+    return JZX_OK;
+}
+
+static inline void push_admitted(jzx_loop *loop, const admission *at, jzx__cell *cell)
+{
+    jzx__count_add(&loop->counters->sent, 1);
+    if (jzx__unlikely(at->over)) {
+        push_by_policy(loop, at->index, at->hot, cell);
+    } else {
+        jzx__mailbox_push(loop, at->index, at->hot, jzx__public(loop, at->index), cell);
+    }
+}
+
+static jzx_err no_cell(jzx_loop *loop)
+{
+    jzx__count_add(&loop->counters->refused_block, 1);
+    return JZX_ERR_WOULD_BLOCK;
+}
+
+jzx_err jzx__send_local(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint32_t flags,
+                        uint64_t token)
+{
+    jzx_loop *loop = context->loop;
+    admission at;
+    jzx_err err = admit(loop, to, message, &at);
+    if (jzx__unlikely(err != JZX_OK)) {
+        return err;
+    }
     jzx__cell *cell = jzx__pool_take(&loop->pool, 1);
     if (jzx__unlikely(cell == NULL)) {
-        jzx__count_add(&loop->counters->refused_block, 1);
-        return JZX_ERR_WOULD_BLOCK;
+        return no_cell(loop);
     }
     fill(cell, context, message, flags);
     cell->target = token;
-    jzx__count_add(&loop->counters->sent, 1);
-    if (jzx__unlikely(full)) {
-        push_by_policy(loop, index, hot, cell);
-    } else {
-        jzx__mailbox_push(loop, index, hot, public, cell);
+    push_admitted(loop, &at, cell);
+    return JZX_OK;
+}
+
+static jzx_err call_local(jzx_context *context, jzx_actor_id sender, jzx_actor_id to, const jzx_message *message,
+                          uint64_t token, const jzx__call_wire *wire)
+{
+    jzx_loop *loop = context->loop;
+    admission at;
+    jzx_err err = admit(loop, to, message, &at);
+    if (err != JZX_OK) {
+        return err;
     }
+    jzx__cell *cell = jzx__pool_take(&loop->pool, 2);
+    jzx__cell *called = cell == NULL ? NULL : jzx__pool_take(&loop->pool, 1);
+    if (called == NULL) {
+        if (cell != NULL) {
+            jzx__cell_free(loop, cell);
+        }
+        return no_cell(loop);
+    }
+    fill(cell, context, message, JZX__FLAG_REQUEST);
+    cell->sender = sender;
+    jzx__called_make(loop, cell, called, token, wire);
+    push_admitted(loop, &at, cell);
     return JZX_OK;
 }
 
@@ -206,21 +259,27 @@ static inline jzx__cell *write_lane(jzx_loop *loop, jzx__lane *lane, uint32_t co
     return jzx__likely(cell != NULL) ? cell : write_next(loop, lane, count);
 }
 
-jzx_err jzx__send_remote(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint32_t flags,
-                         uint64_t token)
+/*
+ * One message, of `count` cells in a row, into the lane to its target's loop; the cells are filled by the caller. `presses`:
+ * that the mailbox is marked full is no refusal.
+ */
+static inline jzx_err write_mail(jzx_loop *loop, jzx_actor_id to, uint32_t count, bool presses, jzx__cell **out)
 {
-    jzx_loop *loop = context->loop;
     uint32_t to_loop = jzx__id_loop(to);
     if (to_loop >= loop->runtime->loop_count) {
         return JZX_ERR_NO_SUCH_ACTOR;
     }
     jzx__lane *lane = loop->lanes_out[to_loop];
-    jzx__cell *cell = jzx__lane_blocked(lane) || JZX__SIM_FAULT(LANE_FULL) ? NULL : write_lane(loop, lane, 1); /* L6 */
+    bool blocked = jzx__lane_blocked(lane) || JZX__SIM_FAULT(LANE_FULL); /* L6 */
+    jzx__cell *cell = blocked ? NULL : write_lane(loop, lane, count);
     /* The bytes are read after room was taken: whoever gave the room back had written them before. */
     jzx_err err = refusal(loop->runtime->loops[to_loop], to);
+    if (presses && err == JZX_ERR_MAILBOX_FULL) {
+        err = JZX_OK;
+    }
     if (jzx__unlikely(cell == NULL || err != JZX_OK)) {
         if (cell != NULL) {
-            lane->open_count--;
+            lane->open_count -= count;
         } else if (err == JZX_OK) {
             err = JZX_ERR_WOULD_BLOCK;
         }
@@ -228,13 +287,43 @@ jzx_err jzx__send_remote(jzx_context *context, jzx_actor_id to, const jzx_messag
                        err == JZX_ERR_MAILBOX_FULL || err == JZX_ERR_WOULD_BLOCK);
         return err;
     }
-    fill(cell, context, message, flags);
-    cell->token = token;
-    cell->target = to;
     jzx__count_add(&loop->counters->sent, 1);
     jzx__count_add(&loop->counters->mail_out, 1);
     touch_lane(loop, lane);
+    *out = cell;
     return JZX_OK;
+}
+
+jzx_err jzx__send_remote(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint32_t flags,
+                         uint64_t token)
+{
+    jzx__cell *cell;
+    jzx_err err = write_mail(context->loop, to, 1, false, &cell);
+    if (jzx__likely(err == JZX_OK)) {
+        fill(cell, context, message, flags);
+        cell->token = token;
+        cell->target = to;
+    }
+    return err;
+}
+
+jzx_err jzx__call_send(jzx_context *context, jzx_actor_id sender, jzx_actor_id to, const jzx_message *message,
+                       uint64_t token, const jzx__call_wire *wire)
+{
+    if (jzx__id_loop(to) == context->loop->index) {
+        return call_local(context, sender, to, message, token, wire);
+    }
+    jzx__cell *cells;
+    jzx_err err = write_mail(context->loop, to, 2, wire->nested, &cells);
+    if (err == JZX_OK) {
+        fill(cells, context, message, JZX__FLAG_REQUEST | JZX__FLAG_WIDE);
+        cells[0].kind = JZX__CELL_CALL;
+        cells[0].sender = sender;
+        cells[0].token = token;
+        cells[0].target = to;
+        memcpy(&cells[1], wire, sizeof *wire);
+    }
+    return err;
 }
 
 /* An overflow's or caller's node has been copied out. */
@@ -428,11 +517,31 @@ static inline jzx__cell *take_mail(jzx_loop *loop, const jzx__cell *from)
 }
 
 /* Mail for one who has ended, or is about to. */
-static __attribute__((noinline)) void mail_too_late(jzx_loop *loop, const jzx__cell *from, uint32_t index)
+static void dispose_late(jzx_loop *loop, jzx__cell *cell, jzx_actor_id target, uint32_t index)
 {
     bool closed = atomic_load_explicit(&loop->closed, memory_order_relaxed) != 0;
     jzx_drop_reason gone = closed ? JZX_DROP_CLOSED : JZX_DROP_NO_ACTOR;
-    dispose(loop, take_mail(loop, from), from->target, index == JZX__SLOT_NONE ? gone : JZX_DROP_STOPPING);
+    dispose(loop, cell, target, index == JZX__SLOT_NONE ? gone : JZX_DROP_STOPPING);
+}
+
+static __attribute__((noinline)) void mail_too_late(jzx_loop *loop, const jzx__cell *from, uint32_t index)
+{
+    dispose_late(loop, take_mail(loop, from), from->target, index);
+}
+
+/* Mail that has come over a lane goes into the mailbox, or what its policy says. */
+static inline __attribute__((always_inline)) void take_in(jzx_loop *loop, uint32_t index, jzx__hot *hot,
+                                                          jzx_segment_slot *public, jzx__cell *cell)
+{
+    if (jzx__unlikely((hot->flags & JZX__SLOT_DROPS) != 0) &&
+        is_full(hot, public, (cell->flags & JZX__FLAG_POINTER) != 0, cell->pointer.size)) {
+        push_by_policy(loop, index, hot, cell);
+        return;
+    }
+    jzx__mailbox_push(loop, index, hot, public, cell); /* also past the cap: it was accepted */
+    if (jzx__unlikely((hot->flags & (JZX__SLOT_MARKED | JZX__SLOT_DROPS)) == JZX__SLOT_MARKED)) {
+        jzx__observe_full(loop, index); /* the other loops are refused from now on, and nobody here sees that */
+    }
 }
 
 static void mail_arrived(jzx_loop *loop, const jzx__cell *from)
@@ -444,16 +553,31 @@ static void mail_arrived(jzx_loop *loop, const jzx__cell *from)
     }
     jzx__hot *hot = jzx__once(jzx__slot_hot(&loop->slots, index));
     jzx_segment_slot *public = jzx__once(jzx__public(loop, index));
+    take_in(loop, index, hot, public, take_mail(loop, from));
+}
+
+static __attribute__((noinline)) void call_arrived(jzx_loop *loop, const jzx__cell *from, const jzx__cell *second)
+{
+    jzx__call_wire wire;
+    memcpy(&wire, second, sizeof wire);
     jzx__cell *cell = take_mail(loop, from);
-    if (jzx__unlikely((hot->flags & JZX__SLOT_DROPS) != 0) &&
-        is_full(hot, public, (cell->flags & JZX__FLAG_POINTER) != 0, cell->pointer.size)) {
-        push_by_policy(loop, index, hot, cell);
+    cell->kind = JZX__CELL_MAIL;
+    cell->flags &= (uint16_t)~JZX__FLAG_WIDE;
+    jzx__called_make(loop, cell, jzx__pool_take_inbound(&loop->pool), from->token, &wire);
+    uint32_t index = jzx__slot_find(&loop->slots, from->target);
+    if (index == JZX__SLOT_NONE || jzx__public(loop, index)->state > JZX__RUNNING) {
+        dispose_late(loop, cell, from->target, index);
         return;
     }
-    jzx__mailbox_push(loop, index, hot, public, cell); /* also past the cap: it was accepted */
-    if (jzx__unlikely((hot->flags & (JZX__SLOT_MARKED | JZX__SLOT_DROPS)) == JZX__SLOT_MARKED)) {
-        jzx__observe_full(loop, index); /* the other loops are refused from now on, and nobody here sees that */
+    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
+    jzx_segment_slot *public = jzx__public(loop, index);
+    bool refuses = wire.nested && (hot->flags & JZX__SLOT_DROPS) == 0;
+    if (refuses && is_full(hot, public, (cell->flags & JZX__FLAG_POINTER) != 0, cell->pointer.size)) {
+        dispose(loop, cell, from->target,
+                JZX_DROP_NEWEST); /* it has passed the mark of a mailbox that is really full */
+        return;
     }
+    take_in(loop, index, hot, public, cell);
 }
 
 static __attribute__((noinline)) void exit_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *second)
@@ -474,6 +598,12 @@ void jzx__route_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *
         break;
     case JZX__CELL_ANSWER:
         jzx__answer_arrived(loop, cell);
+        break;
+    case JZX__CELL_CALL:
+        call_arrived(loop, cell, second);
+        break;
+    case JZX__CELL_CANCEL:
+        jzx__cancel_arrived(loop, cell);
         break;
     case JZX__CELL_END:
         jzx__life_end_arrived(loop, cell);

@@ -9,6 +9,7 @@
  *   U2  Of mail and urgent signals neither goes twice while the other waits.
  *   U3  Messages are counted as handled when their handler has returned and kept them.
  */
+#include "sched/call.h"
 #include "sched/mailbox.h"
 
 typedef enum step {
@@ -32,12 +33,20 @@ static __attribute__((noinline)) step end_now(jzx_context *context, jzx_behavior
     return STEP_ENDED;
 }
 
+/* What the handler has set in its context is over. */
+static inline void leave_scope(jzx_context *context)
+{
+    context->special = false;
+    context->scope = 0;
+    context->chain = 0;
+}
+
 /* After any handler that asked for something special, or did not return OK. */
 static step after_any(jzx_context *context, jzx_behavior_result result)
 {
     jzx_segment_slot *public = jzx__public(context->loop, context->slot);
     bool over = result != JZX_BEHAVIOR_OK && result != JZX_BEHAVIOR_YIELD && result != JZX_BEHAVIOR_UNHANDLED;
-    context->special = false;
+    leave_scope(context);
     if (public->state == JZX__STOPPING) {
         return STEP_YIELDED; /* another ended it meanwhile; it is in the run queue for that (E2) */
     }
@@ -55,12 +64,12 @@ static step after_any(jzx_context *context, jzx_behavior_result result)
 
 /* With the clock read around the handler. */
 static __attribute__((noinline)) jzx_behavior_result call_measured(jzx_context *context, const jzx__hot *hot,
-                                                                   const jzx_message *message)
+                                                                   jzx_behavior_fn behavior, const jzx_message *message)
 {
     jzx_loop *loop = context->loop;
     uint64_t began = loop->backend->ops->now_ns(loop->backend);
     jzx__count_set(&loop->segment->running_since_ns, began);
-    jzx_behavior_result result = hot->behavior(context, hot->state, message);
+    jzx_behavior_result result = behavior(context, hot->state, message);
     uint64_t took = loop->backend->ops->now_ns(loop->backend) - began;
     jzx__count_add(&jzx__public(loop, context->slot)->busy_ns, took);
     if (took >= loop->config->slow_handler_ns && loop->config->slow_handler_ns != 0) {
@@ -69,16 +78,22 @@ static __attribute__((noinline)) jzx_behavior_result call_measured(jzx_context *
     return result;
 }
 
-static inline jzx_behavior_result call(jzx_loop *loop, const jzx__hot *hot, const jzx_message *message)
+static inline jzx_behavior_result call_with(jzx_loop *loop, const jzx__hot *hot, jzx_behavior_fn behavior,
+                                            const jzx_message *message)
 {
     jzx_context *context = &loop->turn;
     context->tag = message->tag;
     JZX__SIM_EVENT(loop, HANDLE, context->self, message->sender, message->tag);
-    jzx_behavior_result result = jzx__likely(!loop->measure) ? hot->behavior(context, hot->state, message)
-                                                             : call_measured(context, hot, message);
+    jzx_behavior_result result = jzx__likely(!loop->measure) ? behavior(context, hot->state, message)
+                                                             : call_measured(context, hot, behavior, message);
     /* Supervisors are the runtime's own, and do not end with children: simulated failures are for the others. */
     bool own = (hot->flags & JZX__SLOT_SUPERVISOR) != 0;
     return result == JZX_BEHAVIOR_OK && !own && JZX__SIM_FAULT(ACTOR_FAILS) ? JZX_BEHAVIOR_FAIL : result;
+}
+
+static inline jzx_behavior_result call(jzx_loop *loop, const jzx__hot *hot, const jzx_message *message)
+{
+    return call_with(loop, hot, hot->behavior, message);
 }
 
 static jzx_behavior_result call_signal(jzx_context *context, const jzx_message *message)
@@ -141,7 +156,7 @@ static __attribute__((noinline)) step after_mail(jzx_context *context, jzx__cell
             }
             unhandle(loop, context, cell, head, message);
             context->handling = NULL;
-            context->special = false;
+            leave_scope(context);
             return STEP_REFUSED;
         }
         unhandled(loop, message); /* it ends: nobody will handle the rest */
@@ -149,7 +164,7 @@ static __attribute__((noinline)) step after_mail(jzx_context *context, jzx__cell
     if (result == JZX_BEHAVIOR_UNHANDLED) {
         unhandled(loop, message);
         if (kept && !context->answered) {
-            jzx__request_give_up(loop, context->slot, cell, JZX_DROP_UNHANDLED);
+            jzx__request_give_up(loop, context->slot, cell, JZX_DROP_UNHANDLED, NULL);
         }
     }
     if (jzx__unlikely((message->flags & JZX_MESSAGE_LENT) != 0)) {
@@ -175,10 +190,25 @@ static step refuse_ask(jzx_context *context, jzx__cell *cell)
     return jzx__public(loop, context->slot)->state == JZX__STOPPING ? STEP_YIELDED : STEP_ON;
 }
 
+/* A request to one that keeps too many, or that is not wanted any more: its asker hears so at once. */
+static step refuse_request(jzx_context *context, jzx_segment_slot *public, jzx__cell *cell, jzx_drop_reason reason)
+{
+    jzx__request_refuse(context->loop, cell, public->id, reason, NULL);
+    return public->state == JZX__STOPPING ? STEP_YIELDED : STEP_ON;
+}
+
 /* A request: its cell is kept for the answer, so the handler gets a copy. */
-static __attribute__((noinline)) step run_request(jzx_context *context, jzx__hot *hot, jzx__cell *cell)
+static __attribute__((noinline)) step run_request(jzx_context *context, jzx__hot *hot, jzx_segment_slot *public,
+                                                  jzx__cell *cell, uint64_t *handled)
 {
     jzx_message message;
+    jzx_drop_reason reason;
+    jzx__mailbox_left(context->loop, context->slot, hot, public, cell);
+    if (jzx__unlikely(!jzx__request_takes(context->loop, context->slot, cell, &reason))) {
+        return refuse_request(context, public, cell, reason);
+    }
+    ++*handled;
+    public->last_tag = cell->tag;
     if (jzx__unlikely(cell->tag == JZX__TAG_ASK) && (hot->flags & JZX__SLOT_SUPERVISOR) == 0) {
         return refuse_ask(context, cell);
     }
@@ -187,18 +217,38 @@ static __attribute__((noinline)) step run_request(jzx_context *context, jzx__hot
     message.ref = jzx__request_keep(context->loop, context->slot, cell);
     context->handling = cell;
     context->special = true;
+    if ((cell->flags & JZX__FLAG_CALL) != 0) {
+        jzx__called_enter(context, cell);
+    }
     return after_mail(context, cell, cell->head, &message, call(context->loop, hot, &message));
 }
 
-/* Mail that is no plain message: by pointer, an answer, a request, or to be reported. */
+static jzx_behavior_result go_on(jzx_context *context, void *state, const jzx_message *message)
+{
+    (void)message;
+    return context->ended->on_answer(context, state, context->ended->argument, &context->ended->result);
+}
+
+/* A call has ended: its continuation is the behavior. There is nothing to yield. */
+static step run_continuation(jzx_context *context, const jzx__hot *hot, jzx__cell *cell)
+{
+    jzx__ending ended;
+    uint32_t head = jzx__call_open(context, cell, &ended);
+    context->ended = &ended;
+    context->special = true;
+    jzx_behavior_result result = call_with(context->loop, hot, go_on, &cell->message);
+    return after_mail(context, cell, head, &cell->message, result == JZX_BEHAVIOR_YIELD ? JZX_BEHAVIOR_OK : result);
+}
+
+/* Mail that is neither a plain message nor a request: by pointer, an answer, or to be reported. */
 static __attribute__((noinline)) step run_mail(jzx_context *context, jzx__hot *hot, jzx_segment_slot *public,
                                                jzx__cell *cell)
 {
     jzx_loop *loop = context->loop;
     jzx__mailbox_left(loop, context->slot, hot, public, cell);
     public->last_tag = cell->tag;
-    if ((cell->flags & JZX__FLAG_REQUEST) != 0) {
-        return run_request(context, hot, cell);
+    if (jzx__unlikely((cell->flags & JZX__FLAG_CALL) != 0)) {
+        return run_continuation(context, hot, cell);
     }
     uint32_t head = jzx__cell_open(cell);
     return after_mail(context, cell, head, &cell->message, call(loop, hot, &cell->message));
@@ -398,14 +448,6 @@ static inline bool check_now_and_then(jzx_loop *loop)
     return false;
 }
 
-/* A request to one that keeps too many: its asker hears so at once. */
-static step refuse_request(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_segment_slot *public, jzx__cell *cell)
-{
-    jzx__mailbox_left(loop, index, hot, public, cell);
-    jzx__request_refuse(loop, cell, public->id, JZX_DROP_LIMIT);
-    return public->state == JZX__STOPPING ? STEP_YIELDED : STEP_ON;
-}
-
 static inline step run_first(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_segment_slot *public, uint64_t *handled)
 {
     jzx__cell *cell = jzx__queue_pop(&hot->mail);
@@ -413,8 +455,8 @@ static inline step run_first(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_
         ++*handled;
         return run_plain(loop, index, hot, public, cell);
     }
-    if ((cell->flags & JZX__FLAG_REQUEST) != 0 && !jzx__request_fits(loop, index)) {
-        return refuse_request(loop, index, hot, public, cell);
+    if ((cell->flags & JZX__FLAG_REQUEST) != 0) {
+        return run_request(&loop->turn, hot, public, cell, handled);
     }
     if (cell->kind <= JZX__CELL_ANSWER) {
         ++*handled;

@@ -68,6 +68,8 @@ static jzx_err run_init(jzx_loop *loop, uint32_t index, const jzx_spawn_options 
     }
     jzx__context_init(context, loop, index);
     context->depth = depth;
+    context->scope = 0;
+    context->chain = 0;
     jzx__hot *hot = jzx__once(jzx__slot_hot(&loop->slots, index));
     void *state = hot->state;
     loop->inits++;

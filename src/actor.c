@@ -193,7 +193,7 @@ jzx_err jzx_spawn_request(jzx_context *context, const jzx_spawn_options *options
     }
     jzx__cell *reserved;
     if (err == JZX_OK) {
-        err = jzx__request_reserve(context, 0, JZX_FOREVER, &reserved);
+        err = jzx__request_reserve(context, 0, JZX_FOREVER, 1, &reserved);
     }
     if (err != JZX_OK) {
         return err;

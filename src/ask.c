@@ -583,7 +583,7 @@ static jzx_err start(jzx_context *context, jzx__tree_start *tree_start, jzx_acto
 static jzx_err start_from_actor(jzx_context *context, jzx__tree_start *tree_start, jzx_actor_id *id, uint64_t *ref)
 {
     jzx__cell *reserved;
-    jzx_err err = jzx__request_reserve(context, 0, JZX_FOREVER, &reserved);
+    jzx_err err = jzx__request_reserve(context, 0, JZX_FOREVER, 1, &reserved);
     if (err != JZX_OK) {
         return err;
     }

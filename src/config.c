@@ -54,6 +54,7 @@ void jzx_config_init(jzx_config *config)
     config->turn_ns = 50000;
     config->flush_ns = 20000;
     config->slow_handler_ns = 10000000;
+    config->shield_max_ns = 5000000000;
     config->ring_entries = 1024;
     config->recv_buffers = 256;
     config->recv_buffer_size = 16384;

@@ -200,8 +200,7 @@ static void drop_leftovers(jzx_runtime *runtime, jzx_loop *loop)
         uint32_t count;
         while (i != loop->index && (count = jzx__lane_take(loop->lanes_in[i], &cell, &cells, &block)) > 0) {
             for (uint32_t k = 0; k < count; k++) {
-                bool mail = cells[k].kind == JZX__CELL_MAIL || cells[k].kind == JZX__CELL_ANSWER;
-                if (mail) {
+                if (jzx__cell_is_mail(&cells[k])) {
                     jzx__cell_drop_payload(&cells[k]);
                 }
                 k += (cells[k].flags & JZX__FLAG_WIDE) != 0;

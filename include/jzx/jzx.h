@@ -8,6 +8,8 @@
  *   message.h  send, post, request, answer, ask  observe.h  observers, counters, the shared segment
  *   name.h     names of actors                   supervisor.h  supervisors and their children
  *   buffer.h   payloads that many read           router.h   which one of several actors
+ *   buffer.h   payloads that many read
+ *   call.h     calls, deadlines, scopes, gathering
  *
  * Rules that hold throughout:
  *   - A call that takes a jzx_context belongs to the thread of the context's loop; elsewhere it returns
@@ -29,6 +31,7 @@
 #include <jzx/message.h>
 #include <jzx/buffer.h>
 #include <jzx/actor.h>
+#include <jzx/call.h>
 #include <jzx/name.h>
 #include <jzx/supervisor.h>
 #include <jzx/timer.h>

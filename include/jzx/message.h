@@ -148,8 +148,10 @@ typedef struct jzx_dead_letter {
 /** JZX_TAG_SYS_NO_ANSWER: the request `message->ref` ends without an answer. */
 typedef struct jzx_no_answer {
     jzx_actor_id target;
-    uint32_t tag;    /* of the request; 0 after a deadline */
-    uint32_t reason; /* jzx_drop_reason */
+    uint32_t tag;       /* of the request; 0 after a deadline */
+    uint32_t reason;    /* jzx_drop_reason */
+    uint32_t exit_kind; /* with JZX_DROP_ENDED, of the target's exit: jzx_exit_kind; else 0 */
+    int32_t exit_code;  /* and its code */
 } jzx_no_answer;
 
 /** JZX_TAG_SYS_RESUME: a send to `target` may be accepted again. */

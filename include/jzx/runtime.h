@@ -67,8 +67,8 @@ typedef struct jzx_config {
     uint32_t monitors_max;  /* monitors held, and as many again suffered; default 65,536 */
     uint32_t children_max;  /* children of supervisors of the loop, and as many that live on it; default 65,536 */
     uint32_t links_max;     /* sides of links between actors, those being undone too; default 65,536 */
-    uint32_t annexes_max;   /* actors that use what jzx/order.h or exclusive calls need; default 16,384 */
     uint32_t asks_max;      /* foreign threads in jzx_ask() at one time, of the runtime, 1 to 4,096; default 64 */
+    uint32_t annexes_max;   /* actors that use shields (jzx/call.h); default 16,384 */
     uint32_t resumes_max;   /* resume notices asked for and not yet given; default 4,096 */
     uint32_t watches_max;   /* watched file descriptors; default 1,024 */
     uint32_t sockets_max;   /* listeners and connections; default 16,384 */
@@ -85,6 +85,7 @@ typedef struct jzx_config {
     uint64_t flush_ns;  /* mail to another loop waits no longer than this in mid-turn; default 20,000 */
     uint64_t linger_ns; /* how long an idle loop polls before it sleeps; 0 default; JZX_FOREVER = never sleep */
     uint64_t slow_handler_ns; /* a handler that took longer is reported; default 10,000,000; 0 = off */
+    uint64_t shield_max_ns;   /* a stop waits for a shield (jzx/call.h) at most so long; default 5,000,000,000 */
     bool measure_handlers;    /* read the clock around each handler: exact busy time and slow-handler reports */
     bool exit_when_idle;      /* stop the runtime when its last actor ends; default false */
 

@@ -66,6 +66,7 @@ static const field fields[] = {
     FIELD(children_max, 1, 1u << 23),
     FIELD(annexes_max, 1, 1u << 23),
     FIELD(asks_max, 1, 4096),
+    FIELD(shield_max_ns, 0, UINT64_MAX),
 };
 
 enum { FIELDS = sizeof fields / sizeof fields[0] };
@@ -234,6 +235,7 @@ Test(config, init_gives_the_documented_numbers, .timeout = 60)
     cr_expect_eq(config.flush_ns, 20000);
     cr_expect_eq(config.linger_ns, 0);
     cr_expect_eq(config.slow_handler_ns, 10000000);
+    cr_expect_eq(config.shield_max_ns, 5000000000);
     cr_expect_not(config.measure_handlers);
     cr_expect_not(config.exit_when_idle);
     cr_expect(config.restrict_ring);

@@ -1,0 +1,545 @@
+#include "sched/annex.h"
+#include "sched/call.h"
+#include "sched/mailbox.h"
+
+static jzx__cell *cell_at(const jzx_loop *loop, uint32_t index)
+{
+    return &loop->pool.cells[index];
+}
+
+static uint32_t index_of(const jzx_loop *loop, const jzx__cell *cell)
+{
+    return (uint32_t)(cell - loop->pool.cells);
+}
+
+static jzx__cell *as_cell(void *part)
+{
+    return part;
+}
+
+/* ---- rings ---- */
+
+/* The place of a call, or of an opened scope, in the ring of its scope; alone without one. */
+static void join(jzx_loop *loop, jzx__scope *scope, jzx__cell *cell)
+{
+    uint32_t index = index_of(loop, cell);
+    cell->words[3] = scope == NULL ? 0 : scope->number;
+    cell->ring.before = index;
+    cell->ring.after = index;
+    if (scope == NULL) {
+        return;
+    }
+    if (scope->kind == JZX__CELL_OPENED) {
+        ((jzx__opened *)scope)->inside++;
+    }
+    if (scope->first == 0) {
+        scope->first = index + 1;
+        return;
+    }
+    jzx__cell *first = cell_at(loop, scope->first - 1);
+    cell->ring.before = first->ring.before;
+    cell->ring.after = scope->first - 1;
+    cell_at(loop, first->ring.before)->ring.after = index;
+    first->ring.before = index;
+}
+
+/* Out of its ring, whoever that has belonged to: the scope, loop->cancelling, or a scope that is gone (J4). */
+static void leave(jzx_loop *loop, jzx__cell *cell)
+{
+    uint32_t place = index_of(loop, cell) + 1;
+    uint32_t next = cell->ring.after + 1 == place ? 0 : cell->ring.after + 1;
+    cell_at(loop, cell->ring.before)->ring.after = cell->ring.after;
+    cell_at(loop, cell->ring.after)->ring.before = cell->ring.before;
+    jzx__scope *scope = jzx__scope_find(loop, cell->words[3]);
+    if (loop->cancelling == place) {
+        loop->cancelling = next;
+    } else if (scope != NULL && scope->first == place) {
+        scope->first = next;
+    }
+}
+
+/* Two rings become one, with the second behind the first. */
+static void append_ring(const jzx_loop *loop, uint32_t one, uint32_t other)
+{
+    jzx__cell *first = cell_at(loop, one);
+    jzx__cell *second = cell_at(loop, other);
+    uint32_t last = second->ring.before;
+    cell_at(loop, first->ring.before)->ring.after = other;
+    cell_at(loop, last)->ring.after = one;
+    second->ring.before = first->ring.before;
+    first->ring.before = last;
+}
+
+/* ---- scopes ---- */
+
+jzx__scope *jzx__scope_find(jzx_loop *loop, uint64_t number)
+{
+    jzx__cell *cell = number == 0 ? NULL : jzx__pool_find(&loop->pool, number);
+    if (cell == NULL ||
+        (cell->kind != JZX__CELL_CALLED && cell->kind != JZX__CELL_OPENED && cell->kind != JZX__CELL_GATHER)) {
+        return NULL;
+    }
+    jzx__scope *scope = (jzx__scope *)(void *)cell;
+    return scope->number == number ? scope : NULL;
+}
+
+static jzx__opened *find_opened(jzx_loop *loop, uint64_t number)
+{
+    jzx__scope *scope = jzx__scope_find(loop, number);
+    return scope != NULL && scope->kind == JZX__CELL_OPENED ? (jzx__opened *)scope : NULL;
+}
+
+uint64_t jzx__scope_around(jzx_loop *loop, uint64_t number)
+{
+    const jzx__opened *opened;
+    while ((opened = find_opened(loop, number)) != NULL && (opened->scope.flags & JZX__CALL_CLOSED) != 0) {
+        number = opened->around;
+    }
+    return number;
+}
+
+jzx__scope *jzx__scope_current(const jzx_context *context)
+{
+    bool none = context->ending || context->scope == 0 || jzx__shielded(context->loop, context->slot);
+    return none ? NULL : jzx__scope_find(context->loop, context->scope);
+}
+
+jzx_err jzx__scope_refusal(const jzx_loop *loop, const jzx__scope *scope, uint64_t *deadline_ns)
+{
+    if (scope != NULL) {
+        if ((scope->flags & JZX__CALL_CANCELLED) != 0) {
+            return JZX_ERR_CANCELLED;
+        }
+        *deadline_ns = *deadline_ns < scope->deadline_ns ? *deadline_ns : scope->deadline_ns;
+    }
+    return *deadline_ns <= loop->now_ns ? JZX_ERR_TIMEOUT : JZX_OK;
+}
+
+jzx_err jzx__scope_open(jzx_context *context, uint64_t deadline_ns, uint64_t *number)
+{
+    jzx_loop *loop = context->loop;
+    jzx__scope *around = jzx__scope_current(context);
+    if (!jzx__held_fits(loop, context->slot, 1)) {
+        return JZX_ERR_LIMIT;
+    }
+    jzx__cell *cell = jzx__pool_take(&loop->pool, 1);
+    if (cell == NULL) {
+        jzx__count_add(&loop->counters->refused_block, 1);
+        return JZX_ERR_WOULD_BLOCK;
+    }
+    jzx__opened *opened = (jzx__opened *)(void *)cell;
+    opened->scope = (jzx__scope){.kind = JZX__CELL_OPENED, .number = jzx__pool_number(&loop->pool, cell)};
+    opened->scope.deadline_ns = around != NULL && around->deadline_ns < deadline_ns ? around->deadline_ns : deadline_ns;
+    opened->scope.flags = around != NULL ? around->flags & JZX__CALL_CANCELLED : 0;
+    opened->owner = context->slot;
+    opened->inside = 0;
+    jzx__hold(loop, context->slot, cell);
+    join(loop, around, cell);
+    context->scope = opened->scope.number;
+    context->special = true; /* it is the current one until the handler returns */
+    *number = opened->scope.number;
+    return JZX_OK;
+}
+
+/* Something in it is over. One that is closed goes with the last, and is then over for the one around it (J4). */
+static void over_in(jzx_loop *loop, uint64_t number)
+{
+    jzx__opened *opened;
+    while ((opened = find_opened(loop, number)) != NULL) {
+        JZX_ASSERT(opened->inside > 0);
+        if (--opened->inside > 0 || (opened->scope.flags & JZX__CALL_CLOSED) == 0) {
+            return;
+        }
+        number = opened->around;
+        jzx__scope_let_go(loop, opened->owner, as_cell(opened));
+    }
+}
+
+void jzx__scope_let_go(jzx_loop *loop, uint32_t index, jzx__cell *cell)
+{
+    leave(loop, cell);
+    jzx__unhold(loop, index, cell);
+    jzx__cell_free(loop, cell);
+}
+
+void jzx__scope_give_up(jzx_loop *loop, jzx__scope *scope)
+{
+    scope->flags |= JZX__CALL_CANCELLED;
+    if (scope->first != 0 && loop->cancelling != 0) {
+        append_ring(loop, loop->cancelling - 1, scope->first - 1);
+    } else if (scope->first != 0) {
+        loop->cancelling = scope->first;
+    }
+    scope->first = 0;
+}
+
+void jzx__scope_cancel_some(jzx_loop *loop)
+{
+    for (uint32_t i = 0; i < JZX__CANCELS_PER_TURN && loop->cancelling != 0; i++) {
+        jzx__cell *cell = cell_at(loop, loop->cancelling - 1);
+        if (cell->kind == JZX__CELL_OPENED) {
+            leave(loop, cell);
+            cell->ring.before = cell->ring.after = index_of(loop, cell);
+            jzx__scope_give_up(loop, (jzx__scope *)(void *)cell);
+        } else {
+            jzx__call_end(loop, (jzx__calling *)(void *)cell, JZX_DROP_CANCELLED);
+        }
+    }
+}
+
+/* One that is this actor's and open, or NULL. */
+static jzx__opened *own_scope(const jzx_context *context, uint64_t number)
+{
+    jzx__opened *opened = find_opened(context->loop, number);
+    bool open = opened != NULL && opened->owner == context->slot && (opened->scope.flags & JZX__CALL_CLOSED) == 0;
+    return open ? opened : NULL;
+}
+
+jzx_err jzx__scope_cancel(jzx_context *context, uint64_t number)
+{
+    jzx__opened *opened = own_scope(context, number);
+    if (opened == NULL) {
+        return JZX_ERR_NOT_FOUND;
+    }
+    jzx__scope_give_up(context->loop, &opened->scope);
+    jzx__scope_cancel_some(context->loop);
+    return JZX_OK;
+}
+
+jzx_err jzx__scope_close(jzx_context *context, uint64_t number)
+{
+    jzx__opened *opened = own_scope(context, number);
+    if (opened == NULL) {
+        return JZX_ERR_NOT_FOUND;
+    }
+    opened->scope.flags |= JZX__CALL_CLOSED;
+    context->scope = jzx__scope_around(context->loop, context->scope);
+    opened->inside++; /* this one, so that it goes here if nothing else is in it */
+    jzx__scope_give_up(context->loop, &opened->scope);
+    over_in(context->loop, number);
+    jzx__scope_cancel_some(context->loop);
+    return JZX_OK;
+}
+
+/* ---- the asker ---- */
+
+jzx_err jzx__call_reserve(jzx_context *context, jzx__scope *scope, jzx_actor_id to, uint64_t due_ns, uint32_t more,
+                          const jzx__call_order *order, jzx__calling **out)
+{
+    jzx_loop *loop = context->loop;
+    jzx__cell *reserved;
+    if (!jzx__held_fits(loop, context->slot, 2)) {
+        return JZX_ERR_LIMIT;
+    }
+    jzx_err err = jzx__request_reserve(context, to, due_ns, 1 + more, &reserved);
+    if (err != JZX_OK) {
+        return err;
+    }
+    jzx__cell *cell = jzx__pool_take(&loop->pool, 1 + more);
+    if (cell == NULL) {
+        jzx__request_cancel(loop, reserved);
+        jzx__count_add(&loop->counters->refused_block, 1);
+        return JZX_ERR_WOULD_BLOCK;
+    }
+    jzx__calling *calling = (jzx__calling *)(void *)cell;
+    calling->reserved = index_of(loop, reserved);
+    calling->kind = JZX__CELL_CALLING;
+    calling->flags = context->chain != 0 ? JZX__CALL_NESTED : 0;
+    calling->token = reserved->target;
+    calling->on_answer = order->on_answer;
+    calling->argument = order->argument;
+    calling->chain = context->chain != 0 ? context->chain : (uint64_t)loop->index << 56 | ++loop->chains;
+    join(loop, scope, cell);
+    jzx__request_for_call(loop, reserved, cell);
+    *out = calling;
+    return JZX_OK;
+}
+
+void jzx__call_undo(jzx_loop *loop, jzx__calling *calling)
+{
+    jzx_actor_id target;
+    jzx__cell *reserved = cell_at(loop, calling->reserved);
+    (void)jzx__request_unreserve(loop, reserved, &target);
+    uint64_t scope = calling->scope;
+    leave(loop, as_cell(calling));
+    jzx__cell_free(loop, reserved);
+    jzx__cell_free(loop, as_cell(calling));
+    over_in(loop, scope);
+}
+
+jzx_err jzx__call_in(jzx_context *context, jzx__scope *scope, bool timed, jzx_actor_id to, const jzx_message *message,
+                     const jzx__call_order *order, uint64_t *ref)
+{
+    uint64_t deadline_ns = order->deadline_ns;
+    jzx_err err = jzx__scope_refusal(context->loop, scope, &deadline_ns);
+    if (err != JZX_OK) {
+        return err;
+    }
+    jzx__calling *calling;
+    /* Two more: at the target, if it is here, the mail and its context. */
+    err = jzx__call_reserve(context, scope, to, timed ? deadline_ns : JZX_FOREVER, 2, order, &calling);
+    if (err != JZX_OK) {
+        return err;
+    }
+    const jzx__call_wire wire = {
+        .deadline_ns = deadline_ns, .chain = calling->chain, .nested = (calling->flags & JZX__CALL_NESTED) != 0};
+    err = jzx__call_send(context, context->self, to, message, calling->token, &wire);
+    if (err != JZX_OK) {
+        jzx__call_undo(context->loop, calling);
+    } else if (ref != NULL) {
+        *ref = calling->token;
+    }
+    return err;
+}
+
+jzx_err jzx__call(jzx_context *context, jzx_actor_id to, const jzx_message *message, const jzx__call_order *order,
+                  uint64_t *ref)
+{
+    return jzx__call_in(context, jzx__scope_current(context), true, to, message, order, ref);
+}
+
+/* Cancels the request of a call at its target. The reserved cell of that call is the node (J1). */
+static void send_cancel(jzx_loop *loop, jzx__cell *reserved, jzx_actor_id target)
+{
+    if (target == 0) {
+        jzx__cell_free(loop, reserved);
+        return;
+    }
+    reserved->kind = JZX__CELL_CANCEL;
+    if (jzx__id_loop(target) != loop->index) {
+        jzx__route_signal(loop, jzx__id_loop(target), reserved, NULL);
+        return;
+    }
+    jzx__cancel_arrived(loop, reserved);
+    jzx__cell_free(loop, reserved);
+}
+
+/* An end is known: it is in its scope's ring no more, and its chain goes on only if others wait in it. */
+static void settle(jzx_loop *loop, jzx__calling *calling)
+{
+    leave(loop, as_cell(calling)); /* J2 */
+    if ((calling->flags & JZX__CALL_NESTED) == 0) {
+        calling->chain = 0;
+    }
+}
+
+void jzx__call_end(jzx_loop *loop, jzx__calling *calling, uint8_t reason)
+{
+    jzx__cell *reserved = cell_at(loop, calling->reserved);
+    uint32_t index = jzx__id_index(reserved->sender);
+    jzx_actor_id target;
+    (void)jzx__request_unreserve(loop, reserved, &target);
+    settle(loop, calling);
+    jzx__gather *gather = jzx__gather_of(loop, calling);
+    if (gather != NULL) {
+        jzx__scope_give_up(loop, &gather->scope); /* the others are of no use now */
+    }
+    jzx__cell *cell = as_cell(calling);
+    cell->tag = JZX_TAG_SYS_NO_ANSWER;
+    cell->kind = JZX__CELL_ANSWER;
+    cell->flags = JZX__FLAG_CALL | JZX__FLAG_ENDED;
+    calling->reason = reason;
+    calling->target = target;
+    jzx__count_add(&loop->counters->sent, 1);
+    jzx__mail_push(loop, index, cell);
+    if (reason == JZX_DROP_CANCELLED) {
+        send_cancel(loop, reserved, target);
+    } else {
+        jzx__cell_free(loop, reserved); /* after its deadline the target knows by itself */
+    }
+}
+
+void jzx__call_answered(jzx_loop *loop, jzx__cell *answer, jzx__cell *cell)
+{
+    settle(loop, (jzx__calling *)(void *)cell);
+    answer->flags |= JZX__FLAG_CALL;
+    answer->target = index_of(loop, cell);
+}
+
+jzx_err jzx__call_cancel(jzx_context *context, uint64_t ref)
+{
+    jzx__cell *calling = jzx__request_calling(context->loop, ref, context->self);
+    if (calling == NULL) {
+        return JZX_ERR_NO_SUCH_REQUEST;
+    }
+    jzx__call_end(context->loop, (jzx__calling *)(void *)calling, JZX_DROP_CANCELLED);
+    return JZX_OK;
+}
+
+jzx_err jzx__call_err(uint32_t reason)
+{
+    static const jzx_err errs[] = {
+        [JZX_DROP_NO_ACTOR] = JZX_ERR_NO_SUCH_ACTOR,
+        [JZX_DROP_STOPPING] = JZX_ERR_STOPPING,
+        [JZX_DROP_ENDED] = JZX_ERR_ENDED,
+        [JZX_DROP_NEWEST] = JZX_ERR_MAILBOX_FULL,
+        [JZX_DROP_OLDEST] = JZX_ERR_MAILBOX_FULL,
+        [JZX_DROP_CLOSED] = JZX_ERR_LOOP_CLOSED,
+        [JZX_DROP_DEADLINE] = JZX_ERR_TIMEOUT,
+        [JZX_DROP_LIMIT] = JZX_ERR_LIMIT,
+        [JZX_DROP_CANCELLED] = JZX_ERR_CANCELLED,
+        [JZX_DROP_UNHANDLED] = JZX_ERR_UNHANDLED,
+        [JZX_DROP_DEADLOCK] = JZX_ERR_DEADLOCK,
+    };
+    return reason < JZX__COUNT(errs) && errs[reason] != JZX_OK ? errs[reason] : JZX_ERR_UNKNOWN;
+}
+
+uint32_t jzx__call_open(jzx_context *context, jzx__cell *cell, jzx__ending *end)
+{
+    jzx_loop *loop = context->loop;
+    bool here = (cell->flags & JZX__FLAG_ENDED) != 0;
+    const jzx__calling *calling = (const jzx__calling *)(const void *)(here ? cell
+                                                                            : cell_at(loop, (uint32_t)cell->target));
+    bool none = cell->tag == JZX_TAG_SYS_NO_ANSWER;
+    uint64_t scope = calling->scope;
+    end->on_answer = calling->on_answer;
+    end->argument = calling->argument;
+    end->none = (jzx_no_answer){.target = calling->target, .reason = calling->reason};
+    end->result = (jzx_result){.ref = calling->token};
+    context->chain = calling->chain;
+    context->scope = jzx__scope_around(loop, scope);
+    over_in(loop, scope);
+    if (!here) {
+        cell->target = calling->token;
+        jzx__cell_free(loop, cell_at(loop, (uint32_t)((const jzx__cell *)(const void *)calling - loop->pool.cells)));
+        if (none) {
+            memcpy(&end->none, cell->bytes, sizeof end->none);
+        }
+    }
+    uint32_t head = jzx__cell_open(cell);
+    if (none) {
+        end->result.err = jzx__call_err(end->none.reason);
+        end->result.none = &end->none;
+    } else {
+        end->result.message = &cell->message;
+    }
+    return head;
+}
+
+/* Of what it has called nothing will be seen; the cell of a gathering goes with it. */
+static void forget(jzx_loop *loop, jzx__calling *calling)
+{
+    jzx__gather *gather = jzx__gather_of(loop, calling);
+    if (gather != NULL) {
+        jzx__cell_free(loop, as_cell(gather));
+    }
+}
+
+void jzx__call_abandon(jzx_loop *loop, jzx__cell *reserved, jzx__cell *cell, jzx_actor_id target)
+{
+    leave(loop, cell);
+    forget(loop, (jzx__calling *)(void *)cell);
+    jzx__cell_free(loop, cell);
+    send_cancel(loop, reserved, target);
+}
+
+/* Scopes are not told: those that the actor has opened are let go with it. */
+void jzx__call_forget(jzx_loop *loop, jzx__cell *mail)
+{
+    if ((mail->flags & JZX__FLAG_ENDED) != 0) {
+        forget(loop, (jzx__calling *)(void *)mail);
+    } else {
+        jzx__cell_free(loop, cell_at(loop, (uint32_t)mail->target));
+    }
+}
+
+/* ---- the target ---- */
+
+static uint64_t key_of(uint32_t asker_loop, uint64_t token)
+{
+    return jzx__pair_key(token, asker_loop + 1);
+}
+
+static jzx__called *called_of(const jzx_loop *loop, const jzx__cell *mail)
+{
+    return (jzx__called *)(void *)cell_at(loop, (uint32_t)mail->target);
+}
+
+void jzx__called_make(jzx_loop *loop, jzx__cell *mail, jzx__cell *cell, uint64_t token, const jzx__call_wire *wire)
+{
+    jzx__called *called = (jzx__called *)(void *)cell;
+    called->scope = (jzx__scope){.hops = wire->hops,
+                                 .kind = JZX__CELL_CALLED,
+                                 .number = jzx__pool_number(&loop->pool, cell),
+                                 .deadline_ns = wire->deadline_ns};
+    called->token = token;
+    called->chain = wire->chain;
+    called->mail = index_of(loop, mail);
+    mail->flags |= JZX__FLAG_CALL;
+    mail->target = index_of(loop, cell);
+    jzx__map_add(&loop->called, &called->by_token, key_of(jzx__id_loop(mail->sender), token));
+}
+
+uint64_t jzx__called_end(jzx_loop *loop, jzx__cell *mail)
+{
+    jzx__called *called = called_of(loop, mail);
+    uint64_t token = called->token;
+    JZX_ASSERT(called->scope.kind == JZX__CELL_CALLED && called->mail == index_of(loop, mail)); /* J3 */
+    mail->flags &= (uint16_t)~JZX__FLAG_CALL;
+    jzx__map_remove(&loop->called, &called->by_token);
+    jzx__cell_free(loop, as_cell(called));
+    return token;
+}
+
+bool jzx__called_over(const jzx_loop *loop, const jzx__cell *mail, jzx_drop_reason *reason)
+{
+    const jzx__called *called = called_of(loop, mail);
+    *reason = (called->scope.flags & JZX__CALL_CANCELLED) != 0 ? JZX_DROP_CANCELLED : JZX_DROP_DEADLINE;
+    return *reason == JZX_DROP_CANCELLED || called->scope.deadline_ns <= loop->now_ns;
+}
+
+bool jzx__called_begun(const jzx_loop *loop, const jzx__cell *mail)
+{
+    return (called_of(loop, mail)->scope.flags & JZX__CALL_BEGUN) != 0;
+}
+
+void jzx__called_enter(jzx_context *context, const jzx__cell *kept)
+{
+    jzx__called *called = called_of(context->loop, kept);
+    called->scope.flags |= JZX__CALL_BEGUN;
+    context->scope = called->scope.number;
+    context->chain = called->chain;
+}
+
+void jzx__cancel_arrived(jzx_loop *loop, const jzx__cell *cell)
+{
+    uint32_t asker_loop = jzx__id_loop(cell->sender);
+    for (jzx__map_node *node = jzx__map_find(&loop->called, key_of(asker_loop, cell->target)); node != NULL;
+         node = node->next) {
+        jzx__called *called = jzx__container_of(node, jzx__called, by_token);
+        if (called->token == cell->target && jzx__id_loop(cell_at(loop, called->mail)->sender) == asker_loop) {
+            jzx__scope_give_up(loop, &called->scope);
+            return;
+        }
+    }
+}
+
+jzx_err jzx__call_delegate(jzx_context *context, uint64_t ref, jzx_actor_id to, const jzx_message *message)
+{
+    jzx_loop *loop = context->loop;
+    jzx__cell *kept = jzx__request_kept(context, ref);
+    if (kept == NULL) {
+        return JZX_ERR_NO_SUCH_REQUEST;
+    }
+    jzx__call_wire wire = {.deadline_ns = JZX_FOREVER, .chain = context->chain, .hops = 1};
+    uint64_t token = kept->target;
+    if ((kept->flags & JZX__FLAG_CALL) != 0) {
+        const jzx__called *called = called_of(loop, kept);
+        jzx_drop_reason reason;
+        if (jzx__called_over(loop, kept, &reason)) {
+            context->answered |= kept == context->handling;
+            jzx__request_give_up(loop, context->slot, kept, reason, NULL);
+            return jzx__call_err(reason);
+        }
+        if (called->scope.hops == JZX__HOPS_MAX) {
+            return JZX_ERR_LIMIT;
+        }
+        wire = (jzx__call_wire){called->scope.deadline_ns, called->chain, (uint8_t)(called->scope.hops + 1), false};
+        token = called->token;
+    }
+    jzx_err err = jzx__call_send(context, kept->sender, to, message, token, &wire);
+    if (err == JZX_OK) {
+        jzx__request_hand_on(context, kept);
+    }
+    return err;
+}
