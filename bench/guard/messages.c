@@ -136,6 +136,57 @@ static void run_request(uint64_t count)
     guard_close(&guard);
 }
 
+static void call_next(jzx_context *context, struct hopper *self);
+
+static jzx_behavior_result go_on(jzx_context *context, void *state, void *argument, const jzx_result *result)
+{
+    struct hopper *self = state;
+    (void)argument;
+    GUARD_OK(result->err);
+    GUARD_CHECK(result->message->words[0] == self->guard->done);
+    self->guard->done++;
+    call_next(context, self);
+    return JZX_BEHAVIOR_OK;
+}
+
+static void call_next(jzx_context *context, struct hopper *self)
+{
+    if (self->guard->done < self->guard->wanted) {
+        uint64_t words[4] = {self->guard->done, 2, 3, 4};
+        jzx_message question = jzx_message_value(TAG_TOKEN, words, sizeof words);
+        uint64_t deadline_ns = jzx_now_ns(context) + 3600000000000u;
+        GUARD_OK(jzx_call(context, self->next, &question, deadline_ns, go_on, NULL));
+    }
+}
+
+static jzx_behavior_result call_first(jzx_context *context, void *state, const jzx_message *message)
+{
+    (void)message;
+    call_next(context, state);
+    return JZX_BEHAVIOR_OK;
+}
+
+static void run_calls(uint64_t count, int loops)
+{
+    struct guard guard;
+    guard_open(&guard, loops, count);
+    struct hopper asker = {.guard = &guard};
+    asker.next = guard_spawn(&guard, loops - 1, answer, NULL);
+    guard_tell(&guard, guard_spawn(&guard, 0, call_first, &asker), TAG_START);
+    guard_turn(&guard);
+    guard_close(&guard);
+}
+
+static void run_call(uint64_t count)
+{
+    run_calls(count, 1);
+}
+
+static void run_call_cross(uint64_t count)
+{
+    run_calls(count, 2);
+}
+
 /* ---- posted by another thread, which has ended before they are taken ---- */
 
 struct poster {
@@ -182,6 +233,7 @@ static void run_post(uint64_t count)
 }
 
 const guard_path guard_message_paths[] = {
-    {"message", run_message, 20000}, {"ring", run_ring, 20000},      {"cross", run_cross, 19200},
-    {"request", run_request, 10000}, {"post", run_post, 10 * POSTS}, {NULL, NULL, 0},
+    {"message", run_message, 20000}, {"ring", run_ring, 20000}, {"cross", run_cross, 19200},
+    {"request", run_request, 10000}, {"call", run_call, 10000}, {"call-cross", run_call_cross, 10000},
+    {"post", run_post, 10 * POSTS},  {NULL, NULL, 0},
 };

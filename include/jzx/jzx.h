@@ -8,7 +8,6 @@
  *   message.h  send, post, request, answer, ask  observe.h  observers, counters, the shared segment
  *   name.h     names of actors                   supervisor.h  supervisors and their children
  *   buffer.h   payloads that many read           router.h   which one of several actors
- *   buffer.h   payloads that many read
  *   call.h     calls, deadlines, scopes, gathering
  *
  * Rules that hold throughout:
