@@ -1,6 +1,7 @@
 /* message: send, post, request, answer and ask. */
 #include <unistd.h>
 
+#include "sched/call.h"
 #include "sched/mailbox.h"
 #include "src/internal.h"
 
@@ -315,30 +316,5 @@ jzx_err jzx_answer_err(const jzx_message *answer)
     }
     jzx_no_answer none;
     memcpy(&none, answer->bytes, sizeof none);
-    switch ((jzx_drop_reason)none.reason) {
-    case JZX_DROP_NO_ACTOR:
-        return JZX_ERR_NO_SUCH_ACTOR;
-    case JZX_DROP_STOPPING:
-        return JZX_ERR_STOPPING;
-    case JZX_DROP_ENDED:
-        return JZX_ERR_ENDED;
-    case JZX_DROP_NEWEST:
-    case JZX_DROP_OLDEST:
-        return JZX_ERR_MAILBOX_FULL;
-    case JZX_DROP_CLOSED:
-        return JZX_ERR_LOOP_CLOSED;
-    case JZX_DROP_DEADLINE:
-        return JZX_ERR_TIMEOUT;
-    case JZX_DROP_LIMIT:
-        return JZX_ERR_LIMIT;
-    case JZX_DROP_CANCELLED:
-        return JZX_ERR_CANCELLED;
-    case JZX_DROP_UNHANDLED:
-        return JZX_ERR_UNHANDLED;
-    case JZX_DROP_DEADLOCK:
-        return JZX_ERR_DEADLOCK;
-    case JZX_DROP_LATE: /* of answers, never of a request */
-        break;
-    }
-    return JZX_ERR_UNKNOWN;
+    return jzx__call_err(none.reason);
 }
