@@ -319,13 +319,13 @@ void jzx__net_deinit(jzx__net *net)
 
 static bool may_read(const jzx__socket *socket)
 {
-    return socket->kind == JZX__SOCKET_CONNECTION && socket->reading && !socket->held && !socket->full &&
-           !socket->eof && !socket->dead && !socket->closing;
+    return socket->kind == JZX__SOCKET_CONNECTION && socket->paused == 0 && !socket->full && !socket->eof &&
+           !socket->dead && !socket->closing;
 }
 
 static bool may_accept(const jzx__socket *socket)
 {
-    return socket->kind == JZX__SOCKET_LISTENER && socket->reading && !socket->full && socket->retry_ns == 0 &&
+    return socket->kind == JZX__SOCKET_LISTENER && socket->paused == 0 && !socket->full && socket->retry_ns == 0 &&
            socket->connections + socket->accepted_count < socket->connections_max && !socket->dead && !socket->closing;
 }
 
@@ -709,7 +709,6 @@ int jzx__socket_listen(jzx__net *net, jzx__socket *socket, const jzx__socket_opt
     }
     begin(socket, JZX__SOCKET_LISTENER, fd);
     socket->connections_max = options->connections_max;
-    socket->reading = true;
     settle(net, socket);
     return 0;
 }
@@ -727,7 +726,6 @@ int jzx__socket_connect(jzx__net *net, jzx__socket *socket, const jzx__socket_op
     }
     socket->address = options->address;
     socket->address_size = options->address_size;
-    socket->reading = true;
     set_due(net, socket, jzx__add_saturating(net->now_ns, options->connect_ns));
     settle(net, socket);
     return 0;
@@ -748,7 +746,7 @@ int jzx__socket_adopt(jzx__net *net, jzx__socket *socket, int fd, const jzx__soc
     if (options->no_delay) {
         option(fd, IPPROTO_TCP, TCP_NODELAY);
     }
-    socket->reading = reading;
+    socket->paused = reading ? 0 : JZX__PAUSED_BY_USER;
     set_idle_due(net, socket);
     settle(net, socket);
     return 0;
@@ -774,25 +772,16 @@ int jzx__socket_port(const jzx__socket *socket, uint16_t *port)
 
 /* ---- reading ---- */
 
-void jzx__socket_read(jzx__net *net, jzx__socket *socket)
+void jzx__socket_read(jzx__net *net, jzx__socket *socket, jzx__socket_pause_reason reason)
 {
-    socket->reading = true;
+    socket->paused &= (uint8_t)~reason;
     settle(net, socket);
 }
 
-void jzx__socket_pause(jzx__net *net, jzx__socket *socket)
+void jzx__socket_pause(jzx__net *net, jzx__socket *socket, jzx__socket_pause_reason reason)
 {
-    socket->reading = false;
+    socket->paused |= (uint8_t)reason;
     jzx__list_remove(&socket->starve);
-    settle(net, socket);
-}
-
-void jzx__socket_hold(jzx__net *net, jzx__socket *socket, bool held)
-{
-    socket->held = held;
-    if (held) {
-        jzx__list_remove(&socket->starve);
-    }
     settle(net, socket);
 }
 

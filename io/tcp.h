@@ -56,6 +56,11 @@ typedef enum jzx__socket_kind {
     JZX__SOCKET_CONNECTION,
 } jzx__socket_kind;
 
+typedef enum jzx__socket_pause_reason {
+    JZX__PAUSED_BY_USER = 1u << 0,
+    JZX__PAUSED_HELD = 1u << 1, /* nobody has room for data now */
+} jzx__socket_pause_reason;
+
 typedef enum jzx__socket_event_kind {
     JZX__SOCKET_ACCEPTED, /* fd: a new connection, non-blocking, the receiver's to adopt or close */
     JZX__SOCKET_CONNECTED,
@@ -145,8 +150,7 @@ struct jzx__socket {
     uint16_t in_flight; /* bit per jzx__socket_op */
     uint16_t cancelled; /* operations asked to end */
     uint8_t kind;       /* jzx__socket_kind */
-    bool reading;       /* the user wants data, or connections */
-    bool held;          /* nobody has room for data now: not reading until that is over, whatever the user wants */
+    uint8_t paused;     /* bits of jzx__socket_pause_reason: nothing is read, or accepted, while there is any */
     bool full;          /* too much waits to be taken: not reading until half is */
     bool eof;
     bool closing;           /* no more events; flush, then close */
@@ -206,9 +210,13 @@ int jzx__socket_connect(jzx__net *net, jzx__socket *socket, const jzx__socket_op
 int jzx__socket_adopt(jzx__net *net, jzx__socket *socket, int fd, const jzx__socket_options *options, bool reading);
 
 int jzx__socket_port(const jzx__socket *socket, uint16_t *port);
-void jzx__socket_read(jzx__net *net, jzx__socket *socket);
-void jzx__socket_pause(jzx__net *net, jzx__socket *socket);
-void jzx__socket_hold(jzx__net *net, jzx__socket *socket, bool held); /* another reason to pause: both must be over */
+/* Each reason to pause has its own end: data is read when there is none. */
+void jzx__socket_read(jzx__net *net, jzx__socket *socket, jzx__socket_pause_reason reason);
+void jzx__socket_pause(jzx__net *net, jzx__socket *socket, jzx__socket_pause_reason reason);
+static inline bool jzx__socket_held(const jzx__socket *socket)
+{
+    return (socket->paused & JZX__PAUSED_HELD) != 0;
+}
 /* 0; -EAGAIN no room now (DRAINED will follow); -EMSGSIZE never; -EPIPE dead */
 int jzx__socket_send_copy(jzx__net *net, jzx__socket *socket, const void *data, size_t size);
 int jzx__socket_send_owned(jzx__net *net, jzx__socket *socket, void *data, size_t size, jzx_drop_fn drop,

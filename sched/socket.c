@@ -37,26 +37,30 @@ static jzx_loop *loop_of(jzx__net *net)
 
 /* ---- holding (X4) ---- */
 
-static void hold_if_marked(jzx_loop *loop, jzx__socket_record *record)
+static __attribute__((noinline)) void look_at_mark(jzx_loop *loop, jzx__socket_record *record)
 {
-    if (jzx__likely(!record->pause_at_high_mark) || record->socket.held ||
-        record->socket.kind == JZX__SOCKET_LISTENER) {
-        return;
-    }
     uint32_t owner = record->resource.owner;
-    if ((jzx__slot_hot(&loop->slots, owner)->flags & JZX__SLOT_MARKED) != 0) {
+    if (!jzx__socket_held(&record->socket) && record->socket.kind != JZX__SOCKET_LISTENER &&
+        (jzx__slot_hot(&loop->slots, owner)->flags & JZX__SLOT_MARKED) != 0) {
         jzx__map_add(&loop->sockets_held, &record->marked, owner);
         loop->sockets_held_count++;
-        jzx__socket_hold(&loop->net, &record->socket, true);
+        jzx__socket_pause(&loop->net, &record->socket, JZX__PAUSED_HELD);
+    }
+}
+
+static inline void hold_if_marked(jzx_loop *loop, jzx__socket_record *record)
+{
+    if (jzx__unlikely(record->pause_at_high_mark)) {
+        look_at_mark(loop, record);
     }
 }
 
 static void unhold(jzx_loop *loop, jzx__socket_record *record)
 {
-    if (record->socket.held) {
+    if (jzx__socket_held(&record->socket)) {
         jzx__map_remove(&loop->sockets_held, &record->marked);
         loop->sockets_held_count--;
-        jzx__socket_hold(&loop->net, &record->socket, false);
+        jzx__socket_read(&loop->net, &record->socket, JZX__PAUSED_HELD);
     }
 }
 
@@ -90,7 +94,7 @@ static void closed(jzx__net *net, jzx__socket *socket)
         jzx__socket_child_closed(net, &listener->socket); /* X3 */
     }
     jzx__count_add(&loop->counters->connections_closed, socket->kind != JZX__SOCKET_LISTENER);
-    JZX_ASSERT(!socket->held);
+    JZX_ASSERT(!jzx__socket_held(socket));
     record->closed = true;
     if (record->resource.link != NULL) {
         jzx__resource_disown(&record->resource);
@@ -480,7 +484,7 @@ void jzx__socket_give_away(jzx_loop *loop, jzx__socket_record *record, uint32_t 
     jzx__resource_disown(resource);
     jzx__resource_own(resource, jzx__slot_cold(&loop->slots, to), to);
     hold_if_marked(loop, record);
-    jzx__socket_read(&loop->net, &record->socket);
+    jzx__socket_read(&loop->net, &record->socket, JZX__PAUSED_BY_USER);
     if (jzx__socket_has_event(&record->socket)) {
         jzx__resource_notify(loop, resource);
     }

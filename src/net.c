@@ -117,7 +117,7 @@ jzx_err jzx_tcp_read(jzx_context *context, jzx_socket_id socket)
     jzx__socket_record *record;
     jzx_err err = find(context, socket, &record);
     if (err == JZX_OK) {
-        jzx__socket_read(&context->loop->net, &record->socket);
+        jzx__socket_read(&context->loop->net, &record->socket, JZX__PAUSED_BY_USER);
     }
     return err;
 }
@@ -127,7 +127,7 @@ jzx_err jzx_tcp_pause(jzx_context *context, jzx_socket_id socket)
     jzx__socket_record *record;
     jzx_err err = find(context, socket, &record);
     if (err == JZX_OK) {
-        jzx__socket_pause(&context->loop->net, &record->socket);
+        jzx__socket_pause(&context->loop->net, &record->socket, JZX__PAUSED_BY_USER);
     }
     return err;
 }

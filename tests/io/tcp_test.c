@@ -488,22 +488,22 @@ Test(tcp, a_pause_and_a_hold_are_two, .timeout = 10)
     w.room = 0; /* so that it does not read at once */
     w.room_after = 0;
     jzx__socket *socket = adopt(&w, 0);
-    jzx__socket_hold(&w.net, socket, true);
-    jzx__socket_read(&w.net, socket);
+    jzx__socket_pause(&w.net, socket, JZX__PAUSED_HELD);
+    jzx__socket_read(&w.net, socket, JZX__PAUSED_BY_USER);
     w.room = FLYING;
     w.room_after = FLYING;
     jzx__net_flush(&w.net);
     cr_assert_eq(w.flying_count, 0, "held");
-    jzx__socket_pause(&w.net, socket);
-    jzx__socket_hold(&w.net, socket, false);
+    jzx__socket_pause(&w.net, socket, JZX__PAUSED_BY_USER);
+    jzx__socket_read(&w.net, socket, JZX__PAUSED_HELD);
     jzx__net_flush(&w.net);
     cr_assert_eq(w.flying_count, 0, "paused");
-    jzx__socket_hold(&w.net, socket, true);
-    jzx__socket_read(&w.net, socket);
-    jzx__socket_hold(&w.net, socket, false);
+    jzx__socket_pause(&w.net, socket, JZX__PAUSED_HELD);
+    jzx__socket_read(&w.net, socket, JZX__PAUSED_BY_USER);
+    jzx__socket_read(&w.net, socket, JZX__PAUSED_HELD);
     jzx__net_flush(&w.net);
     cr_assert(flying(&w, socket, JZX__SOCKET_RECV));
-    jzx__socket_hold(&w.net, socket, true);
+    jzx__socket_pause(&w.net, socket, JZX__PAUSED_HELD);
     jzx__net_flush(&w.net);
     cr_assert(flying(&w, socket, JZX__SOCKET_CANCEL));
     close_world(&w);
@@ -516,7 +516,7 @@ Test(tcp, N3_what_is_not_wanted_any_more_is_not_queued, .timeout = 10)
     w.room = 0;
     w.room_after = 0;
     jzx__socket *socket = adopt(&w, 0);
-    jzx__socket_pause(&w.net, socket);
+    jzx__socket_pause(&w.net, socket, JZX__PAUSED_BY_USER);
     w.room = FLYING;
     jzx__net_flush(&w.net);
     cr_assert_eq(w.flying_count, 0);
@@ -678,12 +678,12 @@ Test(tcp, a_paused_listener_accepts_nothing, .timeout = 10)
     static world w;
     open_world(&w);
     jzx__socket *listener = listen_on(&w, 0, 1000);
-    jzx__socket_pause(&w.net, listener);
+    jzx__socket_pause(&w.net, listener, JZX__PAUSED_BY_USER);
     jzx__net_flush(&w.net);
     end_op(&w, listener, JZX__SOCKET_CANCEL, 0);
     end_op(&w, listener, JZX__SOCKET_ACCEPT, -ECANCELED);
     cr_assert_eq(w.flying_count, 0);
-    jzx__socket_read(&w.net, listener);
+    jzx__socket_read(&w.net, listener, JZX__PAUSED_BY_USER);
     jzx__net_flush(&w.net);
     cr_assert(flying(&w, listener, JZX__SOCKET_ACCEPT));
     close_world(&w);
@@ -738,9 +738,9 @@ Test(tcp, a_receive_is_not_begun_anew_before_its_cancel_has_ended, .timeout = 10
     static world w;
     open_world(&w);
     jzx__socket *socket = adopt(&w, 0);
-    jzx__socket_pause(&w.net, socket);
+    jzx__socket_pause(&w.net, socket, JZX__PAUSED_BY_USER);
     jzx__net_flush(&w.net);
-    jzx__socket_read(&w.net, socket);
+    jzx__socket_read(&w.net, socket, JZX__PAUSED_BY_USER);
     jzx__net_flush(&w.net);
     end_op(&w, socket, JZX__SOCKET_RECV, -ECANCELED);
     cr_assert_not(flying(&w, socket, JZX__SOCKET_RECV), "the cancel would hit the new one");
@@ -755,15 +755,15 @@ Test(tcp, pause_delivers_what_had_come, .timeout = 10)
     open_world(&w);
     jzx__socket *socket = adopt(&w, 0);
     receive(&w, socket, 1, JZX__CQE_MORE);
-    jzx__socket_pause(&w.net, socket);
+    jzx__socket_pause(&w.net, socket, JZX__PAUSED_BY_USER);
     jzx__net_flush(&w.net);
     receive(&w, socket, 2, 0); /* crossed the cancel */
     end_op(&w, socket, JZX__SOCKET_CANCEL, -ENOENT);
     take_data(&w, socket, 1);
     take_data(&w, socket, 2);
     cr_assert_eq(w.flying_count, 0);
-    jzx__socket_read(&w.net, socket);
-    jzx__socket_read(&w.net, socket);
+    jzx__socket_read(&w.net, socket, JZX__PAUSED_BY_USER);
+    jzx__socket_read(&w.net, socket, JZX__PAUSED_BY_USER);
     jzx__net_flush(&w.net);
     cr_assert_eq(w.flying_count, 1);
     close_world(&w);
@@ -791,7 +791,7 @@ Test(tcp, no_buffer_is_a_pause_and_no_error, .timeout = 10)
     for (uint32_t i = 1; i < 6; i++) {
         cr_assert_eq(flying(&w, &w.parties[i].socket, JZX__SOCKET_RECV), i <= 2, "two buffers, two oldest: %u", i);
     }
-    jzx__socket_pause(&w.net, &w.parties[3].socket); /* one that rests may be paused and closed */
+    jzx__socket_pause(&w.net, &w.parties[3].socket, JZX__PAUSED_BY_USER); /* one that rests may be paused and closed */
     jzx__socket_close(&w.net, &w.parties[4].socket, false);
     give_all_kept(&w, kept + 2, 2);
     jzx__net_flush(&w.net);
@@ -810,7 +810,7 @@ Test(tcp, the_end_of_the_stream_is_told_once_and_sending_goes_on, .timeout = 10)
     take_data(&w, socket, 7);
     take(&w, socket, JZX__SOCKET_EOF);
     cr_assert_not(jzx__socket_has_event(socket));
-    jzx__socket_read(&w.net, socket);
+    jzx__socket_read(&w.net, socket, JZX__PAUSED_BY_USER);
     jzx__net_flush(&w.net);
     cr_assert_eq(w.flying_count, 0, "nothing is read after the end");
     cr_assert_eq(jzx__socket_send_copy(&w.net, socket, "bye", 3), 0);
@@ -1494,10 +1494,10 @@ static void chaos_act(chaos *c, uint32_t index)
         chaos_send(c, socket);
         break;
     case 4:
-        jzx__socket_pause(&w->net, socket);
+        jzx__socket_pause(&w->net, socket, JZX__PAUSED_BY_USER);
         break;
     case 5:
-        jzx__socket_read(&w->net, socket);
+        jzx__socket_read(&w->net, socket, JZX__PAUSED_BY_USER);
         break;
     case 6:
         if (p->due_ns != JZX_FOREVER && any(8) == 0) {
@@ -1543,7 +1543,8 @@ static void check_liveness(const chaos *c)
         cr_assert_not(s->closing, "a closing socket waits for nothing");
         cr_assert(s->kind != JZX__SOCKET_CONNECTING, "nobody connects");
         cr_assert_null(s->send_first, "nobody sends");
-        cr_assert(!s->reading || s->eof || s->dead || s->full || !jzx__list_empty((jzx__list *)(uintptr_t)&s->starve),
+        cr_assert(s->paused != 0 || s->eof || s->dead || s->full ||
+                      !jzx__list_empty((jzx__list *)(uintptr_t)&s->starve),
                   "nobody reads");
     }
 }

@@ -216,7 +216,7 @@ static bool held_is_marked(jzx_sim *sim, void *argument)
     uint32_t held = 0;
     for (uint32_t i = 0; i < loop->sockets.fresh; i++) {
         const jzx__socket_record *record = jzx__table_at(&loop->sockets, i);
-        if (jzx__number_index(record->resource.number) == i && !record->closed && record->socket.held) {
+        if (jzx__number_index(record->resource.number) == i && !record->closed && jzx__socket_held(&record->socket)) {
             held++;
             if ((jzx__slot_hot(&loop->slots, record->resource.owner)->flags & JZX__SLOT_MARKED) == 0) {
                 return false;

@@ -1129,7 +1129,7 @@ Test(net, without_the_option_nothing_pauses, .timeout = 30)
 
 static void is_it_held(jzx_context *context, player *p, jzx_socket_id socket)
 {
-    p->held = jzx__socket_find(context, socket)->socket.held; /* white-box */
+    p->held = jzx__socket_held(&jzx__socket_find(context, socket)->socket); /* white-box */
 }
 
 Test(net, X4_a_mailbox_for_one_message, .timeout = 30)
