@@ -1,7 +1,7 @@
 /*
  * ask: threads that ask, more of them than may at one time, with deadlines of every length; actors that answer at once, late,
- * not at all, or end; a stop at any moment, and a runtime that is destroyed while threads are asleep in it. Each ask comes to
- * one end, with the answer to this very question; each payload, of a question or an answer, has one fate.
+ * not at all, let another answer, or end; a stop at any moment, and a runtime that is destroyed while threads are asleep in
+ * it. Each ask comes to one end, with the answer to this very question; each payload, of a question or an answer, has one fate.
  */
 #include <criterion/criterion.h>
 
@@ -99,6 +99,10 @@ static jzx_behavior_result serve(jzx_context *context, void *state, const jzx_me
     JZX_SIM_REQUIRE(p->sim, (message->flags & JZX_MESSAGE_REQUEST) != 0 && message->sender == 0);
     if (sim_chance(p->sim, 60)) {
         return JZX_BEHAVIOR_UNHANDLED;
+    }
+    if (sim_chance(p->sim, 150) &&
+        jzx_delegate(context, message->ref, p->ids[sim_below(p->sim, SERVANTS)], message) == JZX_OK) {
+        return JZX_BEHAVIOR_OK; /* the question is another's to answer */
     }
     bool pointer = (message->flags & JZX_MESSAGE_POINTER) != 0;
     uint32_t number = pointer ? (uint32_t)((const uint8_t *)message->pointer.data - p->questions)

@@ -269,6 +269,44 @@ Test(ask, a_buffer_goes_there_and_back, .timeout = 60)
     }
 }
 
+/* Hands the duty to answer on, with what it was asked. */
+static jzx_behavior_result hand_on(jzx_context *context, test_actor *actor, const jzx_message *message)
+{
+    const test_actor *other = actor->data;
+    return jzx_delegate(context, message->ref, other->id, message) == JZX_OK ? JZX_BEHAVIOR_OK : JZX_BEHAVIOR_FAIL;
+}
+
+/* To another on the same loop, and on the other one; who answers it, or is not there any more. */
+Test(ask, one_that_is_delegated_is_answered_by_the_other, .timeout = 60)
+{
+    for (uint32_t how = 0; how < 4; how++) {
+        test_world world;
+        test_world_open(&world, 2, NULL);
+        test_ledger ledger = {0};
+        answerer a = {.ledger = &ledger, .result = how < 2 ? JZX_BEHAVIOR_OK : JZX_BEHAVIOR_FAIL};
+        test_actor other = {.ledger = how < 2 ? &ledger : NULL};
+        test_actor target = {.on = hand_on, .data = &other};
+        spawn_answerer(&world, how % 2, &other, &a);
+        test_spawn(&world, 0, &target);
+        asking one = about(&world, &target, how < 2 ? test_payload(&ledger, 3, 100) : jzx_message_empty(3),
+                           JZX_FOREVER);
+        begin(&one);
+        test_until(&world, atomic_load(&one.done));
+        join(&one);
+        cr_assert_eq(one.err, JZX_OK);
+        cr_assert_eq(one.answer.sender, other.id);
+        cr_assert_eq(other.log[0].sender, 0);
+        if (how < 2) {
+            cr_assert_eq(one.answer.tag, 1003);
+            (void)test_payload_take(&ledger, &one.answer);
+        } else {
+            cr_assert_eq(jzx_answer_err(&one.answer), JZX_ERR_ENDED);
+        }
+        test_world_close(&world);
+        cr_assert_eq(test_ledger_open(&ledger), 0);
+    }
+}
+
 static jzx_behavior_result take_name(jzx_context *context, test_actor *actor, void *argument)
 {
     *(jzx_err *)argument = jzx_register(context, "oracle", actor->id);
