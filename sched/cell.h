@@ -23,40 +23,44 @@
 
 typedef enum jzx__cell_kind {
     JZX__CELL_FREE = 0,
-    JZX__CELL_MAIL,          /* a user's message, or a runtime's that is mail like any other */
-    JZX__CELL_ANSWER,        /* in transit: target = token, sender = who answers */
-    JZX__CELL_CALL,          /* a call in transit: mail, and in the second cell a jzx__call_wire */
-    JZX__CELL_END,           /* stop, drain, kill, fail: see jzx__end_cell */
-    JZX__CELL_SPAWN,         /* two cells */
-    JZX__CELL_MONITOR,       /* sender = watcher, words[0] = monitor */
-    JZX__CELL_DEMONITOR,     /* words[0] = monitor */
-    JZX__CELL_DOWN,          /* two cells: words[0] = monitor, then the exit info */
-    JZX__CELL_DOWN_NONE,     /* words[0] = monitor, target, tag = exit kind: there is nobody to monitor */
-    JZX__CELL_LINK,          /* words: its number, the other's, a record reserved there; 0: none */
-    JZX__CELL_LINK_NONE,     /* the answer: tag = exit kind; 0: it only gives back the record reserved */
-    JZX__CELL_LINK_EXIT,     /* two cells: words[0] = who is told, then the exit info */
-    JZX__CELL_UNLINK,        /* words as of LINK */
-    JZX__CELL_RESUME_ASK,    /* words[0] = resume record */
-    JZX__CELL_RESUME,        /* words[0] = resume record */
-    JZX__CELL_CHILD_SPAWN,   /* words: child, jzx__child_how, index and incarnation; tag = restarts */
-    JZX__CELL_CHILD_END,     /* target, sender = supervisor, tag = exit kind */
-    JZX__CELL_CHILD_STARTED, /* words[0] = child, sender = its id */
-    JZX__CELL_CHILD_READY,   /* words[0] = child */
-    JZX__CELL_CHILD_FAILED,  /* words[0] = child, tag = jzx_err */
-    JZX__CELL_CHILD_EXITED,  /* two cells: words[0] = child, then the exit info */
-    JZX__CELL_CANCEL,        /* of a call: target = token, sender = asker */
-    JZX__CELL_SKIP,          /* nothing any more: its sender took it back while it waited in an overflow */
-    JZX__CELL_BLOCK,         /* a lane's entry: words[0] = block, words[1] = count */
+    JZX__CELL_MAIL,           /* a user's message, or a runtime's that is mail like any other */
+    JZX__CELL_ANSWER,         /* in transit: target = token, sender = who answers */
+    JZX__CELL_CALL,           /* a call in transit: mail, and in the second cell a jzx__call_wire */
+    JZX__CELL_END,            /* stop, drain, kill, fail: see jzx__end_cell */
+    JZX__CELL_SPAWN,          /* two cells */
+    JZX__CELL_MONITOR,        /* sender = watcher, words[0] = monitor */
+    JZX__CELL_DEMONITOR,      /* words[0] = monitor */
+    JZX__CELL_DOWN,           /* two cells: words[0] = monitor, then the exit info */
+    JZX__CELL_DOWN_NONE,      /* words[0] = monitor, target, tag = exit kind: there is nobody to monitor */
+    JZX__CELL_LINK,           /* words: its number, the other's, a record reserved there; 0: none */
+    JZX__CELL_LINK_NONE,      /* the answer: tag = exit kind; 0: it only gives back the record reserved */
+    JZX__CELL_LINK_EXIT,      /* two cells: words[0] = who is told, then the exit info */
+    JZX__CELL_UNLINK,         /* words as of LINK */
+    JZX__CELL_RESUME_ASK,     /* words[0] = resume record */
+    JZX__CELL_RESUME,         /* words[0] = resume record */
+    JZX__CELL_CHILD_SPAWN,    /* words: child, jzx__child_how, index and incarnation; tag = restarts */
+    JZX__CELL_CHILD_END,      /* target, sender = supervisor, tag = exit kind */
+    JZX__CELL_CHILD_STARTED,  /* words[0] = child, sender = its id */
+    JZX__CELL_CHILD_READY,    /* words[0] = child */
+    JZX__CELL_CHILD_FAILED,   /* words[0] = child, tag = jzx_err */
+    JZX__CELL_CHILD_EXITED,   /* two cells: words[0] = child, then the exit info */
+    JZX__CELL_CANCEL,         /* of a call: target = token, sender = asker */
+    JZX__CELL_BROADCAST,      /* target = group, token or 0; fanned out where it is taken */
+    JZX__CELL_BROADCAST_DONE, /* target = token, words: reached, missed, filtered */
+    JZX__CELL_SKIP,           /* nothing any more: its sender took it back while it waited in an overflow */
+    JZX__CELL_BLOCK,          /* a lane's entry: words[0] = block, words[1] = count */
     /* The rest stay on their loop. */
     JZX__CELL_RESERVED, /* an asker's room for an answer */
     JZX__CELL_KEPT,     /* a request that its handler has not answered yet */
     JZX__CELL_TIMER,
     JZX__CELL_WATCH,
     JZX__CELL_SOCKET,
-    JZX__CELL_CHILD,      /* news of a child, for its supervisor */
-    JZX__CELL_SUPERVISOR, /* a supervisor's notice to itself */
-    JZX__CELL_ASKED,      /* the supervisor asks one that traps exits to stop */
-    JZX__CELL_EXIT,       /* a linked actor has ended */
+    JZX__CELL_CHILD,       /* news of a child, for its supervisor */
+    JZX__CELL_SUPERVISOR,  /* a supervisor's notice to itself */
+    JZX__CELL_ASKED,       /* the supervisor asks one that traps exits to stop */
+    JZX__CELL_EXIT,        /* a linked actor has ended */
+    JZX__CELL_MISSED,      /* a member was not reached by broadcasts */
+    JZX__CELL_GROUP_WATCH, /* somebody has come to a group, or gone */
     /* Of calls, see sched/call.h. */
     JZX__CELL_CALLING,
     JZX__CELL_CALLED,
@@ -78,6 +82,11 @@ enum {
 };
 _Static_assert((unsigned)JZX_MESSAGE_LENT << 3 == JZX__FLAG_LEND, "JZX__LEND_SHIFT turns one into the other");
 enum { JZX__LEND_SHIFT = 3 };
+enum {
+    JZX__FLAG_GROUP = 1u << 11, /* came by a broadcast: the target is the tag of the membership */
+    JZX__GROUP_SHIFT = 5,
+};
+_Static_assert((unsigned)JZX_MESSAGE_GROUP << JZX__GROUP_SHIFT == JZX__FLAG_GROUP, "turns one into the other");
 
 /*
  * While mail's handler runs its cell is the message, in place: `head`, `target` and `next` then hold what the message has
@@ -205,6 +214,16 @@ static inline void jzx__pool_give(jzx__pool *pool, jzx__cell *cell)
     pool->free_count++;
 }
 
+/* Whether this loop may take none for itself now; then it is told when it may. */
+static inline bool jzx__pool_scarce(jzx__pool *pool)
+{
+    if (pool->free_count > pool->scarce) {
+        return false;
+    }
+    jzx__pool_set_low(pool, true);
+    return true;
+}
+
 /* Whether cells are plenty again after they were low; the caller then tells who waits. */
 static inline bool jzx__pool_recovered(const jzx__pool *pool)
 {
@@ -310,8 +329,8 @@ static inline uint32_t jzx__cell_plain_head(const jzx__cell *cell)
 }
 
 /*
- * Makes the message of mail that is in no list, in place. Returns the head, which closes it again. An answer's target
- * is its ref already.
+ * Makes the message of mail that is in no list, in place. Returns the head, which closes it again. The target of an answer,
+ * and of what came by a broadcast, is its ref already.
  */
 static inline uint32_t jzx__cell_open(jzx__cell *cell)
 {
@@ -320,10 +339,11 @@ static inline uint32_t jzx__cell_open(jzx__cell *cell)
     size_t size = pointer ? cell->pointer.size : cell->size;
     uint32_t flags = cell->flags & JZX__FLAG_POINTER;
     flags |= (uint32_t)(cell->flags & JZX__FLAG_LEND) >> JZX__LEND_SHIFT;
-    if (jzx__likely(cell->kind == JZX__CELL_MAIL)) {
-        cell->message.ref = 0;
-    } else {
+    flags |= (uint32_t)(cell->flags & JZX__FLAG_GROUP) >> JZX__GROUP_SHIFT;
+    if (jzx__unlikely(cell->kind != JZX__CELL_MAIL)) {
         flags |= JZX_MESSAGE_ANSWER;
+    } else if ((flags & JZX_MESSAGE_GROUP) == 0) {
+        cell->message.ref = 0;
     }
     cell->message.flags = flags; /* in the place of the head */
     cell->message.size = size;

@@ -6,7 +6,7 @@
  * or names a block of up to 63. Blocks are written in place, belong to the lane and go back over a second ring.
  *
  *   writer   the thread of loop `from`: everything but the reader's
- *   reader   the thread of loop `to`: jzx__lane_take(), jzx__lane_block_done(), jzx__lane_empty()
+ *   reader   the thread of loop `to`: jzx__lane_take(), jzx__lane_block_done(), jzx__lane_empty(), jzx__lane_held()
  *   neither  jzx__lane_init(), jzx__lane_deinit(): before the threads start, after they have left
  *
  * Invariants
@@ -23,7 +23,7 @@
 
 #include <ck_ring.h>
 
-#include "sched/cell.h"
+#include "sched/fanout.h"
 
 enum { JZX__BLOCK_CELLS = 63, JZX__WRITE_AHEAD = 16 };
 
@@ -33,7 +33,7 @@ typedef struct jzx__block {
 } jzx__block;
 _Static_assert(sizeof(jzx__block) == 4096, "a block is a page");
 
-typedef struct jzx__lane {
+struct jzx__lane {
     /* Set once. */
     jzx__cell *entries;
     ck_ring_buffer_t *returns;
@@ -61,8 +61,14 @@ typedef struct jzx__lane {
 
     /* Reader. */
     _Alignas(JZX__CACHE_LINE) uint64_t cells_taken;
-    bool gave; /* room has been given back that the writer may wait for */
-} jzx__lane;
+    bool gave;           /* room has been given back that the writer may wait for */
+    uint32_t deliveries; /* that broadcasts still may make in turn `fanned_in` */
+    uint64_t fanned_in;
+    jzx__fanout fanout;     /* in hand while its node is in a list; then nothing more is taken */
+    jzx__cell *rest;        /* cells taken behind it, */
+    uint32_t rest_count;    /* so many, */
+    jzx__block *rest_block; /* of this block; NULL: there is none */
+};
 
 jzx_err jzx__lane_init(jzx__lane *lane, uint32_t from, uint32_t to, uint32_t block_count,
                        const jzx_allocator *allocator);
@@ -102,6 +108,11 @@ static inline bool jzx__lane_blocked(const jzx__lane *lane)
  */
 uint32_t jzx__lane_take(jzx__lane *lane, jzx__cell *single, jzx__cell **cells, jzx__block **block);
 void jzx__lane_block_done(jzx__lane *lane, jzx__block *block);
+/* Reader: is a broadcast in hand, that must be finished before more is taken (fanout.h)? */
+static inline bool jzx__lane_held(const jzx__lane *lane)
+{
+    return !jzx__list_empty(&lane->fanout.node);
+}
 static inline bool jzx__lane_empty(const jzx__lane *lane)
 {
     return ck_ring_size(&lane->ring) == 0;

@@ -59,6 +59,12 @@ static void fill_end(jzx__cell *cell, jzx_actor_id id, const jzx__cause *cause)
     jzx__text_copy(ending->text, sizeof ending->text, cause->text);
 }
 
+void jzx__life_drain(jzx_loop *loop, uint32_t index)
+{
+    jzx__public(loop, index)->state = JZX__DRAINING;
+    jzx__member_let_go_all(loop, index); /* so that nobody picks it for more work */
+}
+
 /* True when an end of this kind still changes something for a slot in this state. */
 static bool end_counts(uint8_t state, uint8_t kind)
 {
@@ -67,7 +73,7 @@ static bool end_counts(uint8_t state, uint8_t kind)
 
 static void drain(jzx_loop *loop, uint32_t index)
 {
-    jzx__public(loop, index)->state = JZX__DRAINING;
+    jzx__life_drain(loop, index);
     loop->turn.special = true;
     jzx__schedule(loop, index); /* an empty mailbox ends it at its next turn */
 }

@@ -1,5 +1,6 @@
 #include "sched/annex.h"
 #include "sched/call.h"
+#include "sched/group_watch.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -65,7 +66,7 @@ typedef struct loop_map {
     uint32_t max;
 } loop_map;
 
-enum { LOOP_TABLES = 12, LOOP_MAPS = 7 };
+enum { LOOP_TABLES = 13, LOOP_MAPS = 7 };
 
 static void list_tables(jzx_loop *loop, const jzx_config *config, loop_table tables[LOOP_TABLES])
 {
@@ -82,6 +83,7 @@ static void list_tables(jzx_loop *loop, const jzx_config *config, loop_table tab
         {&loop->bonds, sizeof(jzx__bond), offsetof(jzx__bond, half.number), config->children_max},
         {&loop->links, sizeof(jzx__link), offsetof(jzx__resource, number), config->links_max},
         {&loop->annexes, sizeof(jzx__annex), offsetof(jzx__annex, number), config->annexes_max},
+        {&loop->group_watches, sizeof(jzx__group_watch), offsetof(jzx__resource, number), config->group_watches_max},
     };
     memcpy(tables, list, sizeof list);
 }
@@ -89,9 +91,12 @@ static void list_tables(jzx_loop *loop, const jzx_config *config, loop_table tab
 static void list_maps(jzx_loop *loop, const jzx_config *config, loop_map maps[LOOP_MAPS])
 {
     const loop_map list[LOOP_MAPS] = {
-        {&loop->suffered_by_monitor, config->monitors_max}, {&loop->resumes_by_pair, config->resumes_max},
-        {&loop->children_by_key, config->children_max},     {&loop->children_by_name, config->children_max},
-        {&loop->links_by_pair, config->links_max},          {&loop->sockets_held, config->sockets_max},
+        {&loop->suffered_by_monitor, config->monitors_max},
+        {&loop->resumes_by_pair, config->resumes_max},
+        {&loop->children_by_key, config->children_max},
+        {&loop->children_by_name, config->children_max},
+        {&loop->links_by_pair, config->links_max},
+        {&loop->sockets_held, config->sockets_max},
         {&loop->called, config->cells / 4},
     };
     memcpy(maps, list, sizeof list);
@@ -272,6 +277,8 @@ static void init_plain(jzx_loop *loop)
     loop->check_every = 1;
     loop->check_in = 1;
     jzx__list_init(&loop->dirty_lanes);
+    jzx__list_init(&loop->fanouts);
+    jzx__list_init(&loop->group_watching);
     jzx__list_init(&loop->roots);
     jzx__list_init(&loop->guests);
     jzx__list_init(&loop->held_spawns);
@@ -439,7 +446,7 @@ bool jzx__loop_incoming_mail(const jzx_loop *loop)
             return true;
         }
     }
-    return posts_wait(loop);
+    return !jzx__list_empty(&loop->fanouts) || posts_wait(loop); /* GB4 */
 }
 
 static bool room_returned(const jzx_loop *loop)
@@ -466,10 +473,13 @@ void jzx__loop_touch(jzx_loop *loop)
     }
 }
 
-static void deliver_run(jzx_loop *loop, const jzx__cell *cells, uint32_t count)
+/* Returns how many were delivered: fewer than all only if a broadcast stays in hand. */
+static uint32_t deliver_run(jzx_loop *loop, const jzx__cell *cells, uint32_t count)
 {
     uint64_t mail = 0;
-    for (uint32_t i = 0; i < count; i++) {
+    uint32_t i;
+    loop->run_end = count;
+    for (i = 0; i < loop->run_end; i++) {
         const jzx__cell *cell = &cells[i];
         bool wide = (cell->flags & JZX__FLAG_WIDE) != 0;
         mail += jzx__cell_is_mail(cell);
@@ -477,6 +487,44 @@ static void deliver_run(jzx_loop *loop, const jzx__cell *cells, uint32_t count)
         i += wide;
     }
     jzx__count_add(&loop->counters->mail_in, mail);
+    return i;
+}
+
+/* What was taken behind a broadcast waits for it. */
+static void hold(jzx__lane *lane, jzx__cell *rest, uint32_t count, jzx__block *block)
+{
+    JZX_ASSERT(jzx__lane_held(lane) && (count == 0 || block != NULL));
+    lane->rest = rest;
+    lane->rest_count = count;
+    lane->rest_block = block;
+}
+
+/* The broadcast is finished: now the others, of which one may have to be held again. */
+static void deliver_rest(jzx_loop *loop, jzx__lane *lane)
+{
+    jzx__block *block = lane->rest_block;
+    uint32_t done = lane->rest_count == 0 ? 0 : deliver_run(loop, lane->rest, lane->rest_count);
+    if (jzx__lane_held(lane)) {
+        hold(lane, lane->rest + done, lane->rest_count - done, block);
+        return;
+    }
+    lane->rest_block = NULL;
+    lane->rest_count = 0;
+    if (block != NULL) {
+        jzx__lane_block_done(lane, block);
+        lane->gave = true;
+        loop->gave = true;
+    }
+}
+
+static void go_on(jzx_loop *loop)
+{
+    for (uint32_t i = 0; i < loop->runtime->loop_count; i++) {
+        jzx__lane *lane = loop->lanes_in[i];
+        if (lane != NULL && jzx__lane_held(lane) && jzx__fanout_go_on(loop, lane)) {
+            deliver_rest(loop, lane);
+        }
+    }
 }
 
 static void drain_lane(jzx_loop *loop, jzx__lane *lane)
@@ -484,13 +532,20 @@ static void drain_lane(jzx_loop *loop, jzx__lane *lane)
     jzx__cell single;
     jzx__cell *cells;
     jzx__block *block;
+    if (jzx__unlikely(jzx__lane_held(lane))) {
+        return;
+    }
     for (uint32_t i = 0; i < TAKES_PER_LANE && (i == 0 || !jzx__lane_empty(lane)); i++) {
         uint32_t count = jzx__lane_take(lane, &single, &cells, &block);
         if (count == 0) {
             break;
         }
         lane->gave = true;
-        deliver_run(loop, cells, count);
+        uint32_t done = deliver_run(loop, cells, count);
+        if (jzx__unlikely(loop->run_end == 0)) {
+            hold(lane, cells + done, count - done, block);
+            break;
+        }
         if (block != NULL) {
             jzx__lane_block_done(lane, block);
         }
@@ -531,6 +586,9 @@ static void drain_posters(jzx_loop *loop)
 static void drain(jzx_loop *loop)
 {
     uint32_t lanes = loop->runtime->loop_count;
+    if (jzx__unlikely(!jzx__list_empty(&loop->fanouts))) {
+        go_on(loop);
+    }
     for (uint32_t i = 0; i < lanes; i++) {
         jzx__lane *lane = loop->lanes_in[i];
         if (lane != NULL && !jzx__lane_empty(lane)) {

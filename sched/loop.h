@@ -26,6 +26,7 @@
 #include "sched/resource.h"
 #include "sched/runs.h"
 #include "sched/slot.h"
+#include "sched/space.h"
 #include "sched/table.h"
 #include <jzx/io.h>
 #include <jzx/net.h>
@@ -47,6 +48,14 @@ typedef enum jzx__phase {
     JZX__PHASE_REAP = 5,   /* operations end */
     JZX__PHASE_LEAVE = 6,
 } jzx__phase;
+
+typedef struct jzx__group_watch jzx__group_watch;
+
+/* What other threads ask of a loop: bits. */
+typedef enum jzx__asked {
+    JZX__ASKED_STOP = 1u << 0,   /* jzx_loop_request_stop(); stays */
+    JZX__ASKED_GROUPS = 1u << 1, /* to look after its watches of groups (GW2) */
+} jzx__asked;
 
 struct jzx_context {
     jzx_loop *loop;
@@ -90,6 +99,7 @@ struct jzx_loop {
     /* Owner thread: hot. */
     uint64_t now_ns;
     uint64_t turn_end_ns;
+    uint32_t run_end;     /* cells of the run being delivered; 0: a broadcast among them stays in hand */
     uint32_t check_in;    /* messages until the clock is looked at */
     uint32_t check_every; /* what it starts from */
     jzx__runs runs;
@@ -102,6 +112,7 @@ struct jzx_loop {
     bool gave;               /* a lane in has its `gave` */
     bool clock_read;         /* while lingering, not long ago: the turn goes by it */
     jzx__list dirty_lanes;   /* lanes with cells to publish, or an overflow */
+    jzx__list fanouts;       /* of broadcasts, under way (fanout.h) */
     bool measure;            /* the config's measure_handlers */
     jzx__cell *cell_waiters; /* others that wait until cells are plenty here */
     jzx__pool pool;
@@ -132,7 +143,10 @@ struct jzx_loop {
     jzx__map children_by_name;
     jzx__table links;
     jzx__table annexes;
-    uint64_t links_made; /* so many numbers are given out */
+    jzx__table group_watches;
+    jzx__list group_watching; /* all of these */
+    uint64_t members_joined;  /* groups of this loop, so far (GS6) */
+    uint64_t links_made;      /* so many numbers are given out */
     jzx__map suffered_by_monitor;
     jzx__map resumes_by_pair;
     jzx__map links_by_pair;
@@ -174,7 +188,7 @@ struct jzx_loop {
     _Alignas(JZX__CACHE_LINE) _Atomic(uintptr_t) owner; /* thread word (O1) */
     _Atomic(uint32_t) state;                            /* jzx__loop_state */
     _Atomic(uint32_t) closed;                           /* takes no mail */
-    _Atomic(uint32_t) stop_alone;                       /* jzx_loop_request_stop() */
+    _Atomic(uint32_t) asked;                            /* jzx__asked; looked at in each turn, and before sleep */
     _Atomic(uint32_t) phase_reached;
     _Atomic(uint32_t) holds;      /* held_spawns is not empty: a loop that begins to run wakes this one */
     _Atomic(uint32_t) coming;     /* actors that other loops have asked this one to spawn, and are not there yet */
@@ -219,6 +233,9 @@ struct jzx_runtime {
     _Atomic(uint32_t) poster_count;
     jzx_poster **posters;          /* posters_max; published by poster_count (release) */
     _Atomic(uint32_t) poster_lock; /* makers of posters take turns */
+    _Atomic(uint32_t) space_count;
+    jzx_space **spaces;           /* spaces_max; published by space_count (release) */
+    _Atomic(uint32_t) space_lock; /* makers of spaces take turns */
     jzx__names names;
     jzx__askers askers;
 };
@@ -235,6 +252,12 @@ static inline void jzx__text_copy(char *to, size_t size, const char *from)
 static inline bool jzx__loop_owned(const jzx_loop *loop)
 {
     return atomic_load_explicit(&loop->owner, memory_order_relaxed) == jzx__thread_self();
+}
+
+/* Has it been told to empty itself? */
+static inline bool jzx__loop_told_to_stop(const jzx_loop *loop)
+{
+    return (atomic_load_explicit(&loop->asked, memory_order_relaxed) & JZX__ASKED_STOP) != 0;
 }
 
 static inline jzx_segment_slot *jzx__public(const jzx_loop *loop, uint32_t index)
@@ -325,6 +348,14 @@ jzx_err jzx__route_refusal(const jzx_runtime *runtime, jzx_actor_id to); /* may 
 void jzx__route_signal(jzx_loop *loop, uint32_t to_loop, jzx__cell *node, const void *second);
 void jzx__route_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *second);
 void jzx__route_dead(jzx_loop *loop, jzx__cell *cell, jzx_actor_id target, jzx_drop_reason reason);
+/* For a broadcast: room for one cell of mail in the lane to a loop, or NULL; it is filled or given back before anything
+ * else is done. And whether that loop takes mail: LOOP_CLOSED, WOULD_BLOCK. */
+jzx__cell *jzx__route_reserve(jzx_loop *loop, uint32_t to_loop);
+void jzx__route_unreserve(jzx_loop *loop, uint32_t to_loop);
+void jzx__route_fill(jzx_loop *loop, uint32_t to_loop, const jzx__cell *cell);
+jzx_err jzx__route_takes(const jzx_loop *target);
+/* A copy of this cell for an actor that takes mail, as if it were sent here. False: its mailbox refuses, or cells are short. */
+bool jzx__mail_offer(jzx_loop *loop, uint32_t index, const jzx__cell *mail);
 void jzx__route_flush(jzx_loop *loop); /* publishes every dirty lane */
 void jzx__route_flush_aged(jzx_loop *loop);
 void jzx__ring_peer(jzx_loop *loop, uint32_t peer); /* after a publication (L5) */
@@ -375,6 +406,7 @@ void jzx__life_end_all(jzx_loop *loop, jzx_exit_kind kind, uint32_t max); /* of 
 void jzx__life_exit(jzx_loop *loop, uint32_t index, const jzx__cause *cause, uint32_t tag);
 void jzx__free_state(jzx_loop *loop, jzx__hot *hot);
 void jzx__life_notice_left(jzx_loop *loop, uint32_t index); /* one notice of a dying slot is on its way */
+void jzx__life_drain(jzx_loop *loop, uint32_t index);       /* from here on it only handles what it has */
 void jzx__life_finish(jzx_loop *loop, uint32_t index); /* tears down a stopping one that came out of the run queue */
 
 /* run.c */
@@ -447,6 +479,10 @@ void jzx__request_cancel_all(jzx_loop *loop, uint32_t index); /* what an ending 
 void jzx__request_let_go(jzx_loop *loop, uint32_t index,
                          const jzx_exit_info *exit);                         /* what it was asked and did not answer */
 void jzx__answer_route(jzx_loop *loop, jzx_actor_id asker, jzx__cell *cell); /* consumes cell */
+/* jzx__broadcast() with an answer when all loops are done with it. */
+jzx_err jzx__request_broadcast(jzx_context *context, const jzx_group *group, const jzx_message *message, bool others,
+                               uint64_t timeout_ns, uint64_t *ref, uint32_t *busy);
+void jzx__broadcast_done_arrived(jzx_loop *loop, const jzx__cell *cell);
 
 /* timer.c */
 jzx_err jzx__timer_start(jzx_context *context, uint64_t due_ns, uint64_t period_ns, jzx_missed_ticks missed,
@@ -463,6 +499,16 @@ jzx_err jzx__name_register(jzx_loop *loop, uint32_t index, const char *name); /*
 jzx_err jzx__name_unregister(jzx_loop *loop, const char *name);
 void jzx__name_let_go(jzx_loop *loop, jzx__name *name);
 void jzx__name_let_go_all(jzx_loop *loop, uint32_t index); /* of an actor whose other resources stay a while */
+
+/* space.c, group_watch.c: memberships and watches of groups as resources */
+jzx_err jzx__group_join(jzx_context *context, const jzx_group *group, uint64_t tag, jzx_member_id *member,
+                        jzx_filter_fn filter, void *filter_context);
+jzx_err jzx__group_leave(jzx_context *context, jzx_member_id member);
+void jzx__member_let_go(jzx_loop *loop, jzx__member *member);
+void jzx__member_let_go_all(jzx_loop *loop, uint32_t index); /* of an actor that stays a while */
+void jzx__member_give(jzx_loop *loop, jzx__member *member);  /* its record, once it is in no list (GS7) */
+void jzx__group_watch_let_go(jzx_loop *loop, jzx__group_watch *watch);
+void jzx__group_watches_look(jzx_loop *loop); /* all that are here */
 
 /* socket.c: watches and sockets as resources */
 extern const jzx__net_upcalls jzx__socket_upcalls;

@@ -1,10 +1,10 @@
 #include "sched/name.h"
 #include "sched/loop.h"
+#include "sched/spin.h"
 
-#include <sched.h>
 #include <string.h>
 
-enum { LOOKS_BEFORE_YIELD = 64, NO_PLACE = UINT32_MAX };
+enum { NO_PLACE = UINT32_MAX };
 
 /* ---- the table ---- */
 
@@ -118,23 +118,6 @@ jzx_actor_id jzx__names_find(const jzx__names *names, const jzx__name_key *key, 
     return 0;
 }
 
-static void lock(jzx__names *names)
-{
-    uint32_t looks = 0;
-    while (atomic_exchange_explicit(&names->lock, 1, memory_order_acquire) != 0) {
-        if (++looks < LOOKS_BEFORE_YIELD) {
-            jzx__cpu_pause();
-        } else {
-            sched_yield(); /* the one that has it may wait for this processor */
-        }
-    }
-}
-
-static void unlock(jzx__names *names)
-{
-    atomic_store_explicit(&names->lock, 0, memory_order_release);
-}
-
 static inline bool is_free(const jzx__name_entry *entry)
 {
     /* Acquire: pairs with the release in jzx__names_remove(): its loop has done with the entry. */
@@ -212,9 +195,9 @@ static jzx_err add(jzx__names *names, const jzx__name_key *key, jzx_actor_id id,
 jzx_err jzx__names_add(jzx__names *names, const jzx__name_key *key, jzx_actor_id id, uint32_t record, uint32_t *place)
 {
     JZX_ASSERT(id != 0);
-    lock(names);
+    jzx__spin_lock(&names->lock);
     jzx_err err = add(names, key, id, record, place);
-    unlock(names);
+    jzx__spin_unlock(&names->lock);
     return err;
 }
 

@@ -25,7 +25,14 @@ typedef struct held_links {
 
 typedef struct held_reserved {
     held_links links;
-    jzx_actor_id target;
+    union {
+        jzx_actor_id target;
+        struct /* of a broadcast, with FLAG_GROUP: the tag is how many were filtered, the size how many loops are to tell */
+        {
+            uint32_t reached;
+            uint32_t missed;
+        };
+    };
     jzx__deadline deadline;
     uint32_t calling; /* of a call: index + 1 */
 } held_reserved;
@@ -165,14 +172,17 @@ jzx__cell *jzx__request_calling(jzx_loop *loop, uint64_t token, jzx_actor_id ask
     return reserved == NULL || reserved->sender != asker ? NULL : held_at(loop, reserved_of(reserved)->calling);
 }
 
+static inline uint64_t due_at(const jzx_loop *loop, uint64_t timeout_ns)
+{
+    return timeout_ns == JZX_FOREVER ? JZX_FOREVER
+                                     : jzx__add_saturating(loop->backend->ops->now_ns(loop->backend), timeout_ns);
+}
+
 jzx_err jzx__request_send(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint64_t timeout_ns,
                           uint64_t *ref)
 {
     jzx__cell *reserved;
-    uint64_t due_ns = JZX_FOREVER;
-    if (timeout_ns != JZX_FOREVER) {
-        due_ns = jzx__add_saturating(context->loop->backend->ops->now_ns(context->loop->backend), timeout_ns);
-    }
+    uint64_t due_ns = due_at(context->loop, timeout_ns);
     jzx_err err = jzx__request_reserve(context, to, due_ns, 1, &reserved); /* the request needs one too */
     if (err != JZX_OK) {
         return err;
@@ -226,8 +236,9 @@ void jzx__request_due(jzx_loop *loop, jzx__deadline *node)
         jzx__call_end(loop, (jzx__calling *)(void *)held_at(loop, held->calling), JZX_DROP_DEADLINE);
         return;
     }
-    jzx__cell content = {.sender = held->target};
-    jzx_message message = no_answer(held->target, 0, JZX_DROP_DEADLINE, NULL);
+    jzx_actor_id target = (reserved->flags & JZX__FLAG_GROUP) != 0 ? 0 : held->target;
+    jzx__cell content = {.sender = target};
+    jzx_message message = no_answer(target, 0, JZX_DROP_DEADLINE, NULL);
     jzx__cell_from_message(&content, &message, JZX__CELL_ANSWER);
     jzx__count_add(&loop->counters->sent, 1);
     deliver(loop, reserved, &content);
@@ -243,6 +254,64 @@ void jzx__answer_arrived(jzx_loop *loop, const jzx__cell *cell)
         return;
     }
     deliver(loop, reserved, cell);
+}
+
+/* ---- broadcasts ---- */
+
+/* What one loop has done with a broadcast; when all have told, the reserved cell becomes the answer. */
+static void add_tally(jzx_loop *loop, jzx__cell *reserved, const jzx__tally *tally)
+{
+    held_reserved *held = reserved_of(reserved);
+    held->reached += tally->reached;
+    held->missed += tally->missed;
+    reserved->tag += tally->filtered;
+    if (--reserved->size > 0) {
+        return;
+    }
+    jzx_broadcast_answer answer = {.reached = held->reached, .missed = held->missed, .filtered = reserved->tag};
+    jzx_message message = jzx_message_value(JZX_TAG_SYS_BROADCAST, &answer, sizeof answer);
+    jzx__cell content;
+    memset(&content, 0, sizeof content);
+    jzx__cell_from_message(&content, &message, JZX__CELL_ANSWER);
+    jzx__count_add(&loop->counters->sent, 1);
+    deliver(loop, reserved, &content);
+}
+
+void jzx__broadcast_done_arrived(jzx_loop *loop, const jzx__cell *cell)
+{
+    jzx__cell *reserved = find_reserved(loop, cell->target);
+    if (reserved != NULL) {
+        jzx__tally tally = {(uint32_t)cell->words[0], (uint32_t)cell->words[1], (uint32_t)cell->words[2]};
+        add_tally(loop, reserved, &tally);
+    }
+}
+
+jzx_err jzx__request_broadcast(jzx_context *context, const jzx_group *group, const jzx_message *message, bool others,
+                               uint64_t timeout_ns, uint64_t *ref, uint32_t *busy)
+{
+    jzx_loop *loop = context->loop;
+    jzx__cell *reserved;
+    *busy = loop->index;
+    jzx_err err = jzx__request_reserve(context, 0, due_at(loop, timeout_ns), 0, &reserved);
+    if (err != JZX_OK) {
+        return err;
+    }
+    uint32_t loops;
+    jzx__tally own;
+    uint64_t token = reserved->target;
+    reserved->flags = JZX__FLAG_GROUP;
+    reserved->tag = 0;
+    err = jzx__broadcast(context, group, message, others, token, &loops, &own, busy);
+    if (err != JZX_OK) {
+        jzx__request_cancel(loop, reserved);
+        return err;
+    }
+    reserved->size = (uint8_t)(loops + 1); /* this one too, and there are at most 255 */
+    add_tally(loop, reserved, &own);
+    if (ref != NULL) {
+        *ref = token;
+    }
+    return JZX_OK;
 }
 
 /* ---- the answerer ---- */

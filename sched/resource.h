@@ -1,6 +1,6 @@
 /*
  * resource: what an actor owns besides its mail. Timers, watches, sockets, its halves of monitors, its sides of links,
- * resume records, names: each begins with a jzx__resource, is in its owner's list, has a number with a generation, and
+ * resume records, names, memberships: each begins with a jzx__resource, is in its owner's list, has a number with a generation, and
  * ends with its owner.
  *
  * Owner thread only.
@@ -33,6 +33,8 @@ typedef enum jzx__resource_kind {
     JZX__RESOURCE_BOND,
     JZX__RESOURCE_SUPERVISOR,
     JZX__RESOURCE_LINK,
+    JZX__RESOURCE_MEMBER,
+    JZX__RESOURCE_GROUP_WATCH,
     JZX__RESOURCE_KINDS
 } jzx__resource_kind;
 

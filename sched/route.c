@@ -205,6 +205,30 @@ static jzx_err call_local(jzx_context *context, jzx_actor_id sender, jzx_actor_i
     return JZX_OK;
 }
 
+bool jzx__mail_offer(jzx_loop *loop, uint32_t index, const jzx__cell *mail)
+{
+    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
+    bool pointer = (mail->flags & JZX__FLAG_POINTER) != 0;
+    size_t size = pointer ? mail->pointer.size : 0;
+    bool full = is_full(hot, jzx__public(loop, index), pointer, size);
+    if (full && (hot->flags & JZX__SLOT_DROPS) == 0) {
+        jzx__observe_full(loop, index);
+        return false;
+    }
+    jzx__cell *cell = jzx__pool_take(&loop->pool, 1);
+    if (cell == NULL) {
+        return false;
+    }
+    *cell = *mail;
+    jzx__count_add(&loop->counters->sent, 1);
+    if (full) {
+        push_by_policy(loop, index, hot, cell);
+    } else {
+        jzx__mail_push(loop, index, cell);
+    }
+    return true;
+}
+
 /* The target's loop is known. */
 static inline jzx_err refusal(const jzx_loop *target, jzx_actor_id to)
 {
@@ -229,6 +253,15 @@ jzx_err jzx__route_refusal(const jzx_runtime *runtime, jzx_actor_id to)
 {
     uint32_t to_loop = jzx__id_loop(to);
     return to_loop < runtime->loop_count ? refusal(runtime->loops[to_loop], to) : JZX_ERR_NO_SUCH_ACTOR;
+}
+
+jzx_err jzx__route_takes(const jzx_loop *target)
+{
+    if (atomic_load_explicit(&target->closed, memory_order_acquire) != 0) {
+        return JZX_ERR_LOOP_CLOSED;
+    }
+    /* Acquire: pairs with the release in jzx__pool_set_low(). */
+    return atomic_load_explicit(&target->pool.low, memory_order_acquire) != 0 ? JZX_ERR_WOULD_BLOCK : JZX_OK;
 }
 
 /* What was written makes the lane one to flush. */
@@ -324,6 +357,24 @@ jzx_err jzx__call_send(jzx_context *context, jzx_actor_id sender, jzx_actor_id t
         memcpy(&cells[1], wire, sizeof *wire);
     }
     return err;
+}
+
+jzx__cell *jzx__route_reserve(jzx_loop *loop, uint32_t to_loop)
+{
+    jzx__lane *lane = loop->lanes_out[to_loop];
+    return jzx__lane_blocked(lane) || JZX__SIM_FAULT(LANE_FULL) ? NULL : write_lane(loop, lane, 1); /* as mail: L6 */
+}
+
+void jzx__route_unreserve(jzx_loop *loop, uint32_t to_loop)
+{
+    loop->lanes_out[to_loop]->open_count--;
+}
+
+void jzx__route_fill(jzx_loop *loop, uint32_t to_loop, const jzx__cell *cell)
+{
+    jzx__lane *lane = loop->lanes_out[to_loop];
+    lane->open->cells[lane->open_count - 1] = *cell;
+    touch_lane(loop, lane);
 }
 
 /* An overflow's or caller's node has been copied out. */
@@ -650,6 +701,12 @@ void jzx__route_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *
         break;
     case JZX__CELL_RESUME:
         jzx__resume_arrived(loop, cell->words[0]);
+        break;
+    case JZX__CELL_BROADCAST:
+        jzx__broadcast_arrived(loop, cell);
+        break;
+    case JZX__CELL_BROADCAST_DONE:
+        jzx__broadcast_done_arrived(loop, cell);
         break;
     default:
         JZX_ASSERT(!"a kind that never leaves its loop");

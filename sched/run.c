@@ -10,6 +10,7 @@
  *   U3  Messages are counted as handled when their handler has returned and kept them.
  */
 #include "sched/call.h"
+#include "sched/group_watch.h"
 #include "sched/mailbox.h"
 
 typedef enum step {
@@ -51,7 +52,7 @@ static step after_any(jzx_context *context, jzx_behavior_result result)
         return STEP_YIELDED; /* another ended it meanwhile; it is in the run queue for that (E2) */
     }
     if (context->end == JZX__EXIT_DRAIN) {
-        public->state = JZX__DRAINING;
+        jzx__life_drain(context->loop, context->slot);
     } else {
         over |= context->end != 0;
     }
@@ -151,7 +152,7 @@ static __attribute__((noinline)) step after_mail(jzx_context *context, jzx__cell
     if (result == JZX_BEHAVIOR_YIELD && !context->answered) {
         if (goes_on(context)) {
             if (context->end == JZX__EXIT_DRAIN) {
-                jzx__public(loop, context->slot)->state = JZX__DRAINING;
+                jzx__life_drain(loop, context->slot);
                 context->end = 0;
             }
             unhandle(loop, context, cell, head, message);
@@ -300,6 +301,29 @@ static step run_exit(jzx_context *context, jzx__cell *cell)
     return after_signal(context, call_signal(context, &message));
 }
 
+static step run_missed(jzx_context *context, jzx__cell *cell)
+{
+    jzx__member *member = (jzx__member *)(void *)cell;
+    jzx_missed missed = {.member = member->resource.number, .tag = member->tag, .count = member->missed};
+    member->missed = 0;
+    jzx_message message = jzx_message_value(JZX_TAG_SYS_MISSED, &missed, sizeof missed);
+    message.flags = JZX_MESSAGE_GROUP;
+    message.ref = missed.tag;
+    return after_signal(context, call_signal(context, &message));
+}
+
+static step run_group_watch(jzx_context *context, jzx__cell *cell)
+{
+    jzx__group_watch *watch = (jzx__group_watch *)(void *)cell;
+    jzx_member_notice notice;
+    if (!jzx__group_watch_next(context->loop, watch, &notice)) {
+        return STEP_ON;
+    }
+    jzx_message message = jzx_message_value(JZX_TAG_SYS_MEMBER, &notice, sizeof notice);
+    message.ref = watch->resource.number;
+    return after_signal(context, call_signal(context, &message));
+}
+
 static step run_resume(jzx_context *context, jzx__cell *cell)
 {
     jzx__resume *resume = (jzx__resume *)(void *)cell;
@@ -409,6 +433,10 @@ static __attribute__((noinline)) step run_signal(jzx_context *context, jzx__cell
         return run_supervisor(context, JZX__TAG_SELF, cell);
     case JZX__CELL_ASKED:
         return run_asked(context, cell);
+    case JZX__CELL_MISSED:
+        return run_missed(context, cell);
+    case JZX__CELL_GROUP_WATCH:
+        return run_group_watch(context, cell);
     default:
         JZX_ASSERT(!"a cell that is no signal");
         return STEP_ON;

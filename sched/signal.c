@@ -10,16 +10,22 @@
  *   G3  A monitor that is let go is found by no DOWN any more: its number is stale, or it is OVERTIME.
  *   G4  One resume record per asker and target; it ends with one notice, or with its asker.
  */
+#include "sched/group_watch.h"
 #include "sched/loop.h"
 
 /* ---- resources of any kind ---- */
 
 /* Where a loop has the records of a kind; 0 for those that are part of others. */
 static const size_t tables[JZX__RESOURCE_KINDS] = {
-    [JZX__RESOURCE_TIMER] = offsetof(jzx_loop, timers),   [JZX__RESOURCE_MONITOR] = offsetof(jzx_loop, monitors),
-    [JZX__RESOURCE_RESUME] = offsetof(jzx_loop, resumes), [JZX__RESOURCE_WATCH] = offsetof(jzx_loop, watches),
-    [JZX__RESOURCE_SOCKET] = offsetof(jzx_loop, sockets), [JZX__RESOURCE_CHILD] = offsetof(jzx_loop, children),
-    [JZX__RESOURCE_NAME] = offsetof(jzx_loop, names),     [JZX__RESOURCE_LINK] = offsetof(jzx_loop, links),
+    [JZX__RESOURCE_TIMER] = offsetof(jzx_loop, timers),
+    [JZX__RESOURCE_MONITOR] = offsetof(jzx_loop, monitors),
+    [JZX__RESOURCE_RESUME] = offsetof(jzx_loop, resumes),
+    [JZX__RESOURCE_WATCH] = offsetof(jzx_loop, watches),
+    [JZX__RESOURCE_SOCKET] = offsetof(jzx_loop, sockets),
+    [JZX__RESOURCE_CHILD] = offsetof(jzx_loop, children),
+    [JZX__RESOURCE_NAME] = offsetof(jzx_loop, names),
+    [JZX__RESOURCE_LINK] = offsetof(jzx_loop, links),
+    [JZX__RESOURCE_GROUP_WATCH] = offsetof(jzx_loop, group_watches),
 };
 
 void jzx__resource_expired(jzx_loop *loop, jzx__cell *cell)
@@ -38,6 +44,10 @@ void jzx__resource_expired(jzx_loop *loop, jzx__cell *cell)
     }
     if (resource->kind == JZX__RESOURCE_CHILD && ((jzx__child *)resource)->out_listed) {
         return; /* B5 */
+    }
+    if (resource->kind == JZX__RESOURCE_MEMBER) {
+        jzx__member_give(loop, (jzx__member *)resource);
+        return;
     }
     JZX_ASSERT(tables[resource->kind] != 0);
     jzx__table_give((jzx__table *)(void *)((char *)loop + tables[resource->kind]), resource->number);
@@ -94,6 +104,12 @@ void jzx__resource_let_go(jzx_loop *loop, jzx__resource *resource)
         break;
     case JZX__RESOURCE_LINK:
         jzx__link_let_go(loop, (jzx__link *)resource);
+        break;
+    case JZX__RESOURCE_MEMBER:
+        jzx__member_let_go(loop, (jzx__member *)resource);
+        break;
+    case JZX__RESOURCE_GROUP_WATCH:
+        jzx__group_watch_let_go(loop, (jzx__group_watch *)resource);
         break;
     case JZX__RESOURCE_KINDS:
         JZX_ASSERT(!"a kind of resource");

@@ -95,6 +95,7 @@ static void stillborn(jzx_loop *loop, uint32_t index, int32_t code)
         hot->origin = jzx__public(loop, index)->id;
         hot->end_code = code;
         jzx__name_let_go_all(loop, index); /* who is told of the failure may register them anew */
+        jzx__member_let_go_all(loop, index);
         return;
     }
     const jzx__cause cause = {.kind = JZX_EXIT_INIT, .code = code, .origin = jzx__public(loop, index)->id};

@@ -214,11 +214,26 @@ static void stop_alone(jzx_loop *loop)
     jzx__life_end_all(loop, JZX_EXIT_LOOP_CLOSED, ENDS_PER_TURN);
 }
 
+/* What others have asked of this loop. */
+static void heed(jzx_loop *loop, uint32_t asked)
+{
+    if ((asked & JZX__ASKED_GROUPS) != 0) {
+        /* Before the look, which then sees each change that was made before it was asked for (GW2). */
+        atomic_fetch_and_explicit(&loop->asked, ~(uint32_t)JZX__ASKED_GROUPS, memory_order_acq_rel);
+        JZX__SIM_POINT("groups: taken");
+        jzx__group_watches_look(loop);
+    }
+    if ((asked & JZX__ASKED_STOP) != 0) {
+        stop_alone(loop);
+    }
+}
+
 bool jzx__stop_step(jzx_loop *loop)
 {
     jzx_runtime *runtime = loop->runtime;
-    if (atomic_load_explicit(&loop->stop_alone, memory_order_acquire) != 0) {
-        stop_alone(loop);
+    uint32_t asked = atomic_load_explicit(&loop->asked, memory_order_acquire);
+    if (jzx__unlikely(asked != 0)) {
+        heed(loop, asked);
     }
     if (jzx__likely(atomic_load_explicit(&runtime->stop, memory_order_acquire) == 0)) {
         return false;
@@ -244,7 +259,8 @@ bool jzx__stop_step(jzx_loop *loop)
 bool jzx__stop_pending(const jzx_loop *loop)
 {
     const jzx_runtime *runtime = loop->runtime;
-    if (atomic_load_explicit(&loop->stop_alone, memory_order_acquire) != 0 && !loop->leaving) {
+    uint32_t asked = atomic_load_explicit(&loop->asked, memory_order_acquire);
+    if ((asked & JZX__ASKED_GROUPS) != 0 || (asked != 0 && !loop->leaving)) {
         return true;
     }
     if (jzx__likely(atomic_load_explicit(&runtime->stop, memory_order_acquire) == 0)) {
@@ -292,6 +308,5 @@ void jzx__stop_left(jzx_loop *loop)
 bool jzx__loop_refuses(const jzx_loop *loop)
 {
     return atomic_load_explicit(&loop->runtime->phase, memory_order_relaxed) >= JZX__PHASE_END ||
-           atomic_load_explicit(&loop->stop_alone, memory_order_relaxed) != 0 ||
-           atomic_load_explicit(&loop->closed, memory_order_relaxed) != 0;
+           jzx__loop_told_to_stop(loop) || atomic_load_explicit(&loop->closed, memory_order_relaxed) != 0;
 }

@@ -61,8 +61,7 @@ static uint32_t least_loaded(const jzx_loop *here)
     for (uint32_t i = 0; i < here->runtime->loop_count; i++) {
         const jzx_loop *loop = here->runtime->loops[i];
         uint64_t live = load_of(loop, here);
-        bool open = atomic_load_explicit(&loop->closed, memory_order_relaxed) == 0 &&
-                    atomic_load_explicit(&loop->stop_alone, memory_order_relaxed) == 0;
+        bool open = atomic_load_explicit(&loop->closed, memory_order_relaxed) == 0 && !jzx__loop_told_to_stop(loop);
         if (i != here->index && open && live < fewest) {
             best = i;
             fewest = live;

@@ -42,6 +42,8 @@ void jzx_config_init(jzx_config *config)
     config->links_max = 65536;
     config->annexes_max = 16384;
     config->asks_max = 64;
+    config->spaces_max = 16;
+    config->group_watches_max = 64;
     config->resumes_max = 4096;
     config->watches_max = 1024;
     config->sockets_max = 16384;
@@ -51,6 +53,7 @@ void jzx_config_init(jzx_config *config)
     config->mailbox_bytes = 1u << 30;
     config->messages_per_actor = 64;
     config->actors_per_turn = 1024;
+    config->deliveries_per_turn = 1024;
     config->turn_ns = 50000;
     config->flush_ns = 20000;
     config->slow_handler_ns = 10000000;
@@ -105,13 +108,15 @@ static bool limits_valid(const jzx_config *config)
            within(config->resumes_max, 1, 1u << 23) && within(config->watches_max, 1, 1u << 23) &&
            within(config->sockets_max, 1, 1u << 23) && within(config->observers_max, 1, 1024) &&
            within(config->names_max, 1, 1u << 23) && within(config->links_max, 1, 1u << 23) &&
-           within(config->annexes_max, 1, 1u << 23) && within(config->asks_max, 1, JZX__ASKERS_MOST);
+           within(config->annexes_max, 1, 1u << 23) && within(config->asks_max, 1, JZX__ASKERS_MOST) &&
+           within(config->spaces_max, 1, JZX_SPACES_MAX) && within(config->group_watches_max, 1, 1u << 23);
 }
 
 static bool paces_valid(const jzx_config *config)
 {
     return within(config->mailbox_cap, 1, config->cells / 8) && config->mailbox_bytes >= JZX_INLINE_MAX &&
-           within(config->messages_per_actor, 1, UINT16_MAX) && config->actors_per_turn >= 1 && config->turn_ns >= 1000;
+           within(config->messages_per_actor, 1, UINT16_MAX) && config->actors_per_turn >= 1 &&
+           config->deliveries_per_turn >= 1 && config->turn_ns >= 1000;
 }
 
 static bool io_valid(const jzx_config *config)
@@ -195,8 +200,8 @@ jzx_err jzx_config_footprint(const jzx_config *config, jzx_footprint *footprint)
     jzx_segment_header header;
     jzx_footprint sums = {.struct_size = sizeof sums};
     sums.segment = jzx__config_segment_size(config, &header);
-    sums.metadata = sizeof(jzx_runtime) + loops * sizeof(void *) + jzx__names_size(config->names_max) +
-                    jzx__askers_size(config->asks_max);
+    sums.metadata = sizeof(jzx_runtime) + (loops + config->spaces_max) * sizeof(void *) +
+                    jzx__names_size(config->names_max) + jzx__askers_size(config->asks_max);
     bool fits = add_product(&sums.metadata, loops, jzx__loop_size(config)) &&
                 add_product(&sums.metadata, loops * loops, sizeof(jzx__lane)) &&
                 add_product(&sums.metadata, loops * (loops - 1), jzx__lane_size(jzx__config_lane_blocks(config))) &&

@@ -46,7 +46,8 @@ static inline jzx_err jzx__check_living(const jzx_context *context)
 static inline jzx_err jzx__check_flags(const jzx_message *message)
 {
     enum {
-        KNOWN = JZX_MESSAGE_POINTER | JZX_MESSAGE_REQUEST | JZX_MESSAGE_ANSWER | JZX_MESSAGE_TIMER | JZX_MESSAGE_LENT
+        KNOWN = JZX_MESSAGE_POINTER | JZX_MESSAGE_REQUEST | JZX_MESSAGE_ANSWER | JZX_MESSAGE_TIMER | JZX_MESSAGE_LENT |
+                JZX_MESSAGE_GROUP
     };
     bool valid = (message->flags & ~(uint32_t)KNOWN) == 0;
     if ((message->flags & JZX_MESSAGE_POINTER) != 0) {

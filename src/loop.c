@@ -268,7 +268,8 @@ jzx_err jzx_loop_request_stop(jzx_loop *loop)
     if (loop == NULL) {
         return JZX_ERR_INVALID_ARG;
     }
-    if (atomic_exchange_explicit(&loop->stop_alone, 1, memory_order_acq_rel) == 0) {
+    uint32_t before = atomic_fetch_or_explicit(&loop->asked, JZX__ASKED_STOP, memory_order_acq_rel);
+    if ((before & JZX__ASKED_STOP) == 0) {
         jzx__wake(loop);
     }
     return JZX_OK;

@@ -104,6 +104,8 @@ static void free_runtime(jzx_runtime *runtime)
     release(runtime, runtime->loops, loops * sizeof(void *), _Alignof(void *));
     release(runtime, runtime->lanes, (size_t)loops * loops * sizeof(jzx__lane), _Alignof(jzx__lane));
     release(runtime, runtime->posters, runtime->config.posters_max * sizeof(void *), _Alignof(void *));
+    jzx__spaces_free(runtime);
+    release(runtime, runtime->spaces, runtime->config.spaces_max * sizeof(void *), _Alignof(void *));
     jzx__names_deinit(&runtime->names);
     jzx__askers_deinit(&runtime->askers);
     release(runtime, runtime, sizeof *runtime, _Alignof(jzx_runtime));
@@ -125,7 +127,8 @@ static jzx_err fill_runtime(jzx_runtime *runtime)
     runtime->loops = allocate(runtime, loops * sizeof(void *), _Alignof(void *));
     runtime->lanes = allocate(runtime, (size_t)loops * loops * sizeof(jzx__lane), _Alignof(jzx__lane));
     runtime->posters = allocate(runtime, runtime->config.posters_max * sizeof(void *), _Alignof(void *));
-    if (runtime->loops == NULL || runtime->lanes == NULL || runtime->posters == NULL) {
+    runtime->spaces = allocate(runtime, runtime->config.spaces_max * sizeof(void *), _Alignof(void *));
+    if (runtime->loops == NULL || runtime->lanes == NULL || runtime->posters == NULL || runtime->spaces == NULL) {
         return JZX_ERR_NO_MEMORY;
     }
     jzx_err err = make_names(runtime);
@@ -182,6 +185,24 @@ static uint32_t loop_state(const jzx_loop *loop)
     return atomic_load_explicit(&loop->state, memory_order_acquire);
 }
 
+static void drop_cells(const jzx__cell *cells, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (jzx__cell_is_mail(&cells[i]) || cells[i].kind == JZX__CELL_BROADCAST) {
+            jzx__cell_drop_payload(&cells[i]);
+        }
+        i += (cells[i].flags & JZX__FLAG_WIDE) != 0;
+    }
+}
+
+static void drop_held(jzx__lane *lane)
+{
+    if (jzx__lane_held(lane)) {
+        jzx__fanout_drop(&lane->fanout);
+        drop_cells(lane->rest, lane->rest_count);
+    }
+}
+
 /* Payloads that came after a loop had left: nobody else will see them. */
 static void drop_leftovers(jzx_runtime *runtime, jzx_loop *loop)
 {
@@ -198,13 +219,12 @@ static void drop_leftovers(jzx_runtime *runtime, jzx_loop *loop)
         jzx__cell *cells;
         jzx__block *block;
         uint32_t count;
-        while (i != loop->index && (count = jzx__lane_take(loop->lanes_in[i], &cell, &cells, &block)) > 0) {
-            for (uint32_t k = 0; k < count; k++) {
-                if (jzx__cell_is_mail(&cells[k])) {
-                    jzx__cell_drop_payload(&cells[k]);
-                }
-                k += (cells[k].flags & JZX__FLAG_WIDE) != 0;
-            }
+        if (i == loop->index) {
+            continue;
+        }
+        drop_held(loop->lanes_in[i]);
+        while ((count = jzx__lane_take(loop->lanes_in[i], &cell, &cells, &block)) > 0) {
+            drop_cells(cells, count);
         }
     }
 }

@@ -282,7 +282,7 @@ static bool can_move(const jzx__tree *tree, const jzx__child *child)
     uint32_t to_loop;
     return child->how.options->placement == JZX_PLACE_LEAST_LOADED &&
            jzx__place(tree->loop, child->how.options, &to_loop) == JZX_OK &&
-           atomic_load_explicit(&tree->loop->runtime->loops[to_loop]->stop_alone, memory_order_relaxed) == 0;
+           !jzx__loop_told_to_stop(tree->loop->runtime->loops[to_loop]);
 }
 
 static void end_if_significant(jzx__tree *tree, bool significant)

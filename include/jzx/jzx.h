@@ -9,13 +9,16 @@
  *   name.h     names of actors                   supervisor.h  supervisors and their children
  *   buffer.h   payloads that many read           router.h   which one of several actors
  *   call.h     calls, deadlines, scopes, gathering
+ *   group.h    groups, topics, broadcasts
  *
  * Rules that hold throughout:
  *   - A call that takes a jzx_context belongs to the thread of the context's loop; elsewhere it returns
  *     JZX_ERR_WRONG_THREAD and does nothing.
  *   - Callable from any thread: jzx_runtime_request_stop(), jzx_loop_request_stop(), jzx_loop_stats(), jzx_whereis(),
- *     jzx_child_id(), jzx_runtime_escalation(), jzx_strerror(), jzx_answer_err(); from any that runs no loop: jzx_post(),
- *     jzx_post_name(), posters, jzx_ask(), jzx_ask_name(), jzx_runtime_shutdown(), jzx_loop_join(). Async-signal-safe: the two request_stop calls and jzx_strerror().
+ *     jzx_child_id(), jzx_runtime_escalation(), jzx_strerror(), jzx_answer_err(), jzx_buffer_*(), jzx_space_*(),
+ *     jzx_group_count(), jzx_group_members(); from any that runs no loop: jzx_post(), jzx_post_name(), posters, jzx_ask(),
+ *     jzx_ask_name(), jzx_runtime_shutdown(), jzx_loop_join(). Async-signal-safe: the two request_stop calls and
+ *     jzx_strerror().
  *   - After fork() the child must not use the runtime. Creating, running, starting, shutting down and destroying say
  *     JZX_ERR_FORKED there; other calls may end the child, and never harm the parent.
  *   - Structs that may grow begin with `struct_size`, set by their init function.
@@ -29,6 +32,7 @@
 #include <jzx/runtime.h>
 #include <jzx/message.h>
 #include <jzx/buffer.h>
+#include <jzx/group.h>
 #include <jzx/actor.h>
 #include <jzx/call.h>
 #include <jzx/name.h>

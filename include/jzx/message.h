@@ -40,6 +40,7 @@ enum {
     JZX_MESSAGE_TIMER = 1u << 3,   /* delivered: from the timer `ref` */
     JZX_MESSAGE_LENT = 1u << 4,    /* delivered: the data is the runtime's, and valid until the handler returns; of what
                                       is sent only a jzx_buffer may have it (jzx/buffer.h) */
+    JZX_MESSAGE_GROUP = 1u << 6,   /* delivered: from a broadcast, `ref` is the tag of the membership (jzx/group.h) */
 };
 
 /** A message. Made by jzx_message_value() or jzx_message_pointer(), or delivered to a handler. 64 bytes. */

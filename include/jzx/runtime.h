@@ -29,6 +29,7 @@ typedef uint64_t jzx_actor_id;
 #define JZX_FOREVER UINT64_MAX /* a duration or deadline that never comes */
 #define JZX_CPU_ANY (-1)       /* a loop whose thread is not pinned */
 #define JZX_LOOPS_MAX 255      /* more loops than this cannot be asked for */
+#define JZX_SPACES_MAX 255     /* nor more spaces (jzx/group.h) */
 
 /**
  * Where memory comes from. Blocks are never resized; `size` and `align` given to `free` are those given to `alloc`. `align`
@@ -64,23 +65,26 @@ typedef struct jzx_config {
                                   which stays free; default 1,024 */
     uint32_t posters_max; /* foreign threads with an inbox of their own, of the runtime; default 16 */
     uint32_t timers_max;  /* timers and deadlines; default 65,536 */
-    uint32_t monitors_max;  /* monitors held, and as many again suffered; default 65,536 */
-    uint32_t children_max;  /* children of supervisors of the loop, and as many that live on it; default 65,536 */
-    uint32_t links_max;     /* sides of links between actors, those being undone too; default 65,536 */
-    uint32_t asks_max;      /* foreign threads in jzx_ask() at one time, of the runtime, 1 to 4,096; default 64 */
-    uint32_t annexes_max;   /* actors that use shields (jzx/call.h); default 16,384 */
-    uint32_t resumes_max;   /* resume notices asked for and not yet given; default 4,096 */
-    uint32_t watches_max;   /* watched file descriptors; default 1,024 */
-    uint32_t sockets_max;   /* listeners and connections; default 16,384 */
-    uint32_t observers_max; /* observers; default 4 */
-    uint32_t names_max;     /* registered names, of the runtime, 1 to 8,388,608; default 4,096 */
+    uint32_t monitors_max;      /* monitors held, and as many again suffered; default 65,536 */
+    uint32_t children_max;      /* children of supervisors of the loop, and as many that live on it; default 65,536 */
+    uint32_t links_max;         /* sides of links between actors, those being undone too; default 65,536 */
+    uint32_t asks_max;          /* foreign threads in jzx_ask() at one time, of the runtime, 1 to 4,096; default 64 */
+    uint32_t annexes_max;       /* actors that use shields (jzx/call.h); default 16,384 */
+    uint32_t spaces_max;        /* spaces of groups, of the runtime, 1 to JZX_SPACES_MAX; default 16 */
+    uint32_t group_watches_max; /* watches of groups; default 64 */
+    uint32_t resumes_max;       /* resume notices asked for and not yet given; default 4,096 */
+    uint32_t watches_max;       /* watched file descriptors; default 1,024 */
+    uint32_t sockets_max;       /* listeners and connections; default 16,384 */
+    uint32_t observers_max;     /* observers; default 4 */
+    uint32_t names_max;         /* registered names, of the runtime, 1 to 8,388,608; default 4,096 */
 
     uint32_t mailbox_cap;   /* an actor's mailbox when its spawn options say 0; default 1,024; at most cells / 8 */
     uint32_t mailbox_bytes; /* bytes of payloads by pointer in one mailbox when the options say 0; 32 and more;
                                   default 1 GiB */
 
-    uint32_t messages_per_actor; /* messages an actor handles before the next one's turn; default 64 */
-    uint32_t actors_per_turn;    /* actors run in one turn; default 1,024 */
+    uint32_t messages_per_actor;  /* messages an actor handles before the next one's turn; default 64 */
+    uint32_t actors_per_turn;     /* actors run in one turn; default 1,024 */
+    uint32_t deliveries_per_turn; /* members that broadcasts from one other loop reach in one turn; default 1,024 */
     uint64_t turn_ns;   /* a turn ends after this long; looked at every 8 messages; 1,000 and more; default 50,000 */
     uint64_t flush_ns;  /* mail to another loop waits no longer than this in mid-turn; default 20,000 */
     uint64_t linger_ns; /* how long an idle loop polls before it sleeps; 0 default; JZX_FOREVER = never sleep */
@@ -108,7 +112,7 @@ typedef struct jzx_loop_config {
     uint64_t linger_ns; /* as in jzx_config, which gives the default */
 } jzx_loop_config;
 
-/** The most memory a runtime of a configuration can take, in bytes, actor states and message payloads aside. */
+/** The most memory a runtime of a configuration can take, in bytes, actor states, message payloads and spaces aside. */
 typedef struct jzx_footprint {
     size_t struct_size; /* set by the caller: sizeof(jzx_footprint) */
     size_t metadata;    /* from the metadata allocator, all loops */

@@ -67,6 +67,9 @@ static const field fields[] = {
     FIELD(annexes_max, 1, 1u << 23),
     FIELD(asks_max, 1, 4096),
     FIELD(shield_max_ns, 0, UINT64_MAX),
+    FIELD(spaces_max, 1, JZX_SPACES_MAX),
+    FIELD(group_watches_max, 1, 1u << 23),
+    FIELD(deliveries_per_turn, 1, UINT32_MAX),
 };
 
 enum { FIELDS = sizeof fields / sizeof fields[0] };
@@ -222,6 +225,9 @@ Test(config, init_gives_the_documented_numbers, .timeout = 60)
     cr_expect_eq(config.children_max, 65536);
     cr_expect_eq(config.annexes_max, 16384);
     cr_expect_eq(config.asks_max, 64);
+    cr_expect_eq(config.spaces_max, 16);
+    cr_expect_eq(config.group_watches_max, 64);
+    cr_expect_eq(config.deliveries_per_turn, 1024);
     cr_expect_eq(config.resumes_max, 4096);
     cr_expect_eq(config.watches_max, 1024);
     cr_expect_eq(config.sockets_max, 16384);
