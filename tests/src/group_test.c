@@ -95,7 +95,7 @@ Test(group, who_has_no_such_membership_cannot_end_it, .timeout = 60)
     group_call c = {.member = member};
     test_do(&world, &actors[0], group_do_leave, &c);
     cr_expect_eq(c.err, JZX_ERR_NOT_FOUND, "it has left");
-    cr_expect_neq(group_join(&world, &actors[0], jzx_group_named(space, "a"), 0), member, "a number is new");
+    cr_expect(group_join(&world, &actors[0], jzx_group_named(space, "a"), 0) != member, "a number is new");
     test_world_close(&world);
 }
 
@@ -547,7 +547,7 @@ Test(group, spaces_that_cannot_be_made, .timeout = 60)
     size_t before = memory->live;
     cr_assert_eq(jzx_space_create(world.runtime, NULL, &space), JZX_OK);
     cr_expect_eq(memory->live - before, jzx_space_footprint(NULL, 1));
-    cr_expect_gt(jzx_space_footprint(&good, 2), jzx_space_footprint(&good, 1));
+    cr_expect(jzx_space_footprint(&good, 2) > jzx_space_footprint(&good, 1));
     cr_assert_eq(jzx_runtime_request_stop(world.runtime), JZX_OK);
     cr_expect_eq(jzx_space_create(world.runtime, &good, &space), JZX_ERR_LOOP_CLOSED);
     test_world_close(&world);
