@@ -31,6 +31,7 @@ extern const jzx_bench_goal bench_message_goals[2]; /* workloads/ring.c */
 extern const bench_group bench_allocations;
 extern const bench_group bench_ask;
 extern const bench_group bench_backoff;
+extern const bench_group bench_broadcast;
 extern const bench_group bench_call;
 extern const bench_group bench_children;
 extern const bench_group bench_clock;
