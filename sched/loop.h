@@ -459,11 +459,13 @@ jzx__cell *jzx__request_unreserve(jzx_loop *loop, jzx__cell *reserved, jzx_actor
 jzx__cell *jzx__request_calling(jzx_loop *loop, uint64_t token, jzx_actor_id asker); /* of an open call, or NULL */
 void jzx__request_cancel(jzx_loop *loop, jzx__cell *reserved);                       /* of a request that was refused */
 jzx_err jzx__request_answer(jzx_context *context, uint64_t ref, const jzx_message *message);
-bool jzx__held_fits(const jzx_loop *loop, uint32_t index, uint32_t more); /* so many cells more may be held */
+/* May so many cells more be held (Q3)? */
+static inline bool jzx__held_fits(const jzx_loop *loop, uint32_t index, uint32_t more)
+{
+    return jzx__slot_cold(&loop->slots, index)->held_count + more <= loop->config->cells / 8;
+}
 void jzx__hold(jzx_loop *loop, uint32_t index, jzx__cell *cell);
 void jzx__unhold(jzx_loop *loop, uint32_t index, jzx__cell *cell);
-/* May it be handled? If not, *reason is its answer. */
-bool jzx__request_takes(const jzx_loop *loop, uint32_t index, const jzx__cell *cell, jzx_drop_reason *reason);
 uint64_t jzx__request_keep(jzx_loop *loop, uint32_t index, jzx__cell *cell); /* the handler's ref */
 void jzx__request_unkeep(jzx_loop *loop, uint32_t index, jzx__cell *cell);
 jzx__cell *jzx__request_kept(const jzx_context *context, uint64_t ref); /* of this actor, or NULL */

@@ -96,11 +96,6 @@ static held_reserved *reserved_of(jzx__cell *cell)
     return (held_reserved *)(void *)cell->bytes;
 }
 
-bool jzx__held_fits(const jzx_loop *loop, uint32_t index, uint32_t more)
-{
-    return jzx__slot_cold(&loop->slots, index)->held_count + more <= loop->config->cells / 8; /* Q3 */
-}
-
 jzx_err jzx__request_reserve(jzx_context *context, jzx_actor_id to, uint64_t due_ns, uint32_t more,
                              jzx__cell **reserved)
 {
@@ -315,17 +310,6 @@ jzx_err jzx__request_broadcast(jzx_context *context, const jzx_group *group, con
 }
 
 /* ---- the answerer ---- */
-
-bool jzx__request_takes(const jzx_loop *loop, uint32_t index, const jzx__cell *cell, jzx_drop_reason *reason)
-{
-    if (!jzx__held_fits(loop, index, 1)) {
-        *reason = JZX_DROP_LIMIT; /* Q3 */
-        return false;
-    }
-    /* One that was yielded is its handler's to finish: that sees that it was cancelled. */
-    return (cell->flags & JZX__FLAG_CALL) == 0 || jzx__called_begun(loop, cell) ||
-           !jzx__called_over(loop, cell, reason);
-}
 
 static held_kept *kept_of(jzx__cell *cell)
 {

@@ -191,6 +191,18 @@ static step refuse_ask(jzx_context *context, jzx__cell *cell)
     return jzx__public(loop, context->slot)->state == JZX__STOPPING ? STEP_YIELDED : STEP_ON;
 }
 
+/* May it be handled? If not, *reason is its answer. */
+static inline bool takes_request(const jzx_context *context, const jzx__cell *cell, jzx_drop_reason *reason)
+{
+    if (jzx__unlikely(!jzx__held_fits(context->loop, context->slot, 1))) {
+        *reason = JZX_DROP_LIMIT;
+        return false;
+    }
+    /* One that was yielded is its handler's to finish: that sees that it was cancelled. */
+    return jzx__likely((cell->flags & JZX__FLAG_CALL) == 0) || jzx__called_begun(context->loop, cell) ||
+           !jzx__called_over(context->loop, cell, reason);
+}
+
 /* A request to one that keeps too many, or that is not wanted any more: its asker hears so at once. */
 static step refuse_request(jzx_context *context, jzx_segment_slot *public, jzx__cell *cell, jzx_drop_reason reason)
 {
@@ -205,7 +217,7 @@ static __attribute__((noinline)) step run_request(jzx_context *context, jzx__hot
     jzx_message message;
     jzx_drop_reason reason;
     jzx__mailbox_left(context->loop, context->slot, hot, public, cell);
-    if (jzx__unlikely(!jzx__request_takes(context->loop, context->slot, cell, &reason))) {
+    if (jzx__unlikely(!takes_request(context, cell, &reason))) {
         return refuse_request(context, public, cell, reason);
     }
     ++*handled;
