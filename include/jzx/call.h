@@ -93,7 +93,7 @@ JZX_API void jzx_call_options_init(jzx_call_options *options);
  * Returns: as jzx_send(), and
  *          JZX_ERR_TIMEOUT    the deadline, or that of a scope around, has passed already
  *          JZX_ERR_CANCELLED  a scope around was cancelled
- *          JZX_ERR_LIMIT      this actor holds cells / 8 cells, or timers_max is reached
+ *          JZX_ERR_LIMIT      this actor holds cells / 8 cells, of which a call is two, or timers_max is reached
  *          JZX_ERR_STOPPING   in fini
  */
 JZX_API jzx_err jzx_call(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint64_t deadline_ns,
@@ -140,8 +140,8 @@ JZX_API jzx_err jzx_delegate(jzx_context *context, uint64_t ref, jzx_actor_id to
 JZX_API uint64_t jzx_deadline(const jzx_context *context);
 
 /**
- * Whether what is handled now is not wanted any more: a scope around was cancelled or its deadline has passed, or the handler
- * has used up a limit of its actor with JZX_LIMIT_CANCEL. Stays true. Never true in a shield.
+ * Whether what is handled now is not wanted any more: a scope around was cancelled, or its deadline has passed. Stays true.
+ * Never true in a shield. Reads the clock if there is a deadline.
  * Thread: the loop's.
  */
 JZX_API bool jzx_cancelled(const jzx_context *context);
@@ -178,6 +178,8 @@ JZX_API jzx_err jzx_cancel(jzx_context *context, uint64_t scope);
  * Shields this actor until jzx_shield_leave(): what would stop it (jzx_stop(), jzx_drain(), its supervisor, the stop of the
  * runtime; not jzx_kill(), jzx_fail() or a failing link) waits until it has left as often as it entered, at most shield_max_ns
  * (jzx_config) and the shutdown time of its supervisor. Calls made meanwhile are in no scope: nothing cancels what cleans up.
+ * The first end that comes meanwhile counts, except that a stop overtakes a drain. What the actor asks for itself does not
+ * wait. It goes on to get mail; when the runtime stops, those whom it calls may have ended before it.
  *
  * Thread:  the loop's, in a handler.
  * Returns: JZX_OK; JZX_ERR_NO_MEMORY or JZX_ERR_LIMIT (the annex of this actor, or 255 deep); JZX_ERR_INVALID_ARG (the
