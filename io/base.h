@@ -46,6 +46,7 @@ static inline uint32_t jzx__power_at_least(uint32_t number)
  *   JZX__SIM_TURN(loop)                  a turn begins
  *   JZX__SIM_GONE(runtime)               its memory is about to be freed
  *   JZX__SIM_NO_KERNEL()                 true when nothing is simulated: there is no other kernel
+ *   JZX__SIM_RUNS()                      true in a simulation
  */
 #ifdef JZX__SIM
 #include <jzx/sim.h>
@@ -77,6 +78,7 @@ uintptr_t jzx__sim_thread(void); /* 0 outside of the simulation's threads: then 
 #define JZX__SIM_TURN(loop) jzx__sim_turn(loop)
 #define JZX__SIM_GONE(runtime) jzx__sim_gone(runtime)
 #define JZX__SIM_NO_KERNEL() jzx__sim_no_kernel()
+#define JZX__SIM_RUNS() (!jzx__sim_no_kernel())
 #else
 #define JZX__SIM_POINT(where) ((void)0)
 #define JZX__SIM_FAULT(fault) false
@@ -84,6 +86,7 @@ uintptr_t jzx__sim_thread(void); /* 0 outside of the simulation's threads: then 
 #define JZX__SIM_TURN(loop) ((void)0)
 #define JZX__SIM_GONE(runtime) ((void)0)
 #define JZX__SIM_NO_KERNEL() false
+#define JZX__SIM_RUNS() false
 #endif
 
 /* A word that names the calling thread, without a system call. In a simulation each loop is its own thread. */

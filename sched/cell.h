@@ -25,6 +25,7 @@ typedef enum jzx__cell_kind {
     JZX__CELL_FREE = 0,
     JZX__CELL_MAIL,           /* a user's message, or a runtime's that is mail like any other */
     JZX__CELL_ANSWER,         /* in transit: target = token, sender = who answers */
+    JZX__CELL_HIGH,           /* in transit: MAIL of high priority */
     JZX__CELL_CALL,           /* a call in transit: mail, and in the second cell a jzx__call_wire */
     JZX__CELL_END,            /* stop, drain, kill, fail: see jzx__end_cell */
     JZX__CELL_SPAWN,          /* two cells */
@@ -61,6 +62,7 @@ typedef enum jzx__cell_kind {
     JZX__CELL_EXIT,        /* a linked actor has ended */
     JZX__CELL_MISSED,      /* a member was not reached by broadcasts */
     JZX__CELL_GROUP_WATCH, /* somebody has come to a group, or gone */
+    JZX__CELL_HIGH_TURN,   /* high mail waits: see sched/annex.h */
     /* Of calls, see sched/call.h. */
     JZX__CELL_CALLING,
     JZX__CELL_CALLED,
@@ -77,8 +79,10 @@ enum {
     JZX__FLAG_LENT = 1u << 5,     /* the payload stays the record's */
     JZX__FLAG_OVERTIME = 1u << 6, /* the record is gone, but its cell still waits in a list */
     JZX__FLAG_LEND = 1u << 7,     /* the handler may only look at the payload: it is destroyed when that returns */
+    JZX__FLAG_HIGH = 1u << 8,     /* mail of high priority */
     JZX__FLAG_CALL = 1u << 9,   /* a request: `target` is the index of its called cell; an answer: of its calling one */
     JZX__FLAG_ENDED = 1u << 12, /* an answer: a calling cell, of a call that its own loop has ended */
+    JZX__FLAG_PROGRESS = 1u << 14, /* yielded mail that has its actor's progress word */
 };
 _Static_assert((unsigned)JZX_MESSAGE_LENT << 3 == JZX__FLAG_LEND, "JZX__LEND_SHIFT turns one into the other");
 enum { JZX__LEND_SHIFT = 3 };
@@ -374,6 +378,20 @@ static inline void jzx__queue_push_front(jzx__queue *queue, jzx__cell *cell)
         queue->last = cell;
     }
     queue->first = cell;
+}
+
+/* Puts all of `from` in front of what is in `queue`. */
+static inline void jzx__queue_prepend(jzx__queue *queue, jzx__queue *from)
+{
+    if (from->first == NULL) {
+        return;
+    }
+    from->last->next = queue->first;
+    if (queue->first == NULL) {
+        queue->last = from->last;
+    }
+    queue->first = from->first;
+    from->first = NULL;
 }
 
 static inline jzx__cell *jzx__queue_pop(jzx__queue *queue)

@@ -274,6 +274,7 @@ static void init_plain(jzx_loop *loop)
     memset(loop->segment, 0, sizeof *loop->segment); /* a create that failed may have left something */
     loop->segment->index = loop->index;
     loop->counters = &loop->segment->counters;
+    loop->cancel_at_ns = JZX_FOREVER;
     loop->check_every = 1;
     loop->check_in = 1;
     jzx__list_init(&loop->dirty_lanes);

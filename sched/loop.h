@@ -66,6 +66,7 @@ struct jzx_context {
     uint32_t tag;                    /* of the message being handled */
     bool special;                    /* the rest must be looked at when the handler returns */
     bool answered;                   /* the message has been answered */
+    bool progress;                   /* the message has its actor's progress word (X6) */
     jzx__cell *handling;             /* its cell, while kept for an answer */
     uint64_t scope;                  /* number of what calls are made in; 0: none (J4) */
     uint64_t chain;                  /* of the call that is handled, or gone on with; 0: none */
@@ -77,6 +78,15 @@ struct jzx_context {
     uint32_t buffer; /* receive buffer being lent, or JZX__NO_BUFFER */
 };
 #define JZX__NO_BUFFER UINT32_MAX
+
+/* How often jzx_should_yield() looks at the clock: at first each time, then less, if the calls come thick. */
+typedef struct jzx__pace {
+    uint32_t left;      /* calls until the next look */
+    uint32_t every;     /* what it starts from */
+    uint32_t check_in;  /* this and the next name the handler that asked last */
+    uint64_t window_ns; /* since when the handlers run that the next check judges */
+    uint64_t looked_ns;
+} jzx__pace;
 
 typedef struct jzx__observer_entry {
     jzx_observer observer;
@@ -123,6 +133,8 @@ struct jzx_loop {
     jzx_context turn; /* of the behavior that runs; handlers never nest */
     uint64_t random[4];
     uint64_t window_began_ns; /* since when the handlers run that the next clock reading judges; 0: none ran */
+    uint64_t cancel_at_ns;    /* when the running handler, which has a limit, is to stop; JZX_FOREVER: no matter */
+    jzx__pace pace;
 
     /* Owner thread: warm. */
     jzx__table timers;
@@ -247,6 +259,12 @@ static inline void jzx__text_copy(char *to, size_t size, const char *from)
         memcpy(to, from, length);
     }
     memset(to + length, 0, size - length);
+}
+
+/* Whether it was kept in the handler that runs now: no two in a row have the same place in the same window. */
+static inline bool jzx__pace_is_of(const jzx__pace *pace, const jzx_loop *loop)
+{
+    return pace->check_in == loop->check_in && pace->window_ns == loop->window_began_ns;
 }
 
 static inline bool jzx__loop_owned(const jzx_loop *loop)

@@ -3,6 +3,7 @@
  *
  * Owner thread only; what it reads of other loops is their `closed`, `low` and `full` words.
  */
+#include "sched/annex.h"
 #include "sched/call.h"
 #include "sched/mailbox.h"
 
@@ -62,7 +63,16 @@ static inline bool is_full(const jzx__hot *hot, const jzx_segment_slot *public, 
            (jzx__unlikely(pointer) && (size > hot->bytes_cap || hot->bytes + size > hot->bytes_cap));
 }
 
-/* Makes room by ending the oldest mail; signals and answers keep their place. False when there is none. */
+static inline void push(jzx_loop *loop, uint32_t index, jzx__cell *cell)
+{
+    if ((cell->flags & JZX__FLAG_HIGH) != 0) {
+        jzx__high_push(loop, index, cell);
+    } else {
+        jzx__mail_push(loop, index, cell);
+    }
+}
+
+/* Makes room by ending the oldest mail; signals, answers, and mail that is high or stashed keep their place. False: none. */
 static bool drop_oldest(jzx_loop *loop, uint32_t index, jzx__hot *hot)
 {
     jzx__cell *before = NULL;
@@ -83,6 +93,9 @@ static bool drop_oldest(jzx_loop *loop, uint32_t index, jzx__hot *hot)
         }
     }
     jzx__mail_left(loop, index, cell);
+    if ((cell->flags & JZX__FLAG_PROGRESS) != 0) {
+        jzx__annex_of(loop, index)->progress_of = NULL; /* X6 */
+    }
     dispose(loop, cell, jzx__public(loop, index)->id, JZX_DROP_OLDEST);
     return true;
 }
@@ -99,9 +112,13 @@ static void push_by_policy(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx__c
     }
     /* Not more often than there was mail: an observer may write each dead letter back into this very mailbox. */
     uint32_t left = jzx__public(loop, index)->mailbox_length;
-    while (left-- > 0 && is_full(hot, jzx__public(loop, index), pointer, size) && drop_oldest(loop, index, hot)) {
+    while (left-- > 0 && is_full(hot, jzx__public(loop, index), pointer, size)) {
+        if (!drop_oldest(loop, index, hot)) {
+            dispose(loop, cell, jzx__public(loop, index)->id, JZX_DROP_NEWEST); /* or it would grow without end */
+            return;
+        }
     }
-    jzx__mail_push(loop, index, cell);
+    push(loop, index, cell);
 }
 
 static inline void fill(jzx__cell *cell, const jzx_context *context, const jzx_message *message, uint32_t flags)
@@ -110,6 +127,7 @@ static inline void fill(jzx__cell *cell, const jzx_context *context, const jzx_m
     cell->sender = context->self;
     if (flags != 0) {
         cell->flags |= (uint16_t)flags;
+        cell->kind = (flags & JZX__FLAG_HIGH) != 0 ? JZX__CELL_HIGH : JZX__CELL_MAIL;
     }
 }
 
@@ -151,6 +169,8 @@ static inline void push_admitted(jzx_loop *loop, const admission *at, jzx__cell 
     jzx__count_add(&loop->counters->sent, 1);
     if (jzx__unlikely(at->over)) {
         push_by_policy(loop, at->index, at->hot, cell);
+    } else if (jzx__unlikely((cell->flags & JZX__FLAG_HIGH) != 0)) {
+        jzx__high_push(loop, at->index, cell);
     } else {
         jzx__mailbox_push(loop, at->index, at->hot, jzx__public(loop, at->index), cell);
     }
@@ -631,6 +651,27 @@ static __attribute__((noinline)) void call_arrived(jzx_loop *loop, const jzx__ce
     take_in(loop, index, hot, public, cell);
 }
 
+/* The same of high priority. */
+static __attribute__((noinline)) void high_arrived(jzx_loop *loop, const jzx__cell *from)
+{
+    uint32_t index = jzx__slot_find(&loop->slots, from->target);
+    if (index == JZX__SLOT_NONE || jzx__public(loop, index)->state > JZX__RUNNING) {
+        mail_too_late(loop, from, index);
+        return;
+    }
+    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
+    jzx__cell *cell = take_mail(loop, from);
+    if ((hot->flags & JZX__SLOT_DROPS) != 0 &&
+        is_full(hot, jzx__public(loop, index), (cell->flags & JZX__FLAG_POINTER) != 0, cell->pointer.size)) {
+        push_by_policy(loop, index, hot, cell);
+        return;
+    }
+    jzx__high_push(loop, index, cell);
+    if ((hot->flags & (JZX__SLOT_MARKED | JZX__SLOT_DROPS)) == JZX__SLOT_MARKED) {
+        jzx__observe_full(loop, index);
+    }
+}
+
 static __attribute__((noinline)) void exit_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *second)
 {
     jzx_exit_info exit = jzx__exit_unpack(cell, second);
@@ -649,6 +690,9 @@ void jzx__route_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *
         break;
     case JZX__CELL_ANSWER:
         jzx__answer_arrived(loop, cell);
+        break;
+    case JZX__CELL_HIGH:
+        high_arrived(loop, cell);
         break;
     case JZX__CELL_CALL:
         call_arrived(loop, cell, second);

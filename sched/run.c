@@ -6,9 +6,10 @@
  *
  * Invariants
  *   U1  A turn is bounded by messages and by time; what an actor has left waits behind the others.
- *   U2  Of mail and urgent signals neither goes twice while the other waits.
+ *   U2  Of mail and urgent signals neither goes twice while the other waits. High mail counts as one of those (X4).
  *   U3  Messages are counted as handled when their handler has returned and kept them.
  */
+#include "sched/annex.h"
 #include "sched/call.h"
 #include "sched/group_watch.h"
 #include "sched/mailbox.h"
@@ -17,6 +18,7 @@ typedef enum step {
     STEP_ON,      /* go on with the next */
     STEP_YIELDED, /* its turn is over, there is more */
     STEP_REFUSED, /* the same, and the message is back in the mailbox */
+    STEP_STASHED, /* go on; the message is in the stash */
     STEP_ENDED,   /* the actor has ended */
 } step;
 
@@ -46,7 +48,7 @@ static inline void leave_scope(jzx_context *context)
 static step after_any(jzx_context *context, jzx_behavior_result result)
 {
     jzx_segment_slot *public = jzx__public(context->loop, context->slot);
-    bool over = result != JZX_BEHAVIOR_OK && result != JZX_BEHAVIOR_YIELD && result != JZX_BEHAVIOR_UNHANDLED;
+    bool over = result != JZX_BEHAVIOR_OK && (result < JZX_BEHAVIOR_YIELD || result > JZX_BEHAVIOR_STASH);
     leave_scope(context);
     if (public->state == JZX__STOPPING) {
         return STEP_YIELDED; /* another ended it meanwhile; it is in the run queue for that (E2) */
@@ -102,23 +104,63 @@ static jzx_behavior_result call_signal(jzx_context *context, const jzx_message *
     return call(context->loop, jzx__slot_hot(&context->loop->slots, context->slot), message);
 }
 
-/* Puts a message back in front, to be handled again. `head` is what its cell had before. */
-static void unhandle(jzx_loop *loop, jzx_context *context, jzx__cell *cell, uint32_t head, const jzx_message *message)
+/* Makes a cell again of the message that was handled. `head` is what it had before. */
+static void close_again(jzx_context *context, jzx__cell *cell, uint32_t head, const jzx_message *message)
 {
+    if (context->handling == NULL) {
+        cell->head = head;
+        return;
+    }
+    jzx__request_unkeep(context->loop, context->slot, cell);
+    context->handling = NULL;
+    jzx__words_copy(cell->words, message->words);
+    if ((cell->flags & JZX__FLAG_POINTER) != 0) {
+        cell->pointer.size = message->size;
+    }
+}
+
+/* Puts a message back in front, to be handled again. */
+static step unhandle(jzx_context *context, jzx__hot *hot, jzx__cell *cell)
+{
+    jzx_loop *loop = context->loop;
+    if (jzx__unlikely(context->progress)) {
+        context->progress = false;
+        cell->flags |= JZX__FLAG_PROGRESS; /* X6 */
+    }
+    if (jzx__unlikely((cell->flags & JZX__FLAG_HIGH) != 0)) {
+        jzx__high_put_back(loop, context->slot, cell);
+    } else {
+        jzx__queue_push_front(&hot->mail, cell);
+    }
+    jzx__count_add(&loop->counters->yields, 1);
+    return STEP_REFUSED;
+}
+
+static step stash(jzx_context *context, jzx__cell *cell)
+{
+    if (context->progress) {
+        jzx__progress_over(context);
+    }
+    jzx__stash_push(context->loop, context->slot, cell);
+    return STEP_STASHED;
+}
+
+/* Its handler has yielded or stashed a message. */
+static step put_back(jzx_context *context, jzx__cell *cell, uint32_t head, const jzx_message *message,
+                     jzx_behavior_result result)
+{
+    jzx_loop *loop = context->loop;
     jzx__hot *hot = jzx__slot_hot(&loop->slots, context->slot);
     jzx_segment_slot *public = jzx__public(loop, context->slot);
-    if (context->handling != NULL) {
-        jzx__request_unkeep(loop, context->slot, cell);
-        jzx__words_copy(cell->words, message->words);
-        if ((cell->flags & JZX__FLAG_POINTER) != 0) {
-            cell->pointer.size = message->size;
-        }
-    } else {
-        cell->head = head;
+    if (context->end == JZX__EXIT_DRAIN) {
+        jzx__life_drain(loop, context->slot);
+        context->end = 0;
     }
-    jzx__queue_push_front(&hot->mail, cell);
+    leave_scope(context);
+    close_again(context, cell, head, message);
+    step next = result == JZX_BEHAVIOR_YIELD ? unhandle(context, hot, cell) : stash(context, cell);
     jzx__mailbox_longer(loop, context->slot, hot, public, cell); /* and marks it again, if it was full before */
-    jzx__count_add(&loop->counters->yields, 1);
+    return next;
 }
 
 static void drop(const jzx_message *message)
@@ -136,11 +178,34 @@ static void unhandled(jzx_loop *loop, const jzx_message *message)
     }
 }
 
-/* Whether an actor that yields gets its message again. One that drains handles what it has. */
+/* Whether an actor gets its message again. One that drains handles what it has. */
 static bool goes_on(const jzx_context *context)
 {
     return (context->end == 0 || context->end == JZX__EXIT_DRAIN) &&
            jzx__public(context->loop, context->slot)->state != JZX__STOPPING;
+}
+
+/* A message that its handler has not done with, or that has the progress word. ON: it is over all the same. */
+static __attribute__((noinline)) step not_done(jzx_context *context, jzx__cell *cell, uint32_t head,
+                                               const jzx_message *message, jzx_behavior_result result)
+{
+    jzx_loop *loop = context->loop;
+    if ((result == JZX_BEHAVIOR_YIELD || result == JZX_BEHAVIOR_STASH) && !context->answered) {
+        if (goes_on(context) && (result == JZX_BEHAVIOR_YIELD || jzx__stash_fits(context))) {
+            return put_back(context, cell, head, message, result);
+        }
+        unhandled(loop, message); /* it ends: nobody will handle the rest */
+    }
+    if (result == JZX_BEHAVIOR_UNHANDLED) {
+        unhandled(loop, message);
+        if (context->handling != NULL && !context->answered) {
+            jzx__request_give_up(loop, context->slot, cell, JZX_DROP_UNHANDLED, NULL);
+        }
+    }
+    if (context->progress) {
+        jzx__progress_over(context);
+    }
+    return STEP_ON;
 }
 
 /* The uncommon ways a handler of mail may return. */
@@ -149,23 +214,10 @@ static __attribute__((noinline)) step after_mail(jzx_context *context, jzx__cell
 {
     jzx_loop *loop = context->loop;
     bool kept = context->handling != NULL; /* by the actor, or consumed by its answer */
-    if (result == JZX_BEHAVIOR_YIELD && !context->answered) {
-        if (goes_on(context)) {
-            if (context->end == JZX__EXIT_DRAIN) {
-                jzx__life_drain(loop, context->slot);
-                context->end = 0;
-            }
-            unhandle(loop, context, cell, head, message);
-            context->handling = NULL;
-            leave_scope(context);
-            return STEP_REFUSED;
-        }
-        unhandled(loop, message); /* it ends: nobody will handle the rest */
-    }
-    if (result == JZX_BEHAVIOR_UNHANDLED) {
-        unhandled(loop, message);
-        if (kept && !context->answered) {
-            jzx__request_give_up(loop, context->slot, cell, JZX_DROP_UNHANDLED, NULL);
+    if (jzx__unlikely(result >= JZX_BEHAVIOR_YIELD || context->progress)) {
+        step back = not_done(context, cell, head, message, result);
+        if (back != STEP_ON) {
+            return back;
         }
     }
     if (jzx__unlikely((message->flags & JZX_MESSAGE_LENT) != 0)) {
@@ -177,6 +229,21 @@ static __attribute__((noinline)) step after_mail(jzx_context *context, jzx__cell
     context->handling = NULL;
     context->answered = false;
     return after_any(context, result);
+}
+
+/* Atomic for jzx_runtime_stalls(). */
+static inline void set_last_tag(jzx_segment_slot *public, const jzx__cell *cell)
+{
+    __atomic_store_n(&public->last_tag, cell->tag, __ATOMIC_RELAXED);
+}
+
+/* A message that was yielded with the progress word has it again. */
+static inline void take_progress(jzx_context *context, jzx__cell *cell)
+{
+    if (jzx__unlikely((cell->flags & JZX__FLAG_PROGRESS) != 0)) {
+        cell->flags &= (uint16_t)~JZX__FLAG_PROGRESS;
+        context->progress = true; /* X6 */
+    }
 }
 
 /* What is for supervisors only has come to an actor that is none. */
@@ -204,8 +271,13 @@ static inline bool takes_request(const jzx_context *context, const jzx__cell *ce
 }
 
 /* A request to one that keeps too many, or that is not wanted any more: its asker hears so at once. */
-static step refuse_request(jzx_context *context, jzx_segment_slot *public, jzx__cell *cell, jzx_drop_reason reason)
+static __attribute__((noinline)) step refuse_request(jzx_context *context, jzx_segment_slot *public, jzx__cell *cell,
+                                                     jzx_drop_reason reason)
 {
+    take_progress(context, cell);
+    if (context->progress) {
+        jzx__progress_over(context);
+    }
     jzx__request_refuse(context->loop, cell, public->id, reason, NULL);
     return public->state == JZX__STOPPING ? STEP_YIELDED : STEP_ON;
 }
@@ -221,7 +293,8 @@ static __attribute__((noinline)) step run_request(jzx_context *context, jzx__hot
         return refuse_request(context, public, cell, reason);
     }
     ++*handled;
-    public->last_tag = cell->tag;
+    set_last_tag(public, cell);
+    take_progress(context, cell);
     if (jzx__unlikely(cell->tag == JZX__TAG_ASK) && (hot->flags & JZX__SLOT_SUPERVISOR) == 0) {
         return refuse_ask(context, cell);
     }
@@ -239,7 +312,14 @@ static __attribute__((noinline)) step run_request(jzx_context *context, jzx__hot
 static jzx_behavior_result go_on(jzx_context *context, void *state, const jzx_message *message)
 {
     (void)message;
-    return context->ended->on_answer(context, state, context->ended->argument, &context->ended->result);
+    bool limited = jzx__slot_hot(&context->loop->slots, context->slot)->behavior == jzx__behave_limited;
+    uint64_t began_ns = limited ? jzx__limit_begin(context) : 0;
+    jzx_behavior_result result = context->ended->on_answer(context, state, context->ended->argument,
+                                                           &context->ended->result);
+    if (limited) {
+        jzx__limit_end(context, began_ns);
+    }
+    return result;
 }
 
 /* A call has ended: its continuation is the behavior. There is nothing to yield. */
@@ -250,7 +330,8 @@ static step run_continuation(jzx_context *context, const jzx__hot *hot, jzx__cel
     context->ended = &ended;
     context->special = true;
     jzx_behavior_result result = call_with(context->loop, hot, go_on, &cell->message);
-    return after_mail(context, cell, head, &cell->message, result == JZX_BEHAVIOR_YIELD ? JZX_BEHAVIOR_OK : result);
+    bool back = result == JZX_BEHAVIOR_YIELD || result == JZX_BEHAVIOR_STASH;
+    return after_mail(context, cell, head, &cell->message, back ? JZX_BEHAVIOR_OK : result);
 }
 
 /* Mail that is neither a plain message nor a request: by pointer, an answer, or to be reported. */
@@ -259,7 +340,8 @@ static __attribute__((noinline)) step run_mail(jzx_context *context, jzx__hot *h
 {
     jzx_loop *loop = context->loop;
     jzx__mailbox_left(loop, context->slot, hot, public, cell);
-    public->last_tag = cell->tag;
+    set_last_tag(public, cell);
+    take_progress(context, cell);
     if (jzx__unlikely((cell->flags & JZX__FLAG_CALL) != 0)) {
         return run_continuation(context, hot, cell);
     }
@@ -271,7 +353,7 @@ static __attribute__((noinline)) step run_mail(jzx_context *context, jzx__hot *h
 static inline step run_plain(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_segment_slot *public, jzx__cell *cell)
 {
     jzx__mailbox_shorter(loop, index, hot, public);
-    public->last_tag = cell->tag;
+    set_last_tag(public, cell);
     jzx__cell_open_plain(cell);
     jzx_behavior_result result = call(loop, hot, &cell->message);
     if (jzx__likely(result == JZX_BEHAVIOR_OK && !loop->turn.special)) {
@@ -459,7 +541,7 @@ static __attribute__((noinline)) step run_signal(jzx_context *context, jzx__cell
 static __attribute__((noinline)) void done_ending(jzx_loop *loop, uint32_t index, jzx__hot *hot,
                                                   const jzx_segment_slot *public)
 {
-    if (public->state == JZX__DRAINING && hot->mail.first == NULL) {
+    if (public->state == JZX__DRAINING && hot->mail.first == NULL && !jzx__high_waits(loop, index)) {
         const jzx__cause drained = {.kind = JZX_EXIT_SHUTDOWN, .origin = public->id};
         jzx__life_exit(loop, index, &drained, 0);
     } else {
@@ -488,6 +570,52 @@ static inline bool check_now_and_then(jzx_loop *loop)
     return false;
 }
 
+/*
+ * The first message of high priority; ON if there is none any more. It is counted here (U3): a count that others could change
+ * would not stay in a register where it is hot.
+ */
+static step run_high(jzx_loop *loop, uint32_t index, jzx__annex *annex)
+{
+    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
+    jzx_segment_slot *public = jzx__public(loop, index);
+    jzx__cell *cell = jzx__high_pop(loop, annex);
+    if (cell == NULL) {
+        return STEP_ON; /* all of it went before a signal in the mailbox */
+    }
+    bool request = (cell->flags & JZX__FLAG_REQUEST) != 0;
+    uint64_t handled = !request;
+    step next = request ? run_request(&loop->turn, hot, public, cell, &handled)
+                        : run_mail(&loop->turn, hot, public, cell);
+    if (next == STEP_REFUSED || next == STEP_STASHED) {
+        return next == STEP_REFUSED ? STEP_YIELDED : STEP_ON;
+    }
+    jzx__count_add(&loop->counters->handled, handled);
+    jzx__count_add(&public->handled, next == STEP_ENDED ? 0 : handled);
+    return next;
+}
+
+/* From the urgent list: a signal, or the turn of high mail. */
+static __attribute__((noinline)) step run_urgent(jzx_context *context, jzx__cell *cell)
+{
+    if (jzx__likely(cell->kind != JZX__CELL_HIGH_TURN)) {
+        return run_signal(context, cell);
+    }
+    jzx__annex *annex = jzx__annex_of(context->loop, context->slot);
+    annex->high_turn.listed = false;
+    return run_high(context->loop, context->slot, annex);
+}
+
+/* A signal that stands in the mailbox. */
+static __attribute__((noinline)) step run_standing(jzx_context *context, jzx__cell *cell)
+{
+    jzx__annex *annex = jzx__annex_of(context->loop, context->slot);
+    if (jzx__unlikely(annex != NULL) && jzx__high_before_signal(annex)) {
+        jzx__queue_push_front(&jzx__slot_hot(&context->loop->slots, context->slot)->mail, cell); /* X5 */
+        return run_high(context->loop, context->slot, annex);
+    }
+    return run_signal(context, cell);
+}
+
 static inline step run_first(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_segment_slot *public, uint64_t *handled)
 {
     jzx__cell *cell = jzx__queue_pop(&hot->mail);
@@ -502,7 +630,7 @@ static inline step run_first(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_
         ++*handled;
         return run_mail(&loop->turn, hot, public, cell);
     }
-    return run_signal(&loop->turn, cell);
+    return run_standing(&loop->turn, cell);
 }
 
 /* Was the last turn over after a signal, with mail waiting? Then mail begins this one. */
@@ -515,6 +643,14 @@ static __attribute__((noinline)) bool take_mail_first(jzx__hot *hot)
 static inline bool has_work(const jzx__hot *hot)
 {
     return hot->mail.first != NULL || hot->urgent_last != NULL;
+}
+
+/* After a step that was not ON: is the turn over? */
+static __attribute__((noinline)) bool is_over(jzx_loop *loop, step last, uint64_t *handled)
+{
+    loop->turn.end = 0;
+    *handled -= last == STEP_REFUSED || last == STEP_STASHED; /* U3 */
+    return last != STEP_STASHED;
 }
 
 /*
@@ -533,15 +669,13 @@ static inline step run_batch(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_
         step next;
         if (jzx__unlikely(hot->urgent_last != NULL) && (!mail_is_next || hot->mail.first == NULL)) {
             mail_is_next = true;
-            next = run_signal(&loop->turn, jzx__urgent_pop(hot));
+            next = run_urgent(&loop->turn, jzx__urgent_pop(hot));
         } else {
             mail_is_next = false;
             next = run_first(loop, index, hot, public, handled);
         }
         bool checked = check_now_and_then(loop);
-        if (jzx__unlikely(next != STEP_ON)) {
-            loop->turn.end = 0;
-            *handled -= next == STEP_REFUSED; /* U3 */
+        if (jzx__unlikely(next != STEP_ON) && is_over(loop, next, handled)) {
             if (next == STEP_ENDED) {
                 return STEP_ENDED;
             }

@@ -3,6 +3,7 @@
  *
  * Owner thread only. E1 (life.c) begins here: an init that fails is followed by no fini.
  */
+#include "sched/annex.h"
 #include "sched/mailbox.h"
 
 enum { NEST_MAX = 16 };
@@ -134,10 +135,12 @@ static jzx_err prepare(jzx_loop *loop, uint32_t index, const jzx_spawn_options *
         return err;
     }
     fill_slot(loop, index, hot, options, parent->id);
-    if (birth == NULL && !options->link) {
-        return JZX_OK;
+    if (options->handler_limit_ns != 0) {
+        err = jzx__limit_set(loop, index, options);
     }
-    err = tie(loop, index, parent, birth);
+    if (err == JZX_OK && (birth != NULL || options->link)) {
+        err = tie(loop, index, parent, birth);
+    }
     if (err != JZX_OK) {
         jzx__free_state(loop, hot);
     }
@@ -159,6 +162,9 @@ static jzx_err take_slot(jzx_loop *loop, const jzx__birth *birth, uint32_t *inde
 static void give_slot(jzx_loop *loop, uint32_t index)
 {
     if ((jzx__slot_hot(&loop->slots, index)->flags & JZX__SLOT_HEIR) == 0) {
+        if (jzx__slot_cold(&loop->slots, index)->annex != 0) {
+            jzx__annex_let_go(loop, index);
+        }
         jzx__slot_give(&loop->slots, index);
     }
 }
@@ -168,7 +174,7 @@ static void inherit(jzx_loop *loop, uint32_t index)
 {
     jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
     hot->flags &= (uint16_t) ~(JZX__SLOT_HEIR | JZX__SLOT_QUEUED);
-    if (hot->mail.first != NULL) {
+    if (hot->mail.first != NULL || hot->urgent_last != NULL) {
         jzx__schedule_hot(loop, index, hot);
     }
 }
@@ -268,9 +274,11 @@ typedef struct spawn_second {
     struct jzx__cell *next; /* of the overflow */
     void *argument;
     uint64_t reserved; /* 0: not linked */
+    uint64_t handler_limit_ns;
     uint32_t mailbox_cap;
     uint16_t messages_per_turn;
-    uint8_t mailbox_policy;
+    uint8_t mailbox_policy : 4;
+    uint8_t limit_action : 4;
     bool trap_exit;
 } spawn_second;
 _Static_assert(sizeof(spawn_second) <= sizeof(jzx__cell) && offsetof(spawn_second, next) == offsetof(jzx__cell, next),
@@ -294,7 +302,9 @@ void jzx__spawn_pack(const jzx_spawn_options *options, const jzx__parent *asker,
                            .reserved = asker->reserved,
                            .mailbox_cap = options->mailbox_cap,
                            .messages_per_turn = options->messages_per_turn,
-                           .mailbox_policy = options->mailbox_policy,
+                           .mailbox_policy = options->mailbox_policy & 0xFu,
+                           .handler_limit_ns = options->handler_limit_ns,
+                           .limit_action = options->limit_action & 0xFu,
                            .trap_exit = options->trap_exit};
     memcpy(&cells[1], &second, sizeof second);
 }
@@ -314,6 +324,8 @@ void jzx__spawn_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *
                                  .mailbox_bytes = first.mailbox_bytes,
                                  .messages_per_turn = second.messages_per_turn,
                                  .mailbox_policy = second.mailbox_policy,
+                                 .handler_limit_ns = second.handler_limit_ns,
+                                 .limit_action = second.limit_action,
                                  .link = second.reserved != 0,
                                  .trap_exit = second.trap_exit,
                                  .name = first.name};

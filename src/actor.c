@@ -42,7 +42,7 @@ static jzx_err check_options(const jzx_loop *loop, const jzx_spawn_options *opti
 {
     bool valid = options != NULL && options->struct_size == sizeof *options && options->behavior != NULL &&
                  options->mailbox_policy <= JZX_MAILBOX_DROP_OLDEST && options->placement <= JZX_PLACE_LEAST_LOADED &&
-                 options->mailbox_cap <= loop->config->cells / 8;
+                 options->limit_action <= JZX_LIMIT_FAIL && jzx__cap_valid(loop->config, options->mailbox_cap);
     return valid ? JZX_OK : JZX_ERR_INVALID_ARG;
 }
 

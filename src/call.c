@@ -77,6 +77,9 @@ bool jzx_cancelled(const jzx_context *context)
         return false;
     }
     const jzx__scope *scope = jzx__scope_current(context);
+    if (jzx__limit_cancels(context->loop) && !jzx__shielded(context->loop, context->slot)) {
+        return true;
+    }
     if (scope == NULL) {
         return false;
     }

@@ -16,6 +16,12 @@ void jzx__config_allocators(jzx_config *config); /* malloc for those that are al
 
 size_t jzx__config_segment_size(const jzx_config *config, jzx_segment_header *header);
 
+/* A cap that a mailbox may have, or 0 for the config's. Unbounded ones are for simulations. */
+static inline bool jzx__cap_valid(const jzx_config *config, uint32_t cap)
+{
+    return cap <= config->cells / 8 || (cap == JZX_MAILBOX_UNBOUNDED && JZX__SIM_RUNS());
+}
+
 /* The context may be used here: its loop is this thread's. */
 static inline jzx_err jzx__check_context(const jzx_context *context)
 {

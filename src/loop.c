@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "sched/annex.h"
 #include "src/internal.h"
 
 /* Both words are written by who runs the loop; others ask only to say which mistake their call is. */
@@ -317,7 +318,15 @@ uint64_t jzx_random(jzx_context *context)
 
 bool jzx_should_yield(const jzx_context *context)
 {
-    return jzx__check_context(context) == JZX_OK && jzx_clock_ns(context) >= context->loop->turn_end_ns;
+    if (jzx__check_context(context) != JZX_OK) {
+        return false;
+    }
+    jzx_loop *loop = context->loop;
+    if (jzx__likely(loop->pace.left > 1 && jzx__pace_is_of(&loop->pace, loop))) {
+        loop->pace.left--;
+        return false;
+    }
+    return jzx__order_over(loop);
 }
 
 void *jzx_alloc(jzx_context *context, size_t size)

@@ -14,7 +14,7 @@ static jzx_err send_any(jzx_context *context, jzx_actor_id to, const jzx_message
     if (atomic_load_explicit(&context->loop->runtime->phase, memory_order_relaxed) >= JZX__PHASE_DRAIN) {
         return JZX_ERR_LOOP_CLOSED; /* nobody may be left who takes it */
     }
-    jzx_err err = jzx__send(context, to, message, 0, 0);
+    jzx_err err = jzx__send(context, to, message, flags & JZX__FLAG_HIGH, 0); /* it has no mailbox for reports */
     jzx__loop_touch(context->loop);
     return err;
 }
@@ -38,13 +38,15 @@ jzx_err jzx_send_with(jzx_context *context, jzx_actor_id to, const jzx_message *
 {
     jzx_err err = jzx__check_context(context);
     if (err == JZX_OK) {
-        err = (flags & ~(uint32_t)JZX_SEND_REPORT) != 0 ? JZX_ERR_INVALID_ARG : jzx__check_message(message);
+        bool known = (flags & ~(uint32_t)(JZX_SEND_REPORT | JZX_SEND_HIGH)) == 0;
+        err = known ? jzx__check_message(message) : JZX_ERR_INVALID_ARG;
     }
     if (err != JZX_OK) {
         return err;
     }
-    bool report = (flags & JZX_SEND_REPORT) != 0;
-    return send_any(context, to, message, report ? JZX__FLAG_REPORT : 0);
+    uint32_t cell_flags = (flags & JZX_SEND_REPORT) != 0 ? JZX__FLAG_REPORT : 0;
+    cell_flags |= (flags & JZX_SEND_HIGH) != 0 ? JZX__FLAG_HIGH : 0;
+    return send_any(context, to, message, cell_flags);
 }
 
 jzx_err jzx_resume(jzx_context *context, jzx_actor_id to)

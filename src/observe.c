@@ -35,6 +35,53 @@ jzx_err jzx_observer_remove(jzx_loop *loop, void *user)
     return JZX_ERR_NOT_FOUND;
 }
 
+static uint64_t seen(const uint64_t *word)
+{
+    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+/* The mail that the actor of an id was given last, as far as it is still there. */
+static uint32_t last_tag(const jzx_loop *loop, jzx_actor_id actor)
+{
+    uint32_t index = jzx__id_index(actor);
+    return index < loop->slots.indexes_max ? __atomic_load_n(&loop->slots.public[index].last_tag, __ATOMIC_RELAXED) : 0;
+}
+
+/* The turn is read before and after: what was read between belongs to it. */
+static bool stalled(const jzx_loop *loop, uint64_t now_ns, uint64_t longer_ns, jzx_stall *stall)
+{
+    const jzx_segment_loop *segment = loop->segment;
+    stall->loop = loop->index;
+    stall->turn = seen(&segment->turn);
+    uint64_t began_ns = seen(&segment->turn_began_ns);
+    stall->actor = seen(&segment->running_id);
+    stall->tag = last_tag(loop, stall->actor);
+    bool same = seen(&segment->turn) == stall->turn;
+    stall->for_ns = now_ns > began_ns ? now_ns - began_ns : 0;
+    return same && stall->actor != 0 && stall->for_ns > longer_ns;
+}
+
+jzx_err jzx_runtime_stalls(const jzx_runtime *runtime, uint64_t longer_ns, jzx_stall *stalls, uint32_t max,
+                           uint32_t *count)
+{
+    if (runtime == NULL || count == NULL || (stalls == NULL && max > 0)) {
+        return JZX_ERR_INVALID_ARG;
+    }
+    uint64_t now_ns = jzx__sys_now_ns();
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < runtime->loop_count; i++) {
+        jzx_stall stall;
+        if (stalled(runtime->loops[i], now_ns, longer_ns, &stall)) {
+            if (found < max) {
+                stalls[found] = stall;
+            }
+            found++;
+        }
+    }
+    *count = found;
+    return JZX_OK;
+}
+
 jzx_err jzx_loop_stats(const jzx_loop *loop, jzx_counters *counters)
 {
     if (loop == NULL || counters == NULL) {

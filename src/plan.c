@@ -91,6 +91,8 @@ static void copy_options(block *b, jzx__plan_child *child, const jzx_child_spec 
     options->mailbox_bytes = spec->mailbox_bytes;
     options->mailbox_policy = spec->mailbox_policy;
     options->messages_per_turn = spec->messages_per_turn;
+    options->handler_limit_ns = spec->handler_limit_ns;
+    options->limit_action = spec->limit_action;
     options->placement = spec->placement;
     options->place_loop = spec->place_loop;
     options->place_with = spec->place_with;

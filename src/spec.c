@@ -228,17 +228,21 @@ static jzx_spec_fault check_mailbox(const jzx_runtime *runtime, const jzx_child_
     if (spec->mailbox_policy > JZX_MAILBOX_DROP_OLDEST) {
         return JZX_SPEC_MAILBOX_POLICY;
     }
-    if (spec->mailbox_cap > runtime->config.cells / 8) {
+    if (!jzx__cap_valid(&runtime->config, spec->mailbox_cap)) {
         return JZX_SPEC_MAILBOX_CAP;
     }
-    return spec->mailbox_bytes != 0 && spec->mailbox_bytes < JZX_INLINE_MAX ? JZX_SPEC_MAILBOX_BYTES : JZX_SPEC_OK;
+    if (spec->mailbox_bytes != 0 && spec->mailbox_bytes < JZX_INLINE_MAX) {
+        return JZX_SPEC_MAILBOX_BYTES;
+    }
+    return spec->limit_action > JZX_LIMIT_FAIL ? JZX_SPEC_LIMIT_ACTION : JZX_SPEC_OK;
 }
 
 /* Of a supervisor the library makes the state, and no mail of it is for its next incarnation. */
 static bool has_worker_field(const jzx_child_spec *spec)
 {
     return spec->init != NULL || spec->behavior != NULL || spec->fini != NULL || spec->argument != NULL ||
-           spec->argument_size != 0 || spec->state_size != 0 || spec->keep_mail || spec->trap_exit;
+           spec->argument_size != 0 || spec->state_size != 0 || spec->keep_mail || spec->trap_exit ||
+           spec->handler_limit_ns != 0;
 }
 
 static jzx_spec_fault check_type(const jzx_child_spec *spec)
@@ -422,6 +426,7 @@ const char *jzx_spec_fault_text(jzx_spec_fault fault)
         [JZX_SPEC_MAILBOX_POLICY] = "no such mailbox policy",
         [JZX_SPEC_MAILBOX_CAP] = "the mailbox is over an eighth of the cells",
         [JZX_SPEC_MAILBOX_BYTES] = "the mailbox's bytes are below 32",
+        [JZX_SPEC_LIMIT_ACTION] = "no such action for a handler over its limit",
         [JZX_SPEC_SIGNIFICANT] = "significant, but permanent, or under a supervisor without auto_shutdown",
         [JZX_SPEC_BACKOFF_KIND] = "no such backoff",
         [JZX_SPEC_BACKOFF_JITTER] = "the backoff's jitter is over 1,000 thousandths",

@@ -23,6 +23,7 @@ typedef enum jzx_behavior_result {
                                    mail only: for a timer or another signal it means OK */
     JZX_BEHAVIOR_UNHANDLED = 4, /* not for me: counted, a payload with a destructor is destroyed, and a request that was
                                    not answered is answered by the runtime */
+    JZX_BEHAVIOR_STASH = 5,     /* not now: the message waits until jzx_unstash() (jzx/order.h); mail only, as YIELD */
 } jzx_behavior_result;
 
 typedef enum jzx_exit_kind {
@@ -42,6 +43,7 @@ enum {
     JZX_EXIT_TEXT_MAX = 32,         /* bytes of text with its final zero */
     JZX_EXIT_CODE_BAD_RESULT = -1,  /* the behavior returned what is not a jzx_behavior_result */
     JZX_EXIT_CODE_UNSPECIFIED = -2, /* FAIL without jzx_fail() */
+    JZX_EXIT_CODE_LIMIT = -3,       /* a handler took longer than JZX_LIMIT_FAIL allows, or the stash was full */
 };
 
 #define JZX_ACTOR_NAME_MAX 16 /* bytes of an actor's display name with its final zero */
@@ -78,6 +80,17 @@ typedef enum jzx_mailbox_policy {
     JZX_MAILBOX_DROP_OLDEST = 2, /* it accepts and destroys the oldest */
 } jzx_mailbox_policy;
 
+/** As mailbox_cap: as many messages as the loop has cells for. For tests, so only in a simulation (jzx/sim.h); elsewhere it
+ *  is over any cap. */
+#define JZX_MAILBOX_UNBOUNDED UINT32_MAX
+
+/** What follows when a handler has taken longer than handler_limit_ns, which is measured: no handler is interrupted. */
+typedef enum jzx_limit_action {
+    JZX_LIMIT_WARN = 0,   /* it is counted and reported as a slow handler (jzx/observe.h); so with the others */
+    JZX_LIMIT_CANCEL = 1, /* from then until it returns jzx_should_yield() says yes */
+    JZX_LIMIT_FAIL = 2,   /* when it has returned the actor fails, with JZX_EXIT_CODE_LIMIT */
+} jzx_limit_action;
+
 typedef enum jzx_placement {
     JZX_PLACE_HERE = 0,         /* the loop of the caller */
     JZX_PLACE_LOOP = 1,         /* the loop `place_loop` */
@@ -93,12 +106,14 @@ typedef struct jzx_spawn_options {
     jzx_fini_fn fini;           /* NULL: nothing to do */
     void *argument;             /* given to init; the caller keeps it alive until then */
     uint32_t state_size;        /* bytes the runtime allocates for the state and frees after fini; 0 = none */
-    uint32_t mailbox_cap;       /* messages; 0 = the config's; at most cells / 8 */
+    uint32_t mailbox_cap;       /* messages; 0 = the config's; at most cells / 8, or JZX_MAILBOX_UNBOUNDED */
     uint32_t mailbox_bytes;     /* bytes of payloads by pointer; 0 = the config's */
     uint16_t messages_per_turn; /* handled before the next actor's turn; 0 = the config's */
     uint8_t mailbox_policy;     /* jzx_mailbox_policy */
     uint8_t placement;          /* jzx_placement */
+    uint8_t limit_action;       /* jzx_limit_action */
     uint32_t place_loop;        /* for JZX_PLACE_LOOP */
+    uint64_t handler_limit_ns;  /* for each call of the behavior; 0: none. One that has a limit needs an annex */
     jzx_actor_id place_with;    /* for JZX_PLACE_WITH */
     bool trap_exit;             /* as by jzx_trap_exit(), from its init on */
     bool link;                  /* linked to the spawner from before its init; if that fails, unlinked without notice */
@@ -136,15 +151,15 @@ JZX_API void jzx_spawn_options_init(jzx_spawn_options *options);
  * Owns:    on an error `argument` is still the caller's, unless init took it.
  * Thread:  the loop's, in a handler or through jzx_loop_context().
  * Returns: JZX_OK with *id (which may be NULL)
- *          JZX_ERR_INVALID_ARG      NULL, no behavior, an unknown policy or placement, a cap over cells / 8, a link to
- *                                   the host
+ *          JZX_ERR_INVALID_ARG      NULL, no behavior, an unknown policy, placement or limit action, a cap over cells / 8,
+ *                                   a link to the host
  *          JZX_ERR_ACTOR_NOT_LOCAL  the placement names another loop: use jzx_spawn_request()
  *          JZX_ERR_NO_SUCH_ACTOR    place_with has ended, if it lived here, or never was
  *          JZX_ERR_NOT_FOUND        the runtime has no loop `place_loop`
  *          JZX_ERR_MAX_ACTORS       actors_max live here
- *          JZX_ERR_NO_MEMORY        for the slot, the state or the link
+ *          JZX_ERR_NO_MEMORY        for the slot, the state, the link or the annex
  *          JZX_ERR_INIT             init returned an error
- *          JZX_ERR_LIMIT            inits nested deeper than 16, or links_max
+ *          JZX_ERR_LIMIT            inits nested deeper than 16, links_max, or annexes_max
  *          JZX_ERR_STOPPING         in fini
  *          JZX_ERR_LOOP_CLOSED      the loop is stopping
  *          JZX_ERR_WRONG_THREAD     not the loop's thread

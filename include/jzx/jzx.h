@@ -8,16 +8,16 @@
  *   message.h  send, post, request, answer, ask  observe.h  observers, counters, the shared segment
  *   name.h     names of actors                   supervisor.h  supervisors and their children
  *   buffer.h   payloads that many read           router.h   which one of several actors
- *   call.h     calls, deadlines, scopes, gathering
- *   group.h    groups, topics, broadcasts
+ *   call.h     calls, deadlines, scopes, gathering   group.h    groups, topics, broadcasts
+ *   order.h    priorities, stash, become         typed.h    messages of a struct each; not included here
  *
  * Rules that hold throughout:
  *   - A call that takes a jzx_context belongs to the thread of the context's loop; elsewhere it returns
  *     JZX_ERR_WRONG_THREAD and does nothing.
  *   - Callable from any thread: jzx_runtime_request_stop(), jzx_loop_request_stop(), jzx_loop_stats(), jzx_whereis(),
- *     jzx_child_id(), jzx_runtime_escalation(), jzx_strerror(), jzx_answer_err(), jzx_buffer_*(), jzx_space_*(),
- *     jzx_group_count(), jzx_group_members(); from any that runs no loop: jzx_post(), jzx_post_name(), posters, jzx_ask(),
- *     jzx_ask_name(), jzx_runtime_shutdown(), jzx_loop_join(). Async-signal-safe: the two request_stop calls and
+ *     jzx_child_id(), jzx_runtime_escalation(), jzx_runtime_stalls(), jzx_strerror(), jzx_answer_err(), jzx_buffer_*(),
+ *     jzx_space_*(), jzx_group_count(), jzx_group_members(); from any that runs no loop: jzx_post(), jzx_post_name(), posters,
+ *     jzx_ask(), jzx_ask_name(), jzx_runtime_shutdown(), jzx_loop_join(). Async-signal-safe: the two request_stop calls and
  *     jzx_strerror().
  *   - After fork() the child must not use the runtime. Creating, running, starting, shutting down and destroying say
  *     JZX_ERR_FORKED there; other calls may end the child, and never harm the parent.
@@ -35,6 +35,7 @@
 #include <jzx/group.h>
 #include <jzx/actor.h>
 #include <jzx/call.h>
+#include <jzx/order.h>
 #include <jzx/name.h>
 #include <jzx/supervisor.h>
 #include <jzx/timer.h>

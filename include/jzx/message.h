@@ -120,6 +120,7 @@ static inline const void *jzx_message_data(const jzx_message *message)
 
 enum {
     JZX_SEND_REPORT = 1u << 0, /* tell the sender, if it can be done, when the message is dropped (SYS_DEAD_LETTER) */
+    JZX_SEND_HIGH = 1u << 1,   /* of high priority: see jzx/order.h */
 };
 
 /** Why an accepted message met its destructor, or a request no answer. */

@@ -49,6 +49,27 @@ JZX_API jzx_err jzx_observer_remove(jzx_loop *loop, void *user);
 /** A copy of the loop's counters, word by word. Thread: any. Returns: JZX_OK; JZX_ERR_INVALID_ARG */
 JZX_API jzx_err jzx_loop_stats(const jzx_loop *loop, jzx_counters *counters);
 
+/** A loop that has given its thread to one actor for long. */
+typedef struct jzx_stall {
+    uint32_t loop;
+    uint32_t tag;       /* of the last mail that this actor was given; a signal's tag is not shown */
+    jzx_actor_id actor; /* whose handler runs */
+    uint64_t turn;      /* jzx_segment_loop.turn: the same in the next look, it is still the same turn */
+    uint64_t for_ns;    /* how long the turn has gone on: at most turn_ns more than the handler has run */
+} jzx_stall;
+
+/**
+ * Lists the loops whose turn has gone on for longer than `longer_ns` and is in a handler now: no turn is longer than its
+ * turn_ns but by a handler that does not return. Reads what each loop writes down for each turn anyway (jzx/segment.h), so a
+ * loop pays nothing for being looked at; who looks, how often, and what is too long (some say 100 ms) is the program's choice.
+ *
+ * Units:   `max` entries at `stalls`, which may be NULL if it is 0; *count is how many loops are stalled, listed or not.
+ * Thread:  any: that of another loop, too.
+ * Returns: JZX_OK; JZX_ERR_INVALID_ARG
+ */
+JZX_API jzx_err jzx_runtime_stalls(const jzx_runtime *runtime, uint64_t longer_ns, jzx_stall *stalls, uint32_t max,
+                                   uint32_t *count);
+
 /** The shared segment's descriptor, for a host that passes it on; the runtime's, do not close. Thread: any. */
 JZX_API int jzx_runtime_segment_fd(const jzx_runtime *runtime);
 

@@ -302,8 +302,9 @@ JZX_API uint64_t jzx_clock_ns(const jzx_context *context);
 JZX_API uint64_t jzx_random(jzx_context *context);
 
 /**
- * Whether this actor has used up its share of the turn: a long handler then returns JZX_BEHAVIOR_YIELD.
- * Reads the clock. Thread: the loop's.
+ * Whether this actor has used up its share of the turn, or its handler_limit_ns with JZX_LIMIT_CANCEL: a long handler then
+ * returns JZX_BEHAVIOR_YIELD. Cheap enough for each step of a long loop: it looks at the clock only as often as the pace of
+ * the calls demands, at most 128 calls apart, so it may be late by about an eighth of a turn. Thread: the loop's.
  */
 JZX_API bool jzx_should_yield(const jzx_context *context);
 

@@ -74,7 +74,9 @@ typedef struct jzx_counters {
     uint64_t children;       /* gauge: of supervisors of this loop */
     uint64_t asks_answered;  /* requests of jzx_ask() whose answer came in time; not in `sent` */
     uint64_t missed;         /* broadcasts that a member of a group could not take */
-    uint64_t reserved[10];   /* 0: room for more, so that jzx_loop_stats() never writes past a caller's struct */
+    uint64_t limits_passed;  /* handlers that took longer than their actor's handler_limit_ns */
+    uint64_t high_as_normal; /* messages of high priority that found no annex (annexes_max) */
+    uint64_t reserved[8];    /* 0: room for more, so that jzx_loop_stats() never writes past a caller's struct */
 } jzx_counters;
 
 typedef struct jzx_segment_loop {

@@ -118,6 +118,8 @@ typedef struct jzx_child_spec {
     uint32_t place_loop;
     jzx_actor_id place_with;
     uint16_t messages_per_turn;
+    uint8_t limit_action;      /* worker */
+    uint64_t handler_limit_ns; /* worker */
     uint64_t shutdown_ns; /* from the request to stop to the kill: 0 and more, JZX_FOREVER, or JZX_SHUTDOWN_BRUTAL to
                              kill without asking; default JZX_SHUTDOWN_DEFAULT */
     jzx_backoff backoff;
@@ -163,6 +165,7 @@ typedef enum jzx_spec_fault {
     JZX_SPEC_MAILBOX_POLICY,  /* no jzx_mailbox_policy */
     JZX_SPEC_MAILBOX_CAP,     /* over cells / 8 */
     JZX_SPEC_MAILBOX_BYTES,   /* below JZX_INLINE_MAX, and not 0 */
+    JZX_SPEC_LIMIT_ACTION,    /* no jzx_limit_action */
     JZX_SPEC_SIGNIFICANT,     /* of a permanent child, or with JZX_AUTO_NEVER */
     JZX_SPEC_BACKOFF_KIND,    /* no jzx_backoff_kind */
     JZX_SPEC_BACKOFF_JITTER,  /* over 1,000 */
@@ -170,7 +173,7 @@ typedef enum jzx_spec_fault {
     JZX_SPEC_BACKOFF_MAX,     /* below initial_ns, or over a hundred years */
     JZX_SPEC_BACKOFF_FACTOR,  /* not from 1 to 1,000 */
     JZX_SPEC_SUPERVISOR,      /* a supervisor without a spec, or a worker with one */
-    JZX_SPEC_WORKER_FIELD,    /* a supervisor with init, behavior, fini, argument, state_size, keep_mail or trap_exit */
+    JZX_SPEC_WORKER_FIELD,    /* a supervisor with what only workers have: init, argument, keep_mail, a limit, ... */
     JZX_SPEC_DEPTH,           /* deeper than JZX_TREE_DEPTH_MAX */
     JZX_SPEC_FAULTS
 } jzx_spec_fault;

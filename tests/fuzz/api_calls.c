@@ -395,13 +395,14 @@ static void call_with(jzx_context *context, struct handling *handling);
 
 static jzx_behavior_result any_result(const jzx_message *message)
 {
-    static const int results[] = {JZX_BEHAVIOR_STOP, JZX_BEHAVIOR_FAIL, JZX_BEHAVIOR_YIELD, JZX_BEHAVIOR_UNHANDLED, 77};
+    static const int results[] = {JZX_BEHAVIOR_STOP, JZX_BEHAVIOR_FAIL, JZX_BEHAVIOR_YIELD, JZX_BEHAVIOR_UNHANDLED, 77,
+                                  JZX_BEHAVIOR_STASH};
     uint32_t which = api_below(24);
     if (message->tag == JZX_TAG_SYS_EXIT) { /* who is asked by its supervisor ends, or it would wait for ever */
         return JZX_BEHAVIOR_STOP;
     }
     /* 0, which is what an input that is used up gives, is good. */
-    return which >= 1 && which <= 5 ? (jzx_behavior_result)results[which - 1] : JZX_BEHAVIOR_OK;
+    return which >= 1 && which <= 6 ? (jzx_behavior_result)results[which - 1] : JZX_BEHAVIOR_OK;
 }
 
 static jzx_behavior_result behave(jzx_context *context, void *state, const jzx_message *message)
@@ -413,7 +414,7 @@ static jzx_behavior_result behave(jzx_context *context, void *state, const jzx_m
         call_with(context, &handling);
     }
     jzx_behavior_result result = any_result(message);
-    bool yields = mail && result == JZX_BEHAVIOR_YIELD && !handling.answered;
+    bool yields = mail && (result == JZX_BEHAVIOR_YIELD || result == JZX_BEHAVIOR_STASH) && !handling.answered;
     if (has_payload(message) && !yields && result != JZX_BEHAVIOR_UNHANDLED) {
         drop(&api, message->pointer.data, message->size);
     }
@@ -684,6 +685,7 @@ static void call_small(jzx_context *context)
     case 4:
         (void)jzx_should_yield(context);
         (void)jzx_random(context);
+        (void)jzx_unstash_all(context);
         break;
     case 5:
         (void)jzx_child_id(api.runtime, child, &id);

@@ -226,6 +226,12 @@ static void edit_child_limits(jzx_child_spec *spec, uint32_t field, uint64_t val
     case 28:
         spec->backoff.factor = any_factor(value);
         break;
+    case 29:
+        spec->limit_action = (uint8_t)value;
+        break;
+    case 30:
+        spec->handler_limit_ns = value;
+        break;
     default:
         spec->backoff.reset_ns = value;
         break;
@@ -470,6 +476,8 @@ static bool child_lives_wrong(const jzx_child_spec *spec, const struct place *pl
         return (uint64_t)spec->mailbox_cap * 8 > runtime->config.cells / 8 * 8;
     case JZX_SPEC_MAILBOX_BYTES:
         return spec->mailbox_bytes > 0 && spec->mailbox_bytes < JZX_INLINE_MAX;
+    case JZX_SPEC_LIMIT_ACTION:
+        return spec->limit_action > 2;
     case JZX_SPEC_SIGNIFICANT:
         return spec->significant && (spec->restart == JZX_PERMANENT || place->auto_shutdown == JZX_AUTO_NEVER);
     case JZX_SPEC_SUPERVISOR:
@@ -477,7 +485,8 @@ static bool child_lives_wrong(const jzx_child_spec *spec, const struct place *pl
     case JZX_SPEC_WORKER_FIELD:
         return spec->type == JZX_SUPERVISOR &&
                (spec->init != NULL || spec->behavior != NULL || spec->fini != NULL || spec->argument != NULL ||
-                spec->argument_size > 0 || spec->state_size > 0 || spec->keep_mail || spec->trap_exit);
+                spec->argument_size > 0 || spec->state_size > 0 || spec->keep_mail || spec->trap_exit ||
+                spec->handler_limit_ns > 0);
     default:
         return backoff_has(&spec->backoff, fault);
     }
@@ -618,6 +627,7 @@ static void require_child(const jzx__plan *root, const jzx__plan_child *child, c
     FUZZ_REQUIRE(options->mailbox_policy == spec->mailbox_policy && options->placement == spec->placement);
     FUZZ_REQUIRE(options->place_loop == spec->place_loop && options->place_with == spec->place_with);
     FUZZ_REQUIRE(options->messages_per_turn == spec->messages_per_turn);
+    FUZZ_REQUIRE(options->handler_limit_ns == spec->handler_limit_ns && options->limit_action == spec->limit_action);
     require_backoff(&child->backoff, &spec->backoff, above);
     if (spec->type == JZX_SUPERVISOR) {
         FUZZ_REQUIRE(child->plan != NULL && options->argument == child->plan);

@@ -28,6 +28,14 @@ static void dropped(void *context, void *data, size_t size)
     mail->fate = FATE_DROPPED;
 }
 
+/* Once it has come, in whatever way, no DOWN of its sender can be too early any more. */
+static void has_come(sim_play *play, const sim_mail *mail)
+{
+    if (!mail->stashed) {
+        play->pair_open[mail->from][mail->to]--;
+    }
+}
+
 uint32_t books_offer(sim_play *play, uint32_t from, uint32_t to, uint32_t tag, bool pointer, jzx_message *message)
 {
     if (play->mail_count == play->mail_room) {
@@ -54,6 +62,14 @@ uint32_t books_offer(sim_play *play, uint32_t from, uint32_t to, uint32_t tag, b
     return number;
 }
 
+void books_high(sim_play *play, uint32_t number)
+{
+    sim_mail *mail = &play->mails[number];
+    mail->high = true;
+    play->next_out[mail->from][mail->to]--;
+    mail->sequence = play->high_out[mail->from][mail->to]++;
+}
+
 void books_refused(sim_play *play, uint32_t number)
 {
     sim_mail *mail = &play->mails[number];
@@ -61,7 +77,9 @@ void books_refused(sim_play *play, uint32_t number)
     mail->fate = FATE_NONE;
     play->mail_open--;
     play->pair_open[mail->from][mail->to]--;
-    if (!mail->alarm) {
+    if (mail->high) {
+        play->high_out[mail->from][mail->to]--;
+    } else if (!mail->alarm) {
         play->next_out[mail->from][mail->to]--;
     }
 }
@@ -86,6 +104,62 @@ static sim_mail *open_mail(sim_play *play, const jzx_message *message)
     return mail;
 }
 
+/* None that was stashed before it and came back with it is still to come. */
+static void check_stash(sim_play *play, const sim_mail *mail)
+{
+    for (uint32_t i = 0; i < play->mail_count; i++) {
+        const sim_mail *other = &play->mails[i];
+        if (other->to == mail->to && other->stashed && other->fate == FATE_OUT && other->group == mail->group &&
+            other->place < mail->place) {
+            jzx_sim_fail(play->sim, "mail %u comes out of the stash of player %u too late", i, mail->to);
+        }
+    }
+}
+
+/* A message is there. */
+static void check_order(sim_play *play, const sim_mail *mail)
+{
+    if (mail->stashed) {
+        JZX_SIM_REQUIRE(play->sim, mail->group != 0); /* it was given back */
+        check_stash(play, mail);
+        return;
+    }
+    if (mail->alarm || (mail->high && play->knobs->annexes_max != 0)) {
+        return; /* of high ones some may have become normal */
+    }
+    uint32_t *next = mail->high ? &play->high_in[mail->from][mail->to] : &play->next_in[mail->from][mail->to];
+    if (mail->sequence < *next) {
+        jzx_sim_fail(play->sim, "mail %u from %u to %u out of order: %u after %u", (uint32_t)(mail - play->mails),
+                     mail->from, mail->to, mail->sequence, *next - 1);
+    }
+    *next = mail->sequence + 1;
+}
+
+void books_stashed(sim_play *play, sim_player *receiver, const jzx_message *message)
+{
+    sim_mail *mail = open_mail(play, message);
+    JZX_SIM_REQUIRE(play->sim, mail->to == receiver->index && !mail->alarm);
+    check_order(play, mail);
+    has_come(play, mail);
+    mail->stashed = true;
+    mail->place = receiver->stashes++;
+    mail->group = 0;
+}
+
+void books_unstashed(sim_player *player, uint32_t count)
+{
+    sim_play *play = player->play;
+    player->groups++;
+    player->unstashed += count;
+    JZX_SIM_REQUIRE(play->sim, player->unstashed <= player->stashes);
+    for (uint32_t i = 0; i < play->mail_count; i++) {
+        sim_mail *mail = &play->mails[i];
+        if (mail->to == player->index && mail->stashed && mail->group == 0 && mail->place < player->unstashed) {
+            mail->group = player->groups;
+        }
+    }
+}
+
 void books_handled(sim_play *play, sim_player *receiver, const jzx_message *message)
 {
     sim_mail *mail = open_mail(play, message);
@@ -95,17 +169,10 @@ void books_handled(sim_play *play, sim_player *receiver, const jzx_message *mess
     } else {
         JZX_SIM_REQUIRE(play->sim, message->sender == 0);
     }
-    if (!mail->alarm) {
-        uint32_t *next = &play->next_in[mail->from][mail->to];
-        if (mail->sequence < *next) {
-            jzx_sim_fail(play->sim, "mail %u from %u to %u out of order: %u after %u", books_number(message),
-                         mail->from, mail->to, mail->sequence, *next - 1);
-        }
-        *next = mail->sequence + 1;
-    }
+    check_order(play, mail);
+    has_come(play, mail);
     mail->fate = FATE_HANDLED;
     play->mail_open--;
-    play->pair_open[mail->from][mail->to]--;
 }
 
 void books_dead(void *context, jzx_context *host, jzx_actor_id target, const jzx_message *message,
@@ -120,8 +187,8 @@ void books_dead(void *context, jzx_context *host, jzx_actor_id target, const jzx
     }
     sim_mail *mail = open_mail(play, message);
     mail->fate = mail->pointer ? FATE_DEAD : FATE_DROPPED;
+    has_come(play, mail);
     play->mail_open--;
-    play->pair_open[mail->from][mail->to]--;
 }
 
 /* ---- ends ---- */
@@ -173,6 +240,9 @@ void books_ended(sim_player *player, const jzx_exit_info *info)
         if (player->fixed != 0 && player->fixed != info->kind) {
             jzx_sim_fail(play->sim, "player %u ended with kind %u, but %u came first", player->index, info->kind,
                          player->fixed);
+        }
+        if (player->stash_was_full && info->code != JZX_EXIT_CODE_LIMIT) {
+            jzx_sim_fail(play->sim, "player %u failed with code %d, but its stash was full", player->index, info->code);
         }
         if (!reason_given(player, info)) {
             jzx_sim_fail(play->sim, "player %u ended for a reason nobody gave: %u", player->index, info->kind);
@@ -503,6 +573,7 @@ static void check_loop(sim_play *play, const jzx_loop *loop)
     uint32_t monitors = 0;
     uint32_t suffered = 0;
     uint32_t names = 0;
+    uint32_t annexes = 0;
     for (uint32_t i = 0; i < NAMES; i++) {
         names += play->holders[i] != NULL && play->holders[i]->loop == loop->index;
     }
@@ -510,6 +581,7 @@ static void check_loop(sim_play *play, const jzx_loop *loop)
         const sim_player *player = &play->players[i];
         bool here = player->life == LIFE_ALIVE && player->loop == loop->index;
         live += here;
+        annexes += here && jzx__annex_of(loop, jzx__id_index(player->id)) != NULL;
         for (uint32_t k = 0; k < OPEN_MAX && player->life == LIFE_ALIVE; k++) {
             if (player->monitors[k].number != 0) {
                 monitors += here;
@@ -520,6 +592,7 @@ static void check_loop(sim_play *play, const jzx_loop *loop)
     JZX_SIM_REQUIRE(play->sim, loop->slots.live == live);
     JZX_SIM_REQUIRE(play->sim, loop->monitors.used == monitors);
     JZX_SIM_REQUIRE(play->sim, loop->names.used == names);
+    JZX_SIM_REQUIRE(play->sim, loop->annexes.used == annexes);
     JZX_SIM_REQUIRE(play->sim, loop->suffered.used == suffered);
     JZX_SIM_REQUIRE(play->sim, loop->resumes.used == 0 && loop->resume_waits.used == 0);
     JZX_SIM_REQUIRE(play->sim, loop->timers.used == 0 && loop->requests_timed == 0);

@@ -33,6 +33,7 @@ static void draw_config(sim_play *play)
     config->timers_max = 1024;
     config->monitors_max = knobs->monitors_max != 0 ? knobs->monitors_max : 1024;
     config->links_max = knobs->links_max != 0 ? knobs->links_max : 4096;
+    config->annexes_max = knobs->annexes_max != 0 ? knobs->annexes_max : 2 * PLAYERS;
     config->resumes_max = knobs->resumes_max != 0 ? knobs->resumes_max : PLAYERS * PLAYERS;
     config->watches_max = WATCHES;
     config->sockets_max = 1;

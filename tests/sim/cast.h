@@ -4,7 +4,8 @@
  *
  * What the books hold, each independent of the library's code:
  *   mail      every accepted message is handled once or reported dead once (and dropped once, if by pointer), and what
- *             one sender sent to one receiver is handled in the order it was sent
+ *             one sender sent to one receiver is handled in the order it was sent, within its priority; what was stashed
+ *             comes back in its order; of the two priorities neither goes twice while the other waits
  *   monitors  one DOWN each, behind all mail of the one that ended, unless removed or the watcher ended first
  *   links     one exit each, behind all mail of the one that ended, unless undone; both sides alike when all is quiet
  *   requests  one answer each, also for spawns, unless the asker ended first
@@ -16,6 +17,7 @@
 #ifndef TESTS_CAST_H
 #define TESTS_CAST_H
 
+#include "sched/annex.h"
 #include "src/internal.h"
 #include "tests/sim/lot.h"
 
@@ -42,6 +44,10 @@ typedef struct cast_knobs {
     uint32_t monitors_max;        /* of the config; 0: plenty */
     uint32_t resumes_max;
     uint32_t links_max;
+    uint32_t annexes_max;
+    uint32_t high;        /* that a message is of high priority */
+    uint32_t stash;       /* that one is stashed */
+    uint32_t limits;      /* that the handlers of a player have a limit */
     uint32_t hosts;       /* that a loop is driven by a host */
     uint32_t lingers;     /* that it lingers */
     uint32_t watches;     /* that descriptors are watched */

@@ -28,6 +28,10 @@ typedef struct sim_mail {
     bool alarm;   /* a timer's: its destructor runs without a report, and it keeps no order */
     bool yielded; /* its handler has put it back once */
     bool refused; /* its handler returned UNHANDLED: the destructor is the runtime's to call */
+    bool high;
+    bool stashed;   /* once; it has kept its place among what its sender sent */
+    uint32_t place; /* among all that its receiver stashed, from 0 */
+    uint32_t group; /* of those that came back with it; 0: it is in the stash */
 } sim_mail;
 
 typedef enum sim_life { LIFE_NONE = 0, LIFE_ASKED, LIFE_ALIVE, LIFE_STILLBORN, LIFE_ENDED } life;
@@ -71,9 +75,17 @@ typedef struct sim_player {
     jzx_timer_id alarm;
     uint64_t alarm_due_ns;
     uint32_t alarm_mail;
-    int watch;         /* a descriptor, or -1 */
-    uint32_t unfair;   /* signals handled in a row while mail waited */
-    uint32_t vanished; /* notices that may wait and will not be handled */
+    int watch; /* a descriptor, or -1 */
+    uint32_t cap;
+    uint32_t stashes;    /* messages stashed so far */
+    uint32_t unstashed;  /* of those, come back */
+    uint32_t groups;     /* times that some came back */
+    uint32_t high_row;   /* high messages handled in a row while normal mail waited */
+    bool sheds;          /* what waits may be dropped, and high mail come into its place */
+    bool limited;        /* any handler may turn out to be too long for it to live */
+    bool stash_was_full; /* it fails for that */
+    uint32_t unfair;     /* signals handled in a row while mail waited */
+    uint32_t vanished;   /* notices that may wait and will not be handled */
 } sim_player;
 
 typedef struct sim_stranger {
@@ -123,6 +135,8 @@ struct sim_play {
     uint16_t pair_open[SENDERS][PLAYERS];
     uint32_t next_out[SENDERS][PLAYERS];
     uint32_t next_in[SENDERS][PLAYERS];
+    uint32_t high_out[SENDERS][PLAYERS]; /* the same of high priority */
+    uint32_t high_in[SENDERS][PLAYERS];
 
     uint64_t signals; /* handled */
     uint64_t starts;  /* told to observers */
@@ -142,7 +156,10 @@ void host_says(sim_driven *driven); /* from outside of a turn, on the loop's own
 
 /* books.c */
 uint32_t books_offer(sim_play *play, uint32_t from, uint32_t to, uint32_t tag, bool pointer, jzx_message *message);
+void books_high(sim_play *play, uint32_t number); /* it is of high priority, and not sent yet */
 void books_refused(sim_play *play, uint32_t number);
+void books_stashed(sim_play *play, sim_player *receiver, const jzx_message *message);
+void books_unstashed(sim_player *player, uint32_t count);
 void books_exit(sim_player *player, const jzx_exit *exit);
 void books_link(sim_player *player, const sim_player *target);
 uint32_t books_number(const jzx_message *message);

@@ -72,7 +72,12 @@ static void say(sim_player *self, jzx_context *context, bool ask)
         err = jzx_request(context, target->id, &message, timeout_ns, &ref);
         *request = (open_request){err == JZX_OK ? ref : 0, PLAYERS};
     } else {
-        err = jzx_send_with(context, target->id, &message, sim_chance(play->sim, 100) ? JZX_SEND_REPORT : 0);
+        uint32_t flags = sim_chance(play->sim, 100) ? JZX_SEND_REPORT : 0;
+        if (play->knobs->high != 0 && sim_chance(play->sim, play->knobs->high)) {
+            books_high(play, number);
+            flags |= JZX_SEND_HIGH;
+        }
+        err = jzx_send_with(context, target->id, &message, flags);
     }
     if (err == JZX_OK) {
         return;
@@ -289,8 +294,8 @@ static void link_or_not(sim_player *self, jzx_context *context)
     if (sim_chance(play->sim, 400)) {
         self->linked[target->index] = false;
         self->has_unlinked[target->index] = true;
+        self->vanished += 1 + self->exits[target->index]; /* one that has ended is told of by each link made since */
         self->exits[target->index] = 0;
-        self->vanished++;
         JZX_SIM_REQUIRE(play->sim, jzx_unlink(context, target->id) == JZX_OK);
         return;
     }
@@ -380,6 +385,22 @@ static jzx_behavior_result act(sim_player *self, jzx_context *context)
     return JZX_BEHAVIOR_OK;
 }
 
+/* What is stashed comes back with a tick, and all of it with the last. */
+static void unstash(sim_player *self, jzx_context *context)
+{
+    sim_play *play = self->play;
+    uint32_t stashed = play->knobs->stash == 0 ? 0 : jzx_stashed(context);
+    JZX_SIM_REQUIRE(play->sim, stashed == self->stashes - self->unstashed);
+    if (stashed == 0) {
+        return;
+    }
+    bool all = self->ticks == 0 || sim_chance(play->sim, 600);
+    uint32_t count = all ? stashed : sim_below(play->sim, stashed + 1);
+    books_unstashed(self, count);
+    jzx_err err = all ? jzx_unstash_all(context) : jzx_unstash(context, count);
+    JZX_SIM_REQUIRE(play->sim, err == JZX_OK && jzx_stashed(context) == stashed - count);
+}
+
 static void next_tick(sim_player *self, jzx_context *context)
 {
     if (self->ticks == 0) {
@@ -389,6 +410,7 @@ static void next_tick(sim_player *self, jzx_context *context)
     jzx_message message = jzx_message_empty(TAG_TICK);
     if (jzx_timer_after(context, pause_ns, &message, NULL) != JZX_OK) {
         self->ticks = 0;
+        unstash(self, context);
     }
 }
 
@@ -397,6 +419,7 @@ static jzx_behavior_result tick(sim_player *self, jzx_context *context)
     JZX_SIM_REQUIRE(self->play->sim, self->ticks > 0);
     self->ticks--;
     answer_kept(self, context);
+    unstash(self, context);
     uint32_t actions = 1 + sim_below(self->play->sim, self->play->actions_most);
     jzx_behavior_result result = JZX_BEHAVIOR_OK;
     while (actions-- > 0 && result == JZX_BEHAVIOR_OK) {
@@ -452,13 +475,39 @@ static jzx_behavior_result asked(sim_player *self, jzx_context *context, const j
     return JZX_BEHAVIOR_OK;
 }
 
+/* Whether there is room for it; else the player fails, as it may know. */
+static bool stash_fits(const sim_player *self, const jzx_context *context)
+{
+    const jzx_loop *loop = context->loop;
+    bool annex = jzx__annex_of(loop, context->slot) != NULL || loop->annexes.used < loop->annexes.records_max;
+    return annex && jzx_stashed(context) + 1 < jzx__slot_high_mark(self->cap);
+}
+
+static jzx_behavior_result stash(sim_player *self, jzx_context *context, const jzx_message *message)
+{
+    sim_mail *mail = &self->play->mails[books_number(message)];
+    if (stash_fits(self, context)) {
+        books_stashed(self->play, self, message);
+        return JZX_BEHAVIOR_STASH;
+    }
+    books_handled(self->play, self, message);
+    mail->refused = mail->pointer;
+    self->asked |= 1u << JZX_EXIT_FAIL;
+    self->fixed = JZX_EXIT_FAIL;
+    self->stash_was_full = true;
+    return JZX_BEHAVIOR_STASH;
+}
+
 static jzx_behavior_result mail_came(sim_player *self, jzx_context *context, const jzx_message *message)
 {
     sim_play *play = self->play;
     sim_mail *mail = &play->mails[books_number(message)];
-    if (!mail->yielded && sim_chance(play->sim, 30)) {
+    if (!mail->yielded && sim_chance(play->sim, 30) && !self->limited) {
         mail->yielded = true;
         return JZX_BEHAVIOR_YIELD;
+    }
+    if (play->knobs->stash != 0 && self->ticks > 0 && !self->limited && sim_chance(play->sim, play->knobs->stash)) {
+        return stash(self, context, message);
     }
     books_handled(play, self, message);
     if (message->tag == TAG_SAY && play->knobs->end_self != 0 && sim_chance(play->sim, 3)) {
@@ -515,8 +564,25 @@ static void check_turn(sim_player *self, const jzx_context *context, uint32_t ta
         jzx_sim_fail(self->play->sim, "player %u handled %u signals in a row while mail waited", self->index,
                      self->unfair + 1);
     }
-    bool waits = jzx__public(context->loop, context->slot)->mailbox_length > 0;
+    const jzx__annex *annex = jzx__annex_of(context->loop, context->slot);
+    uint32_t aside = annex == NULL ? 0 : annex->stashed + annex->high_count;
+    bool waits = jzx__public(context->loop, context->slot)->mailbox_length > aside && !self->sheds;
     self->unfair = urgent && waits ? self->unfair + 1 : 0;
+}
+
+/* So does high mail, but for what goes before a notice in front of the rest (X5 of annex.h). */
+static void check_high_turn(sim_player *self, const jzx_context *context, const jzx_message *message)
+{
+    const sim_play *play = self->play;
+    bool mail = message->tag == TAG_SAY && play->knobs->annexes_max == 0;
+    const sim_mail *what = mail ? &play->mails[books_number(message)] : NULL;
+    const jzx__cell *next = jzx__slot_hot(&context->loop->slots, context->slot)->mail.first;
+    bool waits = next != NULL && (next->flags & JZX__FLAG_EMBEDDED) == 0;
+    self->high_row = mail && what->high && !what->stashed && waits ? self->high_row + 1 : 0;
+    if (self->high_row > 1 + self->vanished) {
+        jzx_sim_fail(play->sim, "player %u handled %u high messages in a row while others waited", self->index,
+                     self->high_row);
+    }
 }
 
 static jzx_behavior_result behavior(jzx_context *context, void *state, const jzx_message *message)
@@ -524,6 +590,7 @@ static jzx_behavior_result behavior(jzx_context *context, void *state, const jzx
     sim_player *self = state;
     sim_play *play = self->play;
     check_turn(self, context, message->tag);
+    check_high_turn(self, context, message);
     jzx__sim_point("player: handles");
     JZX_SIM_REQUIRE(play->sim, self->life == LIFE_ALIVE);
     JZX_SIM_REQUIRE(play->sim, jzx_self(context) == self->id);
@@ -655,10 +722,18 @@ void player_options(sim_player *player, jzx_spawn_options *options)
     options->fini = fini;
     options->argument = player;
     options->mailbox_cap = sim_between(sim, player->play->knobs->cap_least | 1, player->play->knobs->cap_most);
+    player->cap = options->mailbox_cap;
     options->mailbox_bytes = 16 + sim_below(sim, 200);
     options->messages_per_turn = (uint16_t)(1 + sim_below(sim, 8));
     options->mailbox_policy = (uint8_t)(sim_chance(sim, 200) ? sim_below(sim, 3) : JZX_MAILBOX_REFUSE);
+    player->sheds = player->play->knobs->high != 0 && options->mailbox_policy == JZX_MAILBOX_DROP_OLDEST;
     options->name = "player";
+    if (player->play->knobs->limits != 0 && sim_chance(sim, player->play->knobs->limits)) {
+        options->handler_limit_ns = 1 + sim_below(sim, 8000);
+        options->limit_action = (uint8_t)sim_below(sim, JZX_LIMIT_FAIL + 1);
+        player->limited = options->limit_action == JZX_LIMIT_FAIL;
+        player->asked |= player->limited ? 1u << JZX_EXIT_FAIL : 0;
+    }
     options->trap_exit = player->traps = player->play->knobs->link != 0 && sim_chance(sim, 512);
 }
 
@@ -673,6 +748,11 @@ void player_cast(sim_play *play, jzx_context *context, uint32_t loop)
     player->loop = loop;
     jzx_actor_id id = 0;
     jzx_err err = jzx_spawn(context, &options, &id);
+    bool unlimited = options.handler_limit_ns == 0 || play->knobs->annexes_max == 0;
+    if (err == JZX_ERR_LIMIT && !unlimited) {
+        player->life = LIFE_STILLBORN;
+        return;
+    }
     JZX_SIM_REQUIRE(play->sim, err == JZX_OK && id == player->id);
 }
 

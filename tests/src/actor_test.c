@@ -535,7 +535,7 @@ Test(actor, stop_and_fail_as_results, .timeout = 60)
 
 Test(actor, D82_M14_any_other_result_is_a_failure, .timeout = 60)
 {
-    const uint32_t results[] = {5, 6, 99, 0x7FFFFFFF, 0xFFFEFFFE};
+    const uint32_t results[] = {JZX_BEHAVIOR_STASH + 1, 7, 99, 0x7FFFFFFF, 0xFFFEFFFE};
     for (unsigned i = 0; i < sizeof results / sizeof results[0]; i++) {
         jzx_exit_info info = exit_after(results[i]);
         cr_expect_eq(info.kind, JZX_EXIT_FAIL);

@@ -99,6 +99,7 @@ static void move_send(jzx_context *context, incarnation *me)
     game *g = me->player->game;
     jzx_message message = test_payload(&g->ledger, TAG_PLAY, 16 + roll(context, 100));
     uint32_t flags = roll(context, 4) == 0 ? JZX_SEND_REPORT : 0;
+    flags |= roll(context, 4) == 0 ? JZX_SEND_HIGH : 0;
     jzx_err err = give(g, jzx_send_with(context, someone(context, g)->id, &message, flags), &message);
     expect(g, err, JZX_ERR_NO_SUCH_ACTOR, JZX_ERR_STOPPING, JZX_OK);
     if (err == JZX_ERR_MAILBOX_FULL || err == JZX_ERR_WOULD_BLOCK) {
@@ -311,8 +312,8 @@ static jzx_behavior_result play(jzx_context *context, void *state, const jzx_mes
     for (uint32_t i = roll(context, 4); i > 0; i--) {
         move(context, me);
     }
-    return result == JZX_BEHAVIOR_YIELD || result > JZX_BEHAVIOR_UNHANDLED + 1 ? JZX_BEHAVIOR_OK
-                                                                               : (jzx_behavior_result)result;
+    bool back = result == JZX_BEHAVIOR_YIELD || result == JZX_BEHAVIOR_STASH; /* it has been taken in */
+    return back || result > JZX_BEHAVIOR_STASH + 1 ? JZX_BEHAVIOR_OK : (jzx_behavior_result)result;
 }
 
 static void fill_options(player *p, incarnation *next, jzx_spawn_options *options)

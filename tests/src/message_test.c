@@ -118,7 +118,7 @@ Test(message, M01_null_is_refused_everywhere, .timeout = 60)
     cr_expect_eq(jzx_send(host_of(&world, 0), actor.id, NULL), JZX_ERR_INVALID_ARG);
     cr_expect_eq(jzx_send_with(NULL, actor.id, &message, 0), JZX_ERR_INVALID_ARG);
     cr_expect_eq(jzx_send_with(host_of(&world, 0), actor.id, NULL, 0), JZX_ERR_INVALID_ARG);
-    cr_expect_eq(jzx_send_with(host_of(&world, 0), actor.id, &message, 2), JZX_ERR_INVALID_ARG);
+    cr_expect_eq(jzx_send_with(host_of(&world, 0), actor.id, &message, 4), JZX_ERR_INVALID_ARG);
     cr_expect_eq(jzx_send_with(host_of(&world, 0), actor.id, &message, UINT32_MAX), JZX_ERR_INVALID_ARG);
     cr_expect_eq(jzx_resume(NULL, actor.id), JZX_ERR_INVALID_ARG);
     cr_expect_eq(jzx_request(NULL, actor.id, &message, 0, NULL), JZX_ERR_INVALID_ARG);

@@ -49,6 +49,8 @@ static void fill(scratch *s, jzx_child_spec *spec)
     spec->place_loop = 1;
     spec->place_with = 5;
     spec->messages_per_turn = 7;
+    spec->handler_limit_ns = 9;
+    spec->limit_action = JZX_LIMIT_CANCEL;
     spec->shutdown_ns = 1234;
     spec->backoff = (jzx_backoff){JZX_BACKOFF_EXPONENTIAL, 30, 10, 1000, 1.5, 77};
 }
@@ -151,6 +153,8 @@ Test(plan, a_child_is_copied_field_by_field, .timeout = 20)
     cr_expect_eq(options->mailbox_cap, 3);
     cr_expect_eq(options->mailbox_bytes, 100);
     cr_expect_eq(options->messages_per_turn, 7);
+    cr_expect_eq(options->handler_limit_ns, 9);
+    cr_expect_eq(options->limit_action, JZX_LIMIT_CANCEL);
     cr_expect_eq(options->mailbox_policy, JZX_MAILBOX_DROP_OLDEST);
     cr_expect_eq(options->placement, JZX_PLACE_LOOP);
     cr_expect_eq(options->place_loop, 1);

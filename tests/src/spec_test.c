@@ -253,6 +253,8 @@ Test(spec, S09_S11_faults_of_children_are_told_with_the_way_to_them, .timeout = 
     FAULT(JZX_SPEC_MAILBOX_CAP, 1, 3, 0, tree.children[WORKER].mailbox_cap = world.config.cells / 8 + 1);
     FAULT(JZX_SPEC_MAILBOX_BYTES, 1, 3, 0, tree.children[WORKER].mailbox_bytes = 1);
     FAULT(JZX_SPEC_MAILBOX_BYTES, 1, 2, 0, tree.children[NESTED].mailbox_bytes = JZX_INLINE_MAX - 1);
+    FAULT(JZX_SPEC_LIMIT_ACTION, 1, 3, 0, tree.children[WORKER].limit_action = JZX_LIMIT_FAIL + 1);
+    FAULT(JZX_SPEC_LIMIT_ACTION, 1, 2, 0, tree.children[NESTED].limit_action = 255);
     FAULT(JZX_SPEC_SIGNIFICANT, 2, 2, 0, tree.leaves[0].significant = true);
     FAULT(JZX_SPEC_SIGNIFICANT, 1, 3, 0,
           (tree.children[WORKER].significant = true, tree.children[WORKER].restart = JZX_TRANSIENT));
@@ -267,6 +269,7 @@ Test(spec, S09_S11_faults_of_children_are_told_with_the_way_to_them, .timeout = 
     FAULT(JZX_SPEC_WORKER_FIELD, 1, 2, 0, tree.children[NESTED].state_size = 1);
     FAULT(JZX_SPEC_WORKER_FIELD, 1, 2, 0, tree.children[NESTED].keep_mail = true);
     FAULT(JZX_SPEC_WORKER_FIELD, 1, 2, 0, tree.children[NESTED].trap_exit = true);
+    FAULT(JZX_SPEC_WORKER_FIELD, 1, 2, 0, tree.children[NESTED].handler_limit_ns = 1);
     test_world_close(&world);
 }
 
@@ -339,6 +342,9 @@ static void put_right(jzx_child_spec *child, jzx_spec_fault fault)
     case JZX_SPEC_MAILBOX_BYTES:
         child->mailbox_bytes = 0;
         return;
+    case JZX_SPEC_LIMIT_ACTION:
+        child->limit_action = JZX_LIMIT_FAIL;
+        return;
     case JZX_SPEC_SIGNIFICANT:
         child->significant = false;
         return;
@@ -384,11 +390,12 @@ Test(spec, faults_are_found_in_the_order_of_their_list, .timeout = 20)
     child.place_with = 0;
     jzx_spec_fault last = JZX_SPEC_OK;
     static const jzx_spec_fault order[] = {
-        JZX_SPEC_STRUCT_SIZE, JZX_SPEC_TYPE,           JZX_SPEC_RESTART,        JZX_SPEC_NAME,
-        JZX_SPEC_REGISTER,    JZX_SPEC_ARGUMENT,       JZX_SPEC_SHUTDOWN,       JZX_SPEC_PLACEMENT,
-        JZX_SPEC_PLACE_WITH,  JZX_SPEC_MAILBOX_POLICY, JZX_SPEC_MAILBOX_CAP,    JZX_SPEC_MAILBOX_BYTES,
-        JZX_SPEC_SIGNIFICANT, JZX_SPEC_BACKOFF_KIND,   JZX_SPEC_BACKOFF_JITTER, JZX_SPEC_BACKOFF_INITIAL,
-        JZX_SPEC_BACKOFF_MAX, JZX_SPEC_BACKOFF_FACTOR, JZX_SPEC_SUPERVISOR,     JZX_SPEC_WORKER_FIELD,
+        JZX_SPEC_STRUCT_SIZE,     JZX_SPEC_TYPE,           JZX_SPEC_RESTART,        JZX_SPEC_NAME,
+        JZX_SPEC_REGISTER,        JZX_SPEC_ARGUMENT,       JZX_SPEC_SHUTDOWN,       JZX_SPEC_PLACEMENT,
+        JZX_SPEC_PLACE_WITH,      JZX_SPEC_MAILBOX_POLICY, JZX_SPEC_MAILBOX_CAP,    JZX_SPEC_MAILBOX_BYTES,
+        JZX_SPEC_LIMIT_ACTION,    JZX_SPEC_SIGNIFICANT,    JZX_SPEC_BACKOFF_KIND,   JZX_SPEC_BACKOFF_JITTER,
+        JZX_SPEC_BACKOFF_INITIAL, JZX_SPEC_BACKOFF_MAX,    JZX_SPEC_BACKOFF_FACTOR, JZX_SPEC_SUPERVISOR,
+        JZX_SPEC_WORKER_FIELD,
     };
     for (unsigned i = 0; i < sizeof order / sizeof order[0]; i++) {
         jzx_spec_fault fault = jzx_child_check(context, &child, NULL);

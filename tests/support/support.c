@@ -395,6 +395,9 @@ static jzx_behavior_result actor_behavior(jzx_context *context, void *state, con
         atomic_fetch_add(&actor->yields, 1);
         return result;
     }
+    if (result == JZX_BEHAVIOR_STASH) {
+        return result; /* it comes again */
+    }
     if (owned && actor->ledger != NULL && result != JZX_BEHAVIOR_UNHANDLED) {
         (void)test_payload_take(actor->ledger, message);
     }

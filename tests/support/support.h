@@ -145,7 +145,7 @@ struct test_actor {
     jzx_actor_id id;
     _Atomic(uint32_t) inits;
     _Atomic(uint32_t) finis;
-    _Atomic(uint32_t) received; /* all but TEST_TAG_DO, once not yielded */
+    _Atomic(uint32_t) received; /* all but TEST_TAG_DO, once neither yielded nor stashed */
     _Atomic(uint32_t) yields;
     jzx_message log[TEST_LOG]; /* the first of them */
     jzx_exit_info exit;        /* given to fini */
