@@ -12,7 +12,7 @@ static const bench_group *const groups[] = {
     &bench_children,   &bench_kill,      &bench_echo,          &bench_kv,          &bench_savina,
     &bench_load_cross, &bench_load_echo, &bench_load_kv,       &bench_allocations, &bench_scale,
     &bench_rings,      &bench_clock,     &bench_dispatch,      &bench_ask,         &bench_call,
-    &bench_broadcast,
+    &bench_broadcast,  &bench_order,
 };
 enum { GROUP_COUNT = sizeof groups / sizeof groups[0] };
 

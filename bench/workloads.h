@@ -48,6 +48,7 @@ extern const bench_group bench_life;
 extern const bench_group bench_load_cross;
 extern const bench_group bench_load_echo;
 extern const bench_group bench_load_kv;
+extern const bench_group bench_order;
 extern const bench_group bench_post;
 extern const bench_group bench_random;
 extern const bench_group bench_restart;

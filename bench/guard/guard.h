@@ -66,5 +66,6 @@ typedef struct guard_path {
 extern const guard_path guard_message_paths[];
 extern const guard_path guard_life_paths[];
 extern const guard_path guard_world_paths[];
+extern const guard_path guard_order_paths[];
 
 #endif
