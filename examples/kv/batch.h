@@ -51,6 +51,7 @@ enum {
     KV_KEEP_TTL = 1 << 2,    /* SET */
     KV_RETURN_OLD = 1 << 3,  /* SET GET */
     KV_QUIET = 1 << 4,       /* no reply: it is one of many and the last one speaks */
+    KV_RESP3 = 1 << 5,       /* the client speaks version 3 */
     KV_HAS_ARGUMENT = 1 << 7 /* in the message only */
 };
 

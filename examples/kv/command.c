@@ -10,18 +10,19 @@ struct call {
     struct kv_round *round;
     const struct resp_parser *parser;
     uint32_t count; /* arguments with the command's name */
+    bool later;     /* it is for the next round */
 };
 
 typedef void (*command_fn)(struct call *call);
 
+enum { TEXT_MAX = 320, NAME_MAX = 16 };
+
 struct command {
-    char name[8]; /* in upper case, padded with zeroes */
-    int arity;    /* arguments with the name; negative: at least as many */
+    char name[NAME_MAX]; /* in upper case, padded with zeroes */
+    int arity;           /* arguments with the name; negative: at least as many */
     command_fn run;
     const char *full_name; /* as errors spell it */
 };
-
-enum { TEXT_MAX = 320 };
 
 static struct kv_bytes argument(const struct call *call, uint32_t index)
 {
@@ -65,6 +66,19 @@ static void reply_array(struct call *call, int64_t count)
     kv_round_told(call->round);
 }
 
+/* `count` keys with a value each: by version 2 an array. */
+static void reply_map(struct call *call, int64_t count)
+{
+    resp_map(kv_round_local(call->round), count, call->session->protocol);
+    kv_round_told(call->round);
+}
+
+static void reply_null(struct call *call)
+{
+    resp_null(kv_round_local(call->round), call->session->protocol);
+    kv_round_told(call->round);
+}
+
 static void reply_ok(struct call *call)
 {
     reply_text(call, "+OK\r\n");
@@ -74,6 +88,22 @@ static void reply_arity(struct call *call, const char *full_name)
 {
     char text[TEXT_MAX];
     snprintf(text, sizeof text, "ERR wrong number of arguments for '%s' command", full_name);
+    reply_error(call, text);
+}
+
+/* A client of version 2 that has subscribed cannot tell a reply from what is pushed, so it may not do much else. */
+static bool must_listen(const struct call *call)
+{
+    return call->session->protocol < 3 && kv_subscriptions_count(&call->session->subscriptions) != 0;
+}
+
+static void reply_not_now(struct call *call, const char *full_name)
+{
+    char text[TEXT_MAX];
+    snprintf(text, sizeof text,
+             "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this "
+             "context",
+             full_name);
     reply_error(call, text);
 }
 
@@ -106,6 +136,7 @@ static int printed_size(struct kv_bytes bytes, size_t size_max)
 static void operate(struct call *call, struct kv_request *request, enum kv_slot_kind kind)
 {
     struct kv_loop *loop = call->session->loop;
+    request->flags |= call->session->protocol >= 3 ? KV_RESP3 : 0;
     request->hash = store_hash(loop->server->seed, request->key.data, request->key.size);
     kv_round_operate(call->round, &loop->batches, kv_shard_of(loop->server, request->hash), request, kind);
 }
@@ -377,12 +408,196 @@ static void run_flushall(struct call *call)
     kv_round_finish(call->round, KV_TELL_OK);
 }
 
+/* Channels. */
+
+static jzx_space *channels_of(const struct call *call)
+{
+    return call->session->loop->server->channels;
+}
+
+/* What a client is told of each channel it has subscribed to, or no longer has. */
+static void reply_subscription(struct call *call, const char *what, const struct kv_bytes *name)
+{
+    struct kv_buffer *out = kv_round_local(call->round);
+    resp_push(out, 3, call->session->protocol);
+    resp_bulk(out, what, strlen(what));
+    if (name != NULL) {
+        resp_bulk(out, name->data, name->size);
+    } else {
+        resp_null(out, call->session->protocol);
+    }
+    resp_number(out, kv_subscriptions_count(&call->session->subscriptions));
+    kv_round_told(call->round);
+}
+
+static void subscribe(struct call *call, bool pattern, const char *what)
+{
+    struct kv_session *session = call->session;
+    for (uint32_t at = 1; at < call->count; at++) {
+        struct kv_bytes name = argument(call, at);
+        jzx_err err = kv_subscribe(&session->subscriptions, session->context, channels_of(call), pattern, name);
+        if (err == JZX_OK) {
+            reply_subscription(call, what, &name);
+        } else if (err == JZX_ERR_TOO_BIG) {
+            reply_error(call, "ERR channels and patterns have at most 63 bytes here");
+        } else {
+            reply_error(call, "ERR no room for another subscription");
+        }
+    }
+}
+
+static void run_subscribe(struct call *call)
+{
+    subscribe(call, false, "subscribe");
+}
+
+static void run_psubscribe(struct call *call)
+{
+    subscribe(call, true, "psubscribe");
+}
+
+static void unsubscribe(struct call *call, struct kv_bytes name, bool pattern)
+{
+    kv_unsubscribe(&call->session->subscriptions, call->session->context, pattern, name);
+}
+
+static void unsubscribe_all(struct call *call, bool pattern, const char *what)
+{
+    const struct kv_subscription *any = kv_subscription_any(&call->session->subscriptions, pattern);
+    if (any == NULL) {
+        reply_subscription(call, what, NULL);
+    }
+    for (; any != NULL; any = kv_subscription_any(&call->session->subscriptions, pattern)) {
+        uint8_t bytes[KV_CHANNEL_MAX];
+        struct kv_bytes name = {bytes, any->size};
+        memcpy(bytes, any->name, any->size);
+        unsubscribe(call, name, pattern);
+        reply_subscription(call, what, &name);
+    }
+}
+
+static void unsubscribe_each(struct call *call, bool pattern, const char *what)
+{
+    if (call->count == 1) {
+        unsubscribe_all(call, pattern, what);
+        return;
+    }
+    for (uint32_t at = 1; at < call->count; at++) {
+        struct kv_bytes name = argument(call, at);
+        unsubscribe(call, name, pattern);
+        reply_subscription(call, what, &name);
+    }
+}
+
+static void run_unsubscribe(struct call *call)
+{
+    unsubscribe_each(call, false, "unsubscribe");
+}
+
+static void run_punsubscribe(struct call *call)
+{
+    unsubscribe_each(call, true, "punsubscribe");
+}
+
+/* Members of a group; 0 for a name that none can have. */
+static uint32_t members_of(const struct call *call, char kind, struct kv_bytes name)
+{
+    uint32_t count = 0;
+    jzx_group group = kv_group(channels_of(call), kind, name);
+    return jzx_group_count(&group, &count) == JZX_OK ? count : 0;
+}
+
+static void run_publish(struct call *call)
+{
+    struct kv_session *session = call->session;
+    struct kv_bytes channel = argument(call, 1);
+    if (call->round->operations != 0) {
+        call->later = true; /* U3 */
+        return;
+    }
+    uint32_t number = kv_round_number(call->round);
+    if (members_of(call, KV_GROUP_CHANNEL, channel) == 0 &&
+        members_of(call, KV_GROUP_PATTERNS, (struct kv_bytes){NULL, 0}) == 0) {
+        return; /* 0 */
+    }
+    call->round->failed |= !kv_publish_add(&session->publishing, session->loop->server->runtime, channel,
+                                           argument(call, 2), number);
+}
+
+/* The groups there are now, to be freed. NULL: no memory. */
+static jzx_group *all_groups(const struct call *call, uint32_t *count)
+{
+    jzx_group *groups = NULL;
+    uint32_t room = 64;
+    for (*count = 0; *count > room || groups == NULL;) {
+        room = *count > room ? *count + *count / 8 : room; /* some may come meanwhile */
+        free(groups);
+        groups = malloc(room * sizeof *groups);
+        if (groups == NULL || jzx_space_groups(channels_of(call), groups, room, count) != JZX_OK) {
+            break;
+        }
+    }
+    return groups;
+}
+
+/* How many of them are of a kind and match the pattern, if one is given; they are told too if that is wanted. */
+static uint32_t tell_groups(struct call *call, const jzx_group *groups, uint32_t count, char kind, bool tell)
+{
+    uint32_t wanted = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct kv_bytes name = {groups[i].name + 1, groups[i].size - 1};
+        if (groups[i].name[0] == (uint8_t)kind && (call->count < 3 || kv_glob(argument(call, 2), name))) {
+            wanted++;
+            if (tell) {
+                reply_bulk(call, name);
+            }
+        }
+    }
+    return wanted;
+}
+
+static void run_pubsub_channels(struct call *call)
+{
+    uint32_t count;
+    jzx_group *groups = all_groups(call, &count);
+    call->round->failed |= groups == NULL;
+    if (groups != NULL) {
+        reply_array(call, tell_groups(call, groups, count, KV_GROUP_CHANNEL, false));
+        tell_groups(call, groups, count, KV_GROUP_CHANNEL, true);
+    }
+    free(groups);
+}
+
+static void run_pubsub_numpat(struct call *call)
+{
+    uint32_t count;
+    jzx_group *groups = all_groups(call, &count);
+    call->round->failed |= groups == NULL;
+    if (groups != NULL) {
+        reply_number(call, tell_groups(call, groups, count, KV_GROUP_PATTERN, false));
+    }
+    free(groups);
+}
+
+static void run_pubsub_numsub(struct call *call)
+{
+    reply_array(call, (call->count - 2) * 2);
+    for (uint32_t at = 2; at < call->count; at++) {
+        reply_bulk(call, argument(call, at));
+        reply_number(call, members_of(call, KV_GROUP_CHANNEL, argument(call, at)));
+    }
+}
+
 /* Commands about the connection. */
 
 static void run_ping(struct call *call)
 {
     if (call->count > 2) {
         reply_arity(call, "ping");
+    } else if (must_listen(call)) {
+        reply_array(call, 2);
+        reply_bulk_text(call, "pong");
+        reply_bulk(call, call->count == 2 ? argument(call, 1) : (struct kv_bytes){NULL, 0});
     } else if (call->count == 2) {
         reply_bulk(call, argument(call, 1));
     } else {
@@ -393,6 +608,26 @@ static void run_ping(struct call *call)
 static void run_echo(struct call *call)
 {
     reply_bulk(call, argument(call, 1));
+}
+
+/* As after connecting, but for what is under way. */
+static void run_reset(struct call *call)
+{
+    struct kv_session *session = call->session;
+    if (call->round->operations != 0) {
+        call->later = true; /* as HELLO */
+        return;
+    }
+    for (int pattern = 0; pattern < 2; pattern++) {
+        const struct kv_subscription *any;
+        while ((any = kv_subscription_any(&session->subscriptions, pattern)) != NULL) {
+            unsubscribe(call, kv_subscription_name(any), pattern);
+        }
+    }
+    session->protocol = 2;
+    free(session->name);
+    session->name = NULL;
+    reply_text(call, "+RESET\r\n");
 }
 
 static void run_quit(struct call *call)
@@ -462,16 +697,14 @@ static bool set_name(struct call *call, struct kv_bytes name)
     return true;
 }
 
-/* Only version 2 is spoken; Redis has the same words for a version it does not know. */
-static bool hello_version(struct call *call)
+static bool hello_version(struct call *call, int64_t *version)
 {
-    int64_t version;
     struct kv_bytes text = argument(call, 1);
-    if (!resp_integer(text.data, text.size, &version)) {
+    if (!resp_integer(text.data, text.size, version)) {
         reply_error(call, "ERR Protocol version is not an integer or out of range");
         return false;
     }
-    if (version != 2) {
+    if (*version != 2 && *version != 3) {
         reply_error(call, "NOPROTO unsupported protocol version");
         return false;
     }
@@ -497,16 +730,22 @@ static bool hello_options(struct call *call)
 
 static void run_hello(struct call *call)
 {
-    if (call->count > 1 && (!hello_version(call) || !hello_options(call))) {
+    int64_t version = call->session->protocol;
+    if (call->round->operations != 0) {
+        call->later = true; /* INFO is written when its shards have answered, in the version it was asked in */
         return;
     }
-    reply_array(call, 14);
+    if (call->count > 1 && (!hello_version(call, &version) || !hello_options(call))) {
+        return;
+    }
+    call->session->protocol = (uint8_t)version;
+    reply_map(call, 7);
     reply_bulk_text(call, "server");
     reply_bulk_text(call, "redis");
     reply_bulk_text(call, "version");
     reply_bulk_text(call, KV_REDIS_VERSION);
     reply_bulk_text(call, "proto");
-    reply_number(call, 2);
+    reply_number(call, version);
     reply_bulk_text(call, "id");
     reply_number(call, (int64_t)call->session->id);
     reply_bulk_text(call, "mode");
@@ -567,7 +806,7 @@ static void write_info(void *context, const int64_t sums[2], struct kv_buffer *o
         (unsigned long long)totals.commands, (unsigned long long)totals.refused, (unsigned long long)totals.resumed,
         (unsigned long long)atomic_load_explicit(&server->shard_restarts, memory_order_relaxed),
         (unsigned long long)atomic_load_explicit(&server->last_restart_us, memory_order_relaxed), keyspace);
-    resp_bulk(out, text, (size_t)size);
+    resp_text(out, text, (size_t)size, session->protocol);
 }
 
 static void run_info(struct call *call)
@@ -627,7 +866,7 @@ static void run_config_get(struct call *call)
             wanted[wanted_count++] = &parameters[i];
         }
     }
-    reply_array(call, wanted_count * 2);
+    reply_map(call, wanted_count);
     for (uint32_t i = 0; i < wanted_count; i++) {
         reply_bulk_text(call, wanted[i]->name);
         reply_bulk_text(call, wanted[i]->value);
@@ -642,7 +881,7 @@ static void run_client_id(struct call *call)
 static void run_client_getname(struct call *call)
 {
     if (call->session->name == NULL) {
-        reply_text(call, "$-1\r\n");
+        reply_null(call);
     } else {
         reply_bulk_text(call, call->session->name);
     }
@@ -656,7 +895,12 @@ static void run_client_setname(struct call *call)
 }
 
 /* The list of commands is empty: clients that ask for it, redis-cli among them, then do without. */
-static void run_command_none(struct call *call)
+static void run_command_docs(struct call *call)
+{
+    reply_map(call, 0);
+}
+
+static void run_command_info(struct call *call)
 {
     reply_array(call, 0);
 }
@@ -668,14 +912,40 @@ static const struct command client_commands[] = {{"ID", 2, run_client_id, "clien
                                                  {"", 0, NULL, NULL}};
 static const struct command debug_commands[] = {
     {"CRASH", 3, run_debug_crash, "debug|crash"}, {"SHARD", 3, run_debug_shard, "debug|shard"}, {"", 0, NULL, NULL}};
-static const struct command command_commands[] = {{"DOCS", -2, run_command_none, "command|docs"},
-                                                  {"INFO", -2, run_command_none, "command|info"},
+static const struct command pubsub_commands[] = {{"CHANNELS", -2, run_pubsub_channels, "pubsub|channels"},
+                                                 {"NUMPAT", 2, run_pubsub_numpat, "pubsub|numpat"},
+                                                 {"NUMSUB", -2, run_pubsub_numsub, "pubsub|numsub"},
+                                                 {"", 0, NULL, NULL}};
+static const struct command command_commands[] = {{"DOCS", -2, run_command_docs, "command|docs"},
+                                                  {"INFO", -2, run_command_info, "command|info"},
                                                   {"", 0, NULL, NULL}};
+
+static void run_pubsub(struct call *call);
+static void run_config(struct call *call);
+static void run_client(struct call *call);
+static void run_command(struct call *call);
+
+/* Whether a client that must listen may do it; of the last four the second word decides. */
+static bool is_for_listeners(command_fn command)
+{
+    static const command_fn those[] = {run_subscribe, run_unsubscribe, run_psubscribe, run_punsubscribe,
+                                       run_ping,      run_quit,        run_reset,      run_pubsub,
+                                       run_config,    run_client,      run_command};
+    size_t at = 0;
+    while (at < sizeof those / sizeof those[0] && those[at] != command) {
+        at++;
+    }
+    return at < sizeof those / sizeof those[0];
+}
 
 static void run(struct call *call, const struct command *command)
 {
     if (command->arity > 0 ? call->count != (uint32_t)command->arity : call->count < (uint32_t)-command->arity) {
         reply_arity(call, command->full_name);
+        return;
+    }
+    if (must_listen(call) && !is_for_listeners(command->run)) {
+        reply_not_now(call, command->full_name);
         return;
     }
     command->run(call);
@@ -707,6 +977,11 @@ static void run_client(struct call *call)
     run_second(call, client_commands, "CLIENT");
 }
 
+static void run_pubsub(struct call *call)
+{
+    run_second(call, pubsub_commands, "PUBSUB");
+}
+
 static void run_debug(struct call *call)
 {
     run_second(call, debug_commands, "DEBUG");
@@ -714,6 +989,10 @@ static void run_debug(struct call *call)
 
 static void run_command(struct call *call)
 {
+    if (call->count == 1 && must_listen(call)) {
+        reply_not_now(call, "command");
+        return;
+    }
     if (call->count == 1) {
         reply_array(call, 0);
         return;
@@ -745,19 +1024,26 @@ static const struct command commands[] = {
     {"FLUSHALL", -1, run_flushall, "flushall"},
     {"FLUSHDB", -1, run_flushall, "flushdb"},
     {"INFO", -1, run_info, "info"},
+    {"PUBLISH", 3, run_publish, "publish"},
+    {"SUBSCRIBE", -2, run_subscribe, "subscribe"},
+    {"UNSUBSCRIBE", -1, run_unsubscribe, "unsubscribe"},
+    {"PSUBSCRIBE", -2, run_psubscribe, "psubscribe"},
+    {"PUNSUBSCRIBE", -1, run_punsubscribe, "punsubscribe"},
+    {"PUBSUB", -2, run_pubsub, "pubsub"},
     {"COMMAND", -1, run_command, "command"},
     {"CONFIG", -2, run_config, "config"},
     {"CLIENT", -2, run_client, "client"},
-    {"HELLO", -1, run_hello, "hello"},
     {"DEBUG", -2, run_debug, "debug"},
+    {"HELLO", -1, run_hello, "hello"},
     {"SELECT", 2, run_select, "select"},
+    {"RESET", 1, run_reset, "reset"},
     {"QUIT", -1, run_quit, "quit"},
 };
 
-/* Names have at most eight letters, so one word compares a whole one. */
+/* Two words compare a whole name. */
 static const struct command *find(struct kv_bytes name)
 {
-    uint8_t upper[8] = {0};
+    uint8_t upper[NAME_MAX] = {0};
     if (name.size > sizeof upper) {
         return NULL;
     }
@@ -765,12 +1051,12 @@ static const struct command *find(struct kv_bytes name)
         uint8_t letter = name.data[at];
         upper[at] = letter >= 'a' && letter <= 'z' ? (uint8_t)(letter - ('a' - 'A')) : letter;
     }
-    uint64_t wanted;
-    memcpy(&wanted, upper, sizeof wanted);
+    uint64_t wanted[2];
+    memcpy(wanted, upper, sizeof wanted);
     for (size_t at = 0; at < sizeof commands / sizeof commands[0]; at++) {
-        uint64_t word;
-        memcpy(&word, commands[at].name, sizeof word);
-        if (word == wanted) {
+        uint64_t words[2];
+        memcpy(words, commands[at].name, sizeof words);
+        if (words[0] == wanted[0] && words[1] == wanted[1]) {
             /* The padding is no part of the name. */
             return strnlen(commands[at].name, sizeof upper) == name.size ? &commands[at] : NULL;
         }
@@ -795,13 +1081,14 @@ static void reply_unknown(struct call *call)
     reply_error(call, text);
 }
 
-void kv_command(struct kv_session *session, struct kv_round *round, const struct resp_parser *parser)
+bool kv_command(struct kv_session *session, struct kv_round *round, const struct resp_parser *parser)
 {
-    struct call call = {session, round, parser, parser->count};
+    struct call call = {.session = session, .round = round, .parser = parser, .count = parser->count};
     const struct command *command = find(argument(&call, 0));
     if (command == NULL) {
         reply_unknown(&call);
-        return;
+    } else {
+        run(&call, command);
     }
-    run(&call, command);
+    return !call.later;
 }

@@ -8,16 +8,22 @@
  * When a shard or the way to it refuses a batch the round keeps it, reading pauses, and the batch is offered again after
  * the resume notice. When the socket refuses replies the round waits until it has drained.
  *
+ * What is published to a channel of the client goes out between rounds (U4). When the socket refuses it, it waits, and so does
+ * the next round. A client with more than push_max waiting is closed, and so is one that has missed a message because
+ * its mailbox was full: it would never know.
+ *
  * Invariants
- *   C1  Without a round no complete command is in the backlog.
+ *   C1  Without a round and pushes that wait no complete command is in the backlog.
  *   C2  The actor does not end while answers are on their way to it: no answer becomes a dead letter because of it.
  */
 #include "command.h"
 
 enum {
-    BACKLOG_HIGH = 64 * 1024, /* bytes that wait for a round to end before reading pauses */
-    SEND_PIECE = 64 * 1024,   /* bytes given to the socket in one call */
-    COMMAND_VALUES_MAX = 4,   /* one command has at most so many times the largest value */
+    BACKLOG_HIGH = 64 * 1024,  /* bytes that wait for a round to end before reading pauses */
+    SEND_PIECE = 64 * 1024,    /* bytes given to the socket in one call */
+    COMMAND_VALUES_MAX = 4,    /* one command has at most so many times the largest value */
+    CONNECTION_MAILBOX = 4096, /* messages of channels, for its turn to come */
+    CONNECTION_BYTES = 64 << 20,
 };
 static const size_t UNPARSED_MAX = (size_t)512 << 20; /* bytes in all backlogs of a loop */
 static const uint64_t RETRY_NS = 1000000;
@@ -34,8 +40,9 @@ struct connection {
     jzx_socket_id socket;
     struct kv_round *round;
     struct backlog *backlog;
+    struct kv_pushes pushes;
     uint32_t waiting; /* answers to come */
-    bool refused;     /* a batch waits to be sent */
+    bool refused;     /* a batch, or what is to be published, waits to be sent */
     bool undrained;   /* replies wait to be sent */
     bool paused;      /* reading is */
     bool last;        /* no further command counts: QUIT, or a protocol error */
@@ -57,6 +64,12 @@ static void pause_reading(jzx_context *context, struct connection *connection)
         connection->paused = true;
         jzx_tcp_pause(context, connection->socket);
     }
+}
+
+/* No round may begin. */
+static bool is_busy(const struct connection *connection)
+{
+    return connection->round != NULL || kv_pushes_wait(&connection->pushes);
 }
 
 /* The backlog. */
@@ -108,15 +121,15 @@ static bool backlog_append(struct connection *connection, const uint8_t *data, s
     return !bytes->failed && bytes->size <= command_max + BACKLOG_HIGH && loop->unparsed <= UNPARSED_MAX;
 }
 
-/* Requests to shards. */
+/* Requests to shards, and what is published. */
 
-static void ask_again_later(jzx_context *context, struct connection *connection, jzx_actor_id shard, jzx_err err)
+static void ask_again_later(jzx_context *context, struct connection *connection, jzx_actor_id busy, jzx_err err)
 {
     connection->refused = true;
     kv_count(&connection->session.loop->refused, 1);
     kv_count(&connection->session.loop->paused, !connection->paused);
     pause_reading(context, connection);
-    if (err == JZX_ERR_LIMIT || jzx_resume(context, shard) != JZX_OK) {
+    if (err == JZX_ERR_LIMIT || jzx_resume(context, busy) != JZX_OK) {
         jzx_message retry = jzx_message_empty(KV_TAG_RETRY);
         if (jzx_timer_after(context, RETRY_NS, &retry, NULL) != JZX_OK) {
             lose(context, connection);
@@ -193,11 +206,28 @@ static void send_batches(jzx_context *context, struct connection *connection)
     }
 }
 
+static void send_published(jzx_context *context, struct connection *connection)
+{
+    struct kv_publishing *publishing = &connection->session.publishing;
+    if (publishing->sent == publishing->count || connection->lost) {
+        return;
+    }
+    jzx_actor_id busy = 0;
+    jzx_err err = kv_publish_send(publishing, context, connection->session.loop->server->channels, &connection->waiting,
+                                  &busy);
+    if (err == JZX_ERR_WOULD_BLOCK || err == JZX_ERR_LIMIT) {
+        ask_again_later(context, connection, busy, err);
+    } else if (err != JZX_OK) {
+        lose(context, connection); /* the server is stopping */
+    }
+}
+
 /* Replies. */
 
 static void end_round(struct connection *connection)
 {
     struct kv_loop *loop = connection->session.loop;
+    kv_publishing_clear(&connection->session.publishing);
     kv_round_give(&loop->rounds, &loop->batches, connection->round);
     connection->round = NULL;
 }
@@ -290,7 +320,10 @@ static size_t fill_round(struct connection *connection, struct resp_parser *pars
             break;
         }
         if (parser->count != 0) {
-            kv_command(session, connection->round, parser);
+            if (!kv_command(session, connection->round, parser)) {
+                resp_parser_next(parser); /* it is parsed once more for the next round */
+                break;
+            }
             connection->last = session->quit;
             commands++;
         }
@@ -314,6 +347,7 @@ static void start_round(jzx_context *context, struct connection *connection)
         return;
     }
     bool single = round->operations == 1 && round->slot_count == 1 && round->slots[0].kind == KV_TELL;
+    send_published(context, connection);
     if (!single || !send_single(context, connection, round->batches[round->touched[0]])) {
         send_batches(context, connection);
     }
@@ -327,7 +361,7 @@ static size_t consume(jzx_context *context, struct connection *connection, struc
     struct kv_loop *loop = connection->session.loop;
     size_t used = 0;
     bool more = false;
-    while (used < size && !more && connection->round == NULL && !connection->last && !connection->lost) {
+    while (used < size && !more && !is_busy(connection) && !connection->last && !connection->lost) {
         connection->round = kv_round_take(&loop->rounds);
         if (connection->round == NULL) {
             lose(context, connection);
@@ -350,16 +384,29 @@ static void keep(jzx_context *context, struct connection *connection, const uint
         lose(context, connection);
         return;
     }
-    if (connection->round != NULL && backlog_size(connection) > BACKLOG_HIGH) {
+    if (is_busy(connection) && backlog_size(connection) > BACKLOG_HIGH) {
         pause_reading(context, connection);
     }
 }
 
-/* Goes on with the backlog after a round has ended (C1), and with reading. */
+/* Sends what was pushed to the client, unless a reply is being sent (U4). */
+static void send_pushes(jzx_context *context, struct connection *connection)
+{
+    if (connection->round != NULL || connection->lost) {
+        return;
+    }
+    jzx_err err = kv_pushes_send(&connection->pushes, context, connection->socket);
+    if (err != JZX_OK && err != JZX_ERR_WOULD_BLOCK) {
+        lose(context, connection);
+    }
+}
+
+/* Goes on after a round has ended: with what was pushed meanwhile, with the backlog (C1), and with reading. */
 static void go_on(jzx_context *context, struct connection *connection)
 {
+    send_pushes(context, connection);
     struct backlog *backlog = connection->backlog;
-    if (connection->round == NULL && backlog != NULL && !connection->last) {
+    if (!is_busy(connection) && backlog != NULL && !connection->last) {
         backlog->at += consume(context, connection, &backlog->parser, backlog->bytes.data + backlog->at,
                                backlog_size(connection));
         if (backlog_size(connection) == 0) {
@@ -367,7 +414,7 @@ static void go_on(jzx_context *context, struct connection *connection)
         }
     }
     if (connection->paused && !connection->refused && !connection->lost &&
-        (connection->round == NULL || backlog_size(connection) <= BACKLOG_HIGH / 2)) {
+        (!is_busy(connection) || backlog_size(connection) <= BACKLOG_HIGH / 2)) {
         connection->paused = false;
         jzx_tcp_read(context, connection->socket);
     }
@@ -380,7 +427,7 @@ static void on_data(jzx_context *context, struct connection *connection, const u
     if (connection->last || connection->lost) {
         return;
     }
-    if (connection->round != NULL || connection->backlog != NULL) {
+    if (is_busy(connection) || connection->backlog != NULL) {
         keep(context, connection, data, size);
         go_on(context, connection);
         return;
@@ -407,8 +454,8 @@ static void on_tcp(jzx_context *context, struct connection *connection, const jz
         if (connection->undrained) {
             connection->undrained = false;
             reply(context, connection);
-            go_on(context, connection);
         }
+        go_on(context, connection);
         break;
     case JZX_TCP_CLOSED:
         connection->lost = true;
@@ -422,6 +469,7 @@ static void on_resume(jzx_context *context, struct connection *connection)
 {
     if (connection->refused && !connection->lost) {
         connection->refused = false;
+        send_published(context, connection);
         send_batches(context, connection);
         reply_if_complete(context, connection);
         go_on(context, connection);
@@ -442,6 +490,41 @@ static void on_reply(jzx_context *context, struct connection *connection, const 
         round->telling = KV_TOLD_ALL;
         reply(context, connection);
     }
+    go_on(context, connection);
+}
+
+/* A message of a channel. */
+static void on_push(jzx_context *context, struct connection *connection, const jzx_message *message)
+{
+    struct kv_session *session = &connection->session;
+    const struct kv_subscription *subscription = kv_subscription_of(&session->subscriptions, message->ref);
+    if (subscription == NULL || connection->lost) {
+        return; /* U2 */
+    }
+    bool added = kv_push_add(&connection->pushes, subscription, jzx_message_buffer_of(message), session->protocol);
+    send_pushes(context, connection);
+    bool lags = connection->pushes.bytes > session->loop->server->options.push_max;
+    kv_count(&session->loop->pushed, added);
+    kv_count(&session->loop->lagged, lags);
+    if (!added || lags) {
+        lose(context, connection);
+    }
+}
+
+/* It was not reached: its mailbox, or the loop, had no room. */
+static void on_missed(jzx_context *context, struct connection *connection)
+{
+    kv_count(&connection->session.loop->lagged, !connection->lost);
+    lose(context, connection);
+}
+
+/* What was published is with all who get it. */
+static void on_published(jzx_context *context, struct connection *connection, const jzx_message *message)
+{
+    const jzx_broadcast_answer *answer = jzx_message_data(message);
+    connection->waiting--;
+    kv_publish_answered(&connection->session.publishing, connection->round, message->ref, answer->reached);
+    reply_if_complete(context, connection);
     go_on(context, connection);
 }
 
@@ -469,8 +552,11 @@ static bool finished(const struct connection *connection)
     if (connection->lost) {
         return connection->waiting == 0; /* C2 */
     }
+    if (connection->round != NULL || (connection->backlog != NULL && kv_pushes_wait(&connection->pushes))) {
+        return false;
+    }
     /* By C1 nothing that could be answered is left. */
-    return connection->round == NULL && (connection->last || connection->eof || leaving(connection));
+    return connection->last || connection->eof || leaving(connection);
 }
 
 static jzx_behavior_result behave(jzx_context *context, void *state, const jzx_message *message)
@@ -484,6 +570,15 @@ static jzx_behavior_result behave(jzx_context *context, void *state, const jzx_m
         break;
     case KV_TAG_REPLY:
         on_reply(context, connection, message);
+        break;
+    case KV_TAG_PUSH:
+        on_push(context, connection, message);
+        break;
+    case JZX_TAG_SYS_MISSED:
+        on_missed(context, connection);
+        break;
+    case JZX_TAG_SYS_BROADCAST:
+        on_published(context, connection, message);
         break;
     case JZX_TAG_SYS_RESUME:
         kv_count(&connection->session.loop->resumed, 1);
@@ -514,6 +609,7 @@ static jzx_err init(jzx_context *context, void *argument, void **state)
         return JZX_ERR_STOPPING; /* the listener has ended meanwhile, and the socket with it */
     }
     connection->session.loop = loop;
+    connection->session.protocol = 2;
     connection->client = (struct kv_client){.next = loop->clients, .id = jzx_self(context)};
     if (loop->clients != NULL) {
         loop->clients->previous = &connection->client;
@@ -541,6 +637,9 @@ static void fini(jzx_context *context, void *state, const jzx_exit_info *info)
         client->next->previous = client->previous;
     }
     backlog_free(connection);
+    kv_pushes_deinit(&connection->pushes);
+    kv_publishing_deinit(&connection->session.publishing);
+    kv_subscriptions_deinit(&connection->session.subscriptions);
     free(connection->session.name);
     atomic_fetch_sub_explicit(&loop->server->clients, 1, memory_order_relaxed);
     kv_count(&loop->open, (uint64_t)-1);
@@ -578,4 +677,6 @@ void kv_connection_spec(jzx_child_spec *spec)
     spec->behavior = behave;
     spec->fini = fini;
     spec->state_size = sizeof(struct connection);
+    spec->mailbox_cap = CONNECTION_MAILBOX;
+    spec->mailbox_bytes = CONNECTION_BYTES;
 }

@@ -18,12 +18,13 @@ kv_pid=
 redis_pid=
 asking_pid=
 counting_pids=
+listening_pids=
 dir=$(mktemp -d)
 
 clean_up() {
     status=$?
     trap - EXIT
-    for pid in $asking_pid $counting_pids $kv_pid $redis_pid; do
+    for pid in $asking_pid $counting_pids $listening_pids $kv_pid $redis_pid; do
         kill "$pid" 2>/dev/null || true
         wait "$pid" 2>/dev/null || true
     done
@@ -139,6 +140,28 @@ row() {
     echo "$1 $2 $kv_result $redis_result" | awk '{ printf "  %-4s %3d  %12s %10s  %12s %10s\n", toupper($1), $2, $3, $4, $5, $6 }'
 }
 
+# ---- Channels ----
+
+# Two listen, on whatever loop, and one publishes.
+show_channels() {
+    redis-cli -p "$kv_port" subscribe news >"$dir/subscriber" &
+    listening_pids=$!
+    redis-cli -3 -p "$kv_port" psubscribe 'n*' >"$dir/psubscriber" &
+    listening_pids="$listening_pids $!"
+    wait_until 10 grep -q '^1$' "$dir/subscriber" || fail "SUBSCRIBE is not answered"
+    wait_until 10 grep -q '(integer) 1\|^1$' "$dir/psubscriber" || fail "PSUBSCRIBE is not answered"
+    show 2 publish news "what has happened"
+    wait_until 10 grep -q 'what has happened' "$dir/subscriber" || fail "the subscriber has not heard of it"
+    wait_until 10 grep -q 'what has happened' "$dir/psubscriber" || fail "the subscriber of a pattern has not heard of it"
+    echo "    $(tail -n 3 "$dir/subscriber" | tr '\n' ' ')"
+    echo "    $(tail -n 4 "$dir/psubscriber" | tr '\n' ' ')"
+    for pid in $listening_pids; do
+        kill "$pid"
+        wait "$pid" 2>/dev/null || true
+    done
+    listening_pids=
+}
+
 # ---- A shard that fails ----
 
 ask() {
@@ -252,6 +275,7 @@ show 1 expire b 100
 show 100 ttl b
 show 4 dbsize
 show OK flushall
+show_channels
 
 if command -v redis-server >/dev/null; then
     start_redis

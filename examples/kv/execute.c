@@ -6,10 +6,15 @@ enum { PREFETCH_MAX = 16 }; /* operations whose memory is asked for together */
 
 #define NO_MEMORY "-OOM command not allowed when used memory > 'maxmemory'.\r\n"
 
-static void get(struct store_entry *entry, struct kv_buffer *out)
+static void write_null(const struct kv_request *request, struct kv_buffer *out)
+{
+    resp_null(out, (request->flags & KV_RESP3) != 0 ? 3 : 2);
+}
+
+static void get(struct store_entry *entry, const struct kv_request *request, struct kv_buffer *out)
 {
     if (entry == NULL) {
-        RESP_LITERAL(out, "$-1\r\n");
+        write_null(request, out);
         return;
     }
     struct kv_bytes value = store_value(entry);
@@ -31,11 +36,11 @@ static void set(struct store *store, struct store_entry *entry, const struct kv_
 {
     bool answered = (request->flags & KV_RETURN_OLD) != 0;
     if (answered) {
-        get(entry, out);
+        get(entry, request, out);
     }
     if ((entry != NULL && (request->flags & KV_IF_NEW) != 0) || (entry == NULL && (request->flags & KV_IF_OLD) != 0)) {
         if (!answered) {
-            RESP_LITERAL(out, "$-1\r\n");
+            write_null(request, out);
         }
         return;
     }
@@ -179,7 +184,7 @@ void kv_execute(struct store *store, const struct kv_request *request, int64_t n
     struct store_entry *entry = store_find(store, request->hash, request->key, now_ms);
     switch (request->code) {
     case KV_GET:
-        get(entry, out);
+        get(entry, request, out);
         break;
     case KV_SET:
         set(store, entry, request, now_ms, out);

@@ -21,21 +21,26 @@ static const struct kv_options defaults = {
     .clients_max = 10000,
     .shards_per_loop = 1,
     .value_max = (size_t)1 << 20,
+    .subscriptions = 65536,
+    .push_max = (size_t)32 << 20, /* as in Redis */
 };
 
-static const char usage[] = "usage: jzx-kv [options]\n"
-                            "  --port P             listen on this port (6379; 0 takes a free one)\n"
-                            "  --bind ADDRESS       numeric address to listen on (127.0.0.1)\n"
-                            "  --cpus 0,1           one loop pinned to each of these CPUs (one loop, not pinned)\n"
-                            "  --linger-us N        poll so long before a loop sleeps (0)\n"
-                            "  --timeout S          close a client that is silent for so many seconds (0: never)\n"
-                            "  --mailbox N          requests that wait at one shard (1024)\n"
-                            "  --max-value BYTES    largest key or value (1048576)\n"
-                            "  --max-clients N      clients at one time (10000)\n"
-                            "  --shards-per-loop N  parts of the keys on each loop (1)\n"
-                            "  --debug-listener     DEBUG CRASH listener is allowed: enough of them end the server\n"
-                            "  --help               this text\n"
-                            "It ends on SIGTERM or SIGINT, once its clients have their replies.\n";
+static const char usage[] =
+    "usage: jzx-kv [options]\n"
+    "  --port P             listen on this port (6379; 0 takes a free one)\n"
+    "  --bind ADDRESS       numeric address to listen on (127.0.0.1)\n"
+    "  --cpus 0,1           one loop pinned to each of these CPUs (one loop, not pinned)\n"
+    "  --linger-us N        poll so long before a loop sleeps (0)\n"
+    "  --timeout S          close a client that is silent for so many seconds, a subscriber too (0: never)\n"
+    "  --mailbox N          requests that wait at one shard (1024)\n"
+    "  --max-value BYTES    largest key or value (1048576)\n"
+    "  --max-clients N      clients at one time (10000)\n"
+    "  --shards-per-loop N  parts of the keys on each loop (1)\n"
+    "  --subscriptions N    of all clients to channels and patterns (65536)\n"
+    "  --push-max BYTES     close a client that has not taken so much of its channels (33554432)\n"
+    "  --debug-listener     DEBUG CRASH listener is allowed: enough of them end the server\n"
+    "  --help               this text\n"
+    "It ends on SIGTERM or SIGINT, once its clients have their replies.\n";
 
 static const struct option option_names[] = {
     {"port", required_argument, NULL, 'p'},
@@ -47,6 +52,8 @@ static const struct option option_names[] = {
     {"max-value", required_argument, NULL, 'v'},
     {"max-clients", required_argument, NULL, 'n'},
     {"shards-per-loop", required_argument, NULL, 's'},
+    {"subscriptions", required_argument, NULL, 'u'},
+    {"push-max", required_argument, NULL, 'x'},
     {"debug-listener", no_argument, NULL, 'd'},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
@@ -132,6 +139,14 @@ static bool set_option(struct kv_options *options, int name, const char *text)
     case 's':
         good = parse_number(name, text, 1, KV_SHARDS_MAX, &value);
         options->shards_per_loop = (uint32_t)value;
+        break;
+    case 'u':
+        good = parse_number(name, text, 1, 1 << 22, &value);
+        options->subscriptions = (uint32_t)value;
+        break;
+    case 'x':
+        good = parse_number(name, text, 1024, UINT32_MAX, &value);
+        options->push_max = value;
         break;
     case 'd':
         options->debug_listener = true;
@@ -230,6 +245,17 @@ static jzx_err create_runtime(struct kv_server *server)
     return failed(server, "cannot create the runtime", jzx_runtime_create(&config, &server->runtime));
 }
 
+static jzx_err create_channels(struct kv_server *server)
+{
+    jzx_space_options options;
+    jzx_space_options_init(&options);
+    options.name = "channels";
+    options.groups_max = server->options.subscriptions + 1;  /* that of all patterns */
+    options.members_max = server->options.subscriptions * 2; /* a pattern takes two */
+    return failed(server, "cannot make room for channels",
+                  jzx_space_create(server->runtime, &options, &server->channels));
+}
+
 static jzx_err create_loops(struct kv_server *server)
 {
     for (uint32_t i = 0; i < server->options.loop_count; i++) {
@@ -276,6 +302,7 @@ static jzx_err set_up(struct kv_server *server)
     memset(server->loops, 0, loop_count * sizeof(struct kv_loop));
     jzx_err err = create_runtime(server);
     err = err != JZX_OK ? err : create_loops(server);
+    err = err != JZX_OK ? err : create_channels(server);
     if (err != JZX_OK) {
         return err;
     }

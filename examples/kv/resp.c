@@ -343,6 +343,37 @@ void resp_array(struct kv_buffer *out, int64_t count)
     write_line(out, '*', count);
 }
 
+void resp_null(struct kv_buffer *out, uint8_t protocol)
+{
+    if (protocol >= 3) {
+        RESP_LITERAL(out, "_\r\n");
+    } else {
+        RESP_LITERAL(out, "$-1\r\n");
+    }
+}
+
+void resp_map(struct kv_buffer *out, int64_t count, uint8_t protocol)
+{
+    write_line(out, protocol >= 3 ? '%' : '*', protocol >= 3 ? count : 2 * count);
+}
+
+void resp_push(struct kv_buffer *out, int64_t count, uint8_t protocol)
+{
+    write_line(out, protocol >= 3 ? '>' : '*', count);
+}
+
+void resp_text(struct kv_buffer *out, const void *data, size_t size, uint8_t protocol)
+{
+    if (protocol < 3) {
+        resp_bulk(out, data, size);
+        return;
+    }
+    write_line(out, '=', (int64_t)size + 4);
+    RESP_LITERAL(out, "txt:");
+    kv_buffer_append(out, data, size);
+    RESP_LITERAL(out, "\r\n");
+}
+
 void resp_error(struct kv_buffer *out, const char *text)
 {
     RESP_LITERAL(out, "-");

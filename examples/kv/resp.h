@@ -1,5 +1,5 @@
 /*
- * resp: the Redis protocol, version 2. Pure: bytes in, arguments out; values in, bytes out.
+ * resp: the Redis protocol, versions 2 and 3. Pure: bytes in, arguments out; values in, bytes out.
  *
  * The parser reads where the bytes lie and copies nothing, except that an inline command with quotes is unescaped. It can
  * stop at any byte and go on when more has come: the caller keeps the unfinished command's bytes together, from its first
@@ -79,6 +79,13 @@ void resp_bulk(struct kv_buffer *out, const void *data, size_t size);
 void resp_number(struct kv_buffer *out, int64_t value);
 void resp_array(struct kv_buffer *out, int64_t count);
 void resp_error(struct kv_buffer *out, const char *text);
+
+/* Replies that differ by the version of the protocol: nothing; `count` keys with a value each; text for people; a list that
+ * is no reply, or comes beside one. */
+void resp_null(struct kv_buffer *out, uint8_t protocol);
+void resp_map(struct kv_buffer *out, int64_t count, uint8_t protocol);
+void resp_text(struct kv_buffer *out, const void *data, size_t size, uint8_t protocol);
+void resp_push(struct kv_buffer *out, int64_t count, uint8_t protocol);
 
 #define RESP_LITERAL(out, text) kv_buffer_append((out), (text), sizeof(text) - 1)
 

@@ -52,6 +52,7 @@ void kv_round_give(struct kv_rounds *rounds, struct kv_pool *pool, struct kv_rou
     round->bytes = 0;
     round->sums[0] = 0;
     round->sums[1] = 0;
+    round->number_count = 0;
     round->local_at = 0;
     round->sending = NULL;
     round->sent = 0;
@@ -140,6 +141,13 @@ void kv_round_finish(struct kv_round *round, enum kv_slot_kind kind)
     add_slot(round, kind, KV_LOCAL, 0);
 }
 
+uint32_t kv_round_number(struct kv_round *round)
+{
+    round->numbers[round->number_count] = 0;
+    add_slot(round, KV_TELL_NUMBER, KV_LOCAL, round->number_count);
+    return round->number_count++;
+}
+
 void kv_round_lose(struct kv_round *round, struct kv_pool *pool, uint16_t shard)
 {
     if (round->batches[shard] != NULL) {
@@ -226,6 +234,10 @@ static void tell_own(struct kv_round *round, const struct kv_slot *slot)
     if (slot->kind == KV_TELL) {
         kv_buffer_append(&round->output, round->local.data + round->local_at, slot->count);
         round->local_at += slot->count;
+        return;
+    }
+    if (slot->kind == KV_TELL_NUMBER) {
+        resp_number(&round->output, round->numbers[slot->count]);
         return;
     }
     if (slot->kind == KV_TELL_LATE) {

@@ -25,19 +25,21 @@ enum {
     KV_ROUND_OPERATIONS_MAX = 1024, /* a round that has as many takes no further command */
     KV_ROUND_BYTES_MAX = 64 * 1024, /* the same, for what its operations carry */
     KV_OUTPUT_SOFT_MAX = 64 * 1024, /* bytes put together before they are sent */
+    KV_NUMBERS_MAX = 64,            /* numbers that are counted while a round is under way */
     KV_ROUNDS_MAX = 512,            /* rounds that wait for their next use on one loop */
     KV_SHARDS_MAX = 1024,
     KV_LOCAL = KV_SHARDS_MAX, /* the source of replies the connection has written itself */
 };
 
 enum kv_slot_kind {
-    KV_TELL,       /* `count` replies of the source; of KV_LOCAL `count` bytes */
-    KV_SUM_FIRST,  /* `count` numbers of the source, added to sums[0] */
-    KV_SUM_SECOND, /* the same with sums[1] */
-    KV_NO_REPLY,   /* `count` operations of the source with KV_QUIET: a slot that follows speaks for them */
-    KV_TELL_SUM,   /* sums[0] */
-    KV_TELL_OK,    /* +OK */
-    KV_TELL_LATE,  /* what `late` writes; it may use the sums, which lack the shards that are down */
+    KV_TELL,        /* `count` replies of the source; of KV_LOCAL `count` bytes */
+    KV_SUM_FIRST,   /* `count` numbers of the source, added to sums[0] */
+    KV_SUM_SECOND,  /* the same with sums[1] */
+    KV_NO_REPLY,    /* `count` operations of the source with KV_QUIET: a slot that follows speaks for them */
+    KV_TELL_SUM,    /* sums[0] */
+    KV_TELL_OK,     /* +OK */
+    KV_TELL_NUMBER, /* numbers[count] */
+    KV_TELL_LATE,   /* what `late` writes; it may use the sums, which lack the shards that are down */
 };
 
 enum kv_telling {
@@ -67,6 +69,8 @@ struct kv_round {
     uint32_t operations;
     size_t bytes;
     int64_t sums[2];
+    int64_t numbers[KV_NUMBERS_MAX];
+    uint32_t number_count;
     kv_late_fn late;
     void *late_context;
     struct kv_buffer local; /* replies written at once */
@@ -115,10 +119,13 @@ void kv_round_told(struct kv_round *round);
 /* Adds a slot without a source: KV_TELL_SUM, KV_TELL_OK or KV_TELL_LATE. */
 void kv_round_finish(struct kv_round *round, enum kv_slot_kind kind);
 
+/* Adds a reply that is numbers[i] when it is told: 0 until then. Returns i. */
+uint32_t kv_round_number(struct kv_round *round);
+
 static inline bool kv_round_full(const struct kv_round *round)
 {
-    return round->operations >= KV_ROUND_OPERATIONS_MAX || round->bytes >= KV_ROUND_BYTES_MAX ||
-           round->local.size >= KV_OUTPUT_SOFT_MAX;
+    return round->number_count == KV_NUMBERS_MAX || round->operations >= KV_ROUND_OPERATIONS_MAX ||
+           round->bytes >= KV_ROUND_BYTES_MAX || round->local.size >= KV_OUTPUT_SOFT_MAX;
 }
 
 /* Gives up the batch of a shard, which is gone, or is given back here. */

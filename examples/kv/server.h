@@ -7,6 +7,7 @@
  *   shard.c       one part of the keys                     round.c    the order of replies to one client
  *   command.c     from arguments to operations             resp.c     the protocol
  *   stopper.c     ends it all on SIGTERM                 tree.c     who supervises whom
+ *   pubsub.h      channels: subscribe.c, publish.c, push.c; glob.c has their patterns
  *
  * A command travels: connection (parse, command, batch) -> request -> shard (execute) -> answer -> connection (tell, send).
  *
@@ -30,6 +31,7 @@ enum {
     KV_TAG_EXPIRE = 5, /* a timer: the nearest deadline of a shard */
     KV_TAG_LEAVE = 6,  /* to a listener: the server stops */
     KV_TAG_LOOK = 7,   /* a timer: is everybody gone? */
+    KV_TAG_PUSH = 8,   /* to a connection: a buffer that was published */
 };
 
 enum {
@@ -64,6 +66,8 @@ struct kv_options {
     uint32_t clients_max;
     uint32_t shards_per_loop;
     size_t value_max;
+    uint32_t subscriptions; /* of all clients */
+    size_t push_max;
     bool debug_listener;
 };
 
@@ -92,12 +96,15 @@ struct kv_loop {
     kv_counter commands;
     kv_counter refused; /* requests that a shard's mailbox or a lane had no room for */
     kv_counter resumed; /* notices after that: there is room again */
+    kv_counter pushed;  /* messages of channels to clients */
+    kv_counter lagged;  /* clients closed because they did not take these */
     kv_counter paused;  /* times that reading from a client stopped for that */
 };
 
 struct kv_server {
     struct kv_options options;
     jzx_runtime *runtime;
+    jzx_space *channels; /* pubsub.h */
     struct kv_loop *loops;
     uint32_t shard_count; /* a power of two */
     struct kv_part *shards;

@@ -93,6 +93,57 @@ for section in redis_version: connected_clients: total_commands_processed: role:
     redis-cli -p "$kv_port" info | grep -q "^$section" || fail "INFO says nothing of $section"
 done
 redis-cli -p "$kv_port" hello 2 | grep -q '^proto' || fail "HELLO says nothing of proto"
+for version in -2 -3; do
+    redis-cli "$version" -p "$kv_port" <"$dir/commands" >"$dir/kv.txt" 2>&1
+    redis-cli "$version" -p "$redis_port" <"$dir/commands" >"$dir/redis.txt" 2>&1
+    diff "$dir/redis.txt" "$dir/kv.txt" || fail "redis-cli $version shows something else (< redis-server, > jzx-kv)"
+done
+
+# Channels, as one redis-cli listens and another publishes: listen PORT FILE OPTION-OR-COMMAND...
+listen() {
+    port=$1
+    file=$2
+    shift 2
+    : >"$file"
+    redis-cli -p "$port" "$@" >"$file" 2>&1 &
+    listener_pid=$!
+    wait_for_line "$listener_pid" "$file" subscribe || fail "redis-cli $* has ended: $(cat "$file")"
+}
+
+# hear PORT NAME: what listeners of all kinds print of what is published.
+hear() {
+    listen "$1" "$dir/$2.c2" subscribe news other
+    pids=$listener_pid
+    listen "$1" "$dir/$2.c3" -3 subscribe news other
+    pids="$pids $listener_pid"
+    listen "$1" "$dir/$2.p2" psubscribe 'n*'
+    pids="$pids $listener_pid"
+    listen "$1" "$dir/$2.p3" -3 psubscribe '[a-z]?ws'
+    pids="$pids $listener_pid"
+    redis-cli -p "$1" >"$dir/$2.replies" 2>&1 <<'END'
+PUBSUB NUMPAT
+PUBSUB NUMSUB news other nothing
+PUBSUB CHANNELS n*
+PUBLISH news "some words"
+PUBLISH other ""
+PUBLISH nothing x
+PUBLISH news end
+END
+    for kind in c2 c3 p2 p3; do
+        wait_for_line "$$" "$dir/$2.$kind" '^end$'
+    done
+    for pid in $pids; do
+        kill "$pid"
+        wait "$pid" 2>/dev/null || true
+    done
+}
+hear "$kv_port" kv
+hear "$redis_port" redis
+for kind in c2 c3 p2 p3 replies; do
+    diff "$dir/redis.$kind" "$dir/kv.$kind" || fail "redis-cli hears something else (< redis-server, > jzx-kv): $kind"
+done
+[ "$(tail -n 1 "$dir/kv.replies")" = 4 ] || fail "four have heard it, PUBLISH says: $(cat "$dir/kv.replies")"
+
 redis-cli -p "$kv_port" client id | grep -q '^[0-9]*$' || fail "CLIENT ID is no number"
 stop_kv
 

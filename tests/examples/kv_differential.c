@@ -8,8 +8,8 @@
  * closes is compared too, then the client connects again.
  *
  * Compared loosely, since they differ by nature: TTL and PTTL (the clock), INFO, COMMAND, DBSIZE, HELLO and CLIENT ID
- * (the kind of reply only). Not sent: HELLO 3 and SET EXAT (not in jzx-kv). At the end, when nobody else writes, every
- * key, DBSIZE and FLUSHALL are compared to the byte.
+ * (the kind of reply only). Not sent: SET EXAT (not in jzx-kv). At the end, when nobody else writes, every key, DBSIZE
+ * and FLUSHALL are compared to the byte.
  *
  * kv_differential.sh starts both servers for it.
  */
@@ -267,9 +267,29 @@ static const struct phrase phrases[] = {
     {KIND, {"DBSIZE"}},
     {KIND, {"HELLO"}},
     {KIND, {"HELLO", "2"}},
+    {KIND, {"HELLO", "3"}},
+    {KIND, {"HELLO", "3"}},
+    {KIND, {"HELLO", "3", "SETNAME", "three"}},
+    {EXACT, {"COMMAND", "DOCS", "nosuch"}},
     {EXACT, {"HELLO", "4"}},
     {EXACT, {"HELLO", "x"}},
     {EXACT, {"HELLO", "2", "WHAT"}},
+    {EXACT, {"RESET"}},
+    {EXACT, {"PUBLISH", "nobody", "#"}},
+    {EXACT, {"publish", "@", "#"}},
+    {EXACT, {"PUBLISH", "nobody"}},
+    {EXACT, {"SUBSCRIBE"}},
+    {EXACT, {"PSUBSCRIBE"}},
+    {EXACT, {"UNSUBSCRIBE"}},
+    {EXACT, {"UNSUBSCRIBE", "@"}},
+    {EXACT, {"punsubscribe", "@"}},
+    {EXACT, {"PUBSUB"}},
+    {EXACT, {"PUBSUB", "CHANNELS"}},
+    {EXACT, {"PUBSUB", "NUMSUB", "@", "b"}},
+    {EXACT, {"PUBSUB", "NUMPAT"}},
+    {EXACT, {"PUBSUB", "WHAT"}},
+    {EXACT, {"FLUSHALLX"}},
+    {EXACT, {"PUNSUBSCRIBEPUNSU"}},
 };
 
 static void make_phrase(struct client *client, struct command *command)
@@ -438,15 +458,14 @@ static size_t reply_size(const uint8_t *at, size_t size)
         }
         int64_t number = 0;
         char mark = (char)at[used];
-        if (mark == '$' || mark == '*') {
+        if (strchr("$=*%>~", mark) != NULL) {
             number = strtoll((const char *)at + used + 1, NULL, 10);
         }
         used = (size_t)(stop - at) + 1;
-        if (mark == '$' && number >= 0) {
+        if ((mark == '$' || mark == '=') && number >= 0) {
             used += (size_t)number + 2;
-        }
-        if (mark == '*' && number > 0) {
-            left += number;
+        } else if (number > 0) {
+            left += mark == '%' ? number * 2 : number;
         }
         if (used > size) {
             return 0;

@@ -44,6 +44,7 @@ static void open_server(struct server *server, uint32_t shards)
     server->loop.rounds.shard_count = shards;
     server->session.loop = &server->loop;
     server->session.id = 7;
+    server->session.protocol = 2;
     server->now_ms = 1000;
     server->lost = SHARDS_MAX;
     resp_parser_init(&server->parser);
@@ -63,6 +64,7 @@ static void close_server(struct server *server)
     kv_buffer_deinit(&server->in);
     kv_buffer_deinit(&server->told);
     free(server->session.name);
+    kv_subscriptions_deinit(&server->session.subscriptions);
 }
 
 /* ---- a round, as connection.c and shard.c do it ---- */
@@ -107,14 +109,31 @@ static bool is_word(struct kv_bytes bytes, const char *word)
     return bytes.size == strlen(word) && strncasecmp((const char *)bytes.data, word, bytes.size) == 0;
 }
 
-static void add_command(struct server *server, struct kv_round *round)
+/* How many replies the command has that the parser holds. */
+static uint32_t replies(const struct server *server)
+{
+    static const char *const one_each[] = {"subscribe", "unsubscribe", "psubscribe", "punsubscribe"};
+    struct kv_bytes name = resp_argument(&server->parser, 0);
+    for (unsigned i = 0; i < sizeof one_each / sizeof one_each[0]; i++) {
+        if (is_word(name, one_each[i]) && server->parser.count > 1) {
+            return server->parser.count - 1;
+        }
+    }
+    return !server->session.crash; /* which has none */
+}
+
+/* False: it is for the next round. */
+static bool add_command(struct server *server, struct kv_round *round)
 {
     struct kv_bytes name = resp_argument(&server->parser, 0);
     server->particular |= is_word(name, "debug") || is_word(name, "info");
-    kv_command(&server->session, round, &server->parser);
+    if (!kv_command(&server->session, round, &server->parser)) {
+        return false;
+    }
     FUZZ_REQUIRE(!round->failed);
-    server->commands += !server->session.crash; /* which has no reply */
+    server->commands += replies(server);
     server->session.crash = false;
+    return true;
 }
 
 /* Adds commands while there are any and the round is not full. Returns how many bytes they had. */
@@ -128,10 +147,11 @@ static size_t fill_round(struct server *server, struct kv_round *round, const ui
             server->failed |= result == RESP_ERROR;
             break;
         }
-        used += server->parser.position;
-        if (server->parser.count != 0) {
-            add_command(server, round);
+        if (server->parser.count != 0 && !add_command(server, round)) {
+            resp_parser_next(&server->parser);
+            break;
         }
+        used += server->parser.position;
         resp_parser_next(&server->parser);
     }
     return used;
@@ -184,15 +204,16 @@ static void read_reply(struct reading *reading)
 {
     FUZZ_REQUIRE(reading->at < reading->end);
     uint8_t mark = *reading->at++;
-    FUZZ_REQUIRE(strchr("+-:$*", mark) != NULL && mark != 0);
+    FUZZ_REQUIRE(strchr("+-:$*_%=>", mark) != NULL && mark != 0);
     int64_t number = read_line(reading);
-    if (mark == '$' && number >= 0) {
+    if ((mark == '$' || mark == '=') && number >= 0) {
         FUZZ_REQUIRE(reading->end - reading->at >= number + 2);
         reading->at += number;
         FUZZ_REQUIRE(memcmp(reading->at, "\r\n", 2) == 0);
         reading->at += 2;
     }
-    for (int64_t i = 0; mark == '*' && i < number; i++) {
+    int64_t parts = mark == '*' || mark == '>' ? number : mark == '%' ? number * 2 : 0;
+    for (int64_t i = 0; i < parts; i++) {
         read_reply(reading);
     }
 }
