@@ -409,6 +409,9 @@ static void has_changed(jzx_space *space, jzx__member *member)
 {
     jzx__list_remove(&member->changed);
     jzx__list_append(&space->changes, &member->changed);
+    /* Release: pairs with the acquire of routers. The lock orders the writers. */
+    atomic_store_explicit(&space->version, atomic_load_explicit(&space->version, memory_order_relaxed) + 1,
+                          memory_order_release);
 }
 
 /* ---- members ---- */

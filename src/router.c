@@ -2,13 +2,15 @@
  * router: which one of several actors a message goes to.
  *
  * A router is memory of the loop it was made on, and nobody but its thread comes here. Of the members' loops it reads what
- * everybody may: the id and the length of a mailbox.
+ * everybody may: the id and the length of a mailbox. Over a group it has a copy of the list of members, and the version
+ * that the space had before it was copied: while that is the space's still, the copy is right.
  *
  * Invariants
  *   W1  The members lie by rising tags, each tag once. So one is found by halving, and one that comes back stands where it
  *       stood.
  *   W2  `turn` is below `count`, or both are 0. It goes on meaning the same member when others come and go before it.
  */
+#include "sched/space.h"
 #include "src/internal.h"
 
 enum { LOOKED_AT_MAX = 8 }; /* mailboxes of which JZX_ROUTE_SMALLEST looks at all */
@@ -29,6 +31,10 @@ struct jzx_router {
     jzx_route strategy;
     jzx_route_key_fn key;
     void *key_context;
+    jzx_group group;    /* `space` NULL: members are added */
+    uint32_t version;   /* of the space */
+    bool copied;        /* there is a copy, of that version */
+    jzx_member *copies; /* room for members_max behind `members`, with a group */
     struct member members[];
 };
 
@@ -48,32 +54,38 @@ void jzx_router_options_init(jzx_router_options *options)
     }
 }
 
-static size_t size_of(uint32_t members_max)
+static bool is_grouped(const jzx_router *router)
 {
-    return sizeof(jzx_router) + members_max * sizeof(struct member);
+    return router->group.space != NULL;
 }
 
-static jzx_err check_options(const jzx_router_options *options)
+static size_t size_of(uint32_t members_max, bool grouped)
+{
+    return sizeof(jzx_router) + members_max * (sizeof(struct member) + (grouped ? sizeof(jzx_member) : 0));
+}
+
+static jzx_err check_options(const jzx_context *context, const jzx_router_options *options)
 {
     bool valid = options != NULL && options->struct_size == sizeof *options && options->members_max != 0 &&
                  options->members_max <= JZX_ROUTER_MEMBERS_MAX && options->strategy <= JZX_ROUTE_BROADCAST &&
                  (options->strategy != JZX_ROUTE_HASH || options->key != NULL);
-    if (!valid) {
-        return JZX_ERR_INVALID_ARG;
+    if (valid && options->group != NULL) {
+        valid = options->group->size != 0 && options->group->space->runtime == context->loop->runtime;
     }
-    return options->group != NULL ? JZX_ERR_UNSUPPORTED : JZX_OK;
+    return valid ? JZX_OK : JZX_ERR_INVALID_ARG;
 }
 
 jzx_err jzx_router_create(jzx_context *context, const jzx_router_options *options, jzx_router **out)
 {
     jzx_err err = jzx__check_context(context);
     if (err == JZX_OK) {
-        err = out == NULL ? JZX_ERR_INVALID_ARG : check_options(options);
+        err = out == NULL ? JZX_ERR_INVALID_ARG : check_options(context, options);
     }
     if (err != JZX_OK) {
         return err;
     }
-    jzx_router *router = jzx__allocate(context->loop, JZX_MEMORY_STATE, size_of(options->members_max),
+    bool grouped = options->group != NULL;
+    jzx_router *router = jzx__allocate(context->loop, JZX_MEMORY_STATE, size_of(options->members_max, grouped),
                                        _Alignof(jzx_router));
     if (router == NULL) {
         return JZX_ERR_NO_MEMORY;
@@ -83,6 +95,10 @@ jzx_err jzx_router_create(jzx_context *context, const jzx_router_options *option
                            .strategy = (jzx_route)options->strategy,
                            .key = options->key,
                            .key_context = options->key_context};
+    if (grouped) {
+        router->group = *options->group;
+        router->copies = (jzx_member *)(void *)&router->members[options->members_max];
+    }
     *out = router;
     return JZX_OK;
 }
@@ -90,7 +106,8 @@ jzx_err jzx_router_create(jzx_context *context, const jzx_router_options *option
 void jzx_router_destroy(jzx_router *router)
 {
     if (router != NULL) {
-        jzx__release(router->loop, JZX_MEMORY_STATE, router, size_of(router->members_max), _Alignof(jzx_router));
+        jzx__release(router->loop, JZX_MEMORY_STATE, router, size_of(router->members_max, is_grouped(router)),
+                     _Alignof(jzx_router));
     }
 }
 
@@ -117,12 +134,22 @@ static bool has(const jzx_router *router, uint32_t at, uint64_t tag)
     return at < router->count && router->members[at].tag == tag;
 }
 
+/* It may be changed by hand. */
 static jzx_err check_router(const jzx_router *router)
 {
     if (router == NULL) {
         return JZX_ERR_INVALID_ARG;
     }
-    return jzx__loop_owned(router->loop) ? JZX_OK : JZX_ERR_WRONG_THREAD;
+    if (!jzx__loop_owned(router->loop)) {
+        return JZX_ERR_WRONG_THREAD;
+    }
+    return is_grouped(router) ? JZX_ERR_UNSUPPORTED : JZX_OK;
+}
+
+static struct member make_member(uint64_t tag, jzx_actor_id id, jzx_child_ref child)
+{
+    /* The offset keeps a tag from having the hash of a key that is the same number: their weight would be the least. */
+    return (struct member){.tag = tag, .hash = jzx__mix(tag + 0x9E3779B97F4A7C15ull), .id = id, .child = child};
 }
 
 static jzx_err add(jzx_router *router, uint64_t tag, jzx_actor_id id, jzx_child_ref child)
@@ -136,8 +163,7 @@ static jzx_err add(jzx_router *router, uint64_t tag, jzx_actor_id id, jzx_child_
     }
     struct member *added = &router->members[at];
     memmove(added + 1, added, (router->count - at) * sizeof *added);
-    /* The offset keeps a tag from having the hash of a key that is the same number: their weight would be the least. */
-    *added = (struct member){.tag = tag, .hash = jzx__mix(tag + 0x9E3779B97F4A7C15ull), .id = id, .child = child};
+    *added = make_member(tag, id, child);
     router->count++;
     router->turn += at < router->turn; /* W2 */
     return JZX_OK;
@@ -186,9 +212,82 @@ jzx_err jzx_router_remove(jzx_router *router, uint64_t tag)
     return JZX_OK;
 }
 
+/* ---- members of a group ---- */
+
+static bool is_before(const struct member *one, const struct member *other)
+{
+    return one->tag < other->tag || (one->tag == other->tag && one->child < other->child);
+}
+
+/* By tag, and by age where tags are equal: Shell's sort, which needs no memory. */
+static void sort(struct member *members, uint32_t count)
+{
+    uint32_t gap = 1;
+    while (gap < count / 3) {
+        gap = gap * 3 + 1;
+    }
+    for (; gap > 0; gap /= 3) {
+        for (uint32_t i = gap; i < count; i++) {
+            struct member moved = members[i];
+            uint32_t at = i;
+            for (; at >= gap && is_before(&moved, &members[at - gap]); at -= gap) {
+                members[at] = members[at - gap];
+            }
+            members[at] = moved;
+        }
+    }
+}
+
+/* The members as they were joined, oldest first, become those of the router (W1). */
+static void take_copies(jzx_router *router, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        router->members[i] = make_member(router->copies[i].tag, router->copies[i].id,
+                                         i); /* `child` is its age for now */
+    }
+    sort(router->members, count);
+    router->count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct member next = router->members[i];
+        next.child = 0;
+        if (router->count == 0 || router->members[router->count - 1].tag != next.tag) {
+            router->members[router->count++] = next;
+        }
+    }
+}
+
+/* Copies the members if anybody has joined or left since they were. */
+static void refresh(jzx_router *router)
+{
+    if (!is_grouped(router)) {
+        return;
+    }
+    /* Acquire: pairs with the release in has_changed() of space.c. What is copied is no older. */
+    uint32_t version = atomic_load_explicit(&router->group.space->version, memory_order_acquire);
+    if (router->copied && version == router->version) {
+        return;
+    }
+    uint64_t tag = router->count != 0 ? router->members[router->turn].tag : 0;
+    uint32_t count = 0;
+    if (!jzx__space_members(&router->group, router->copies, router->members_max, &count)) {
+        count = 0;
+    }
+    take_copies(router, count < router->members_max ? count : router->members_max);
+    router->turn = position(router, tag);
+    if (router->turn == router->count) {
+        router->turn = 0; /* W2 */
+    }
+    router->version = version;
+    router->copied = true;
+}
+
 uint32_t jzx_router_count(jzx_router *router)
 {
-    return router == NULL ? 0 : router->count;
+    if (router == NULL) {
+        return 0;
+    }
+    refresh(router);
+    return router->count;
 }
 
 /* The id that a member has now. */
@@ -290,7 +389,8 @@ static uint32_t tries(const jzx_router *router)
     return router->strategy == JZX_ROUTE_HASH ? 1 : router->count;
 }
 
-static jzx_err check(const jzx_context *context, const jzx_router *router, const jzx_message *message)
+/* And brings the members up to date. */
+static jzx_err check(const jzx_context *context, jzx_router *router, const jzx_message *message)
 {
     jzx_err err = jzx__check_context(context);
     if (err == JZX_OK) {
@@ -299,7 +399,11 @@ static jzx_err check(const jzx_context *context, const jzx_router *router, const
     if (err == JZX_OK && context->loop != router->loop) {
         err = JZX_ERR_WRONG_THREAD;
     }
-    return err == JZX_OK && router->count == 0 ? JZX_ERR_NOT_FOUND : err;
+    if (err != JZX_OK) {
+        return err;
+    }
+    refresh(router);
+    return router->count == 0 ? JZX_ERR_NOT_FOUND : JZX_OK;
 }
 
 /* The id of a member that is there. */
@@ -376,19 +480,47 @@ static jzx_err to_one(jzx_router *router, const struct delivery *delivery)
     return first;
 }
 
-static jzx_err to_all(jzx_router *router, const struct delivery *delivery, uint32_t *accepted)
+/* To one of all, with a reference of its own to a buffer. */
+static jzx_err deliver_shared(const jzx_router *router, const struct delivery *delivery, jzx_buffer *buffer,
+                              uint32_t at)
 {
-    if ((delivery->message->flags & JZX_MESSAGE_POINTER) != 0) {
+    if (buffer != NULL) {
+        jzx_buffer_ref(buffer);
+    }
+    jzx_err err = deliver(router, delivery, at);
+    if (err != JZX_OK) {
+        jzx_buffer_unref(buffer);
+    }
+    return err;
+}
+
+static jzx_err to_each(jzx_router *router, const struct delivery *delivery, uint32_t *accepted)
+{
+    jzx_buffer *buffer = jzx_message_buffer_of(delivery->message);
+    if (buffer == NULL && (delivery->message->flags & JZX_MESSAGE_POINTER) != 0) {
         return JZX_ERR_INVALID_ARG; /* it has one owner */
     }
     jzx_err first = JZX_OK;
     *accepted = 0;
     for (uint32_t at = 0; at < router->count; at++) {
-        jzx_err err = deliver(router, delivery, at);
+        jzx_err err = deliver_shared(router, delivery, buffer, at);
         *accepted += err == JZX_OK;
         first = first == JZX_OK ? err : first;
     }
-    return *accepted != 0 ? JZX_OK : first;
+    if (*accepted == 0) {
+        return first;
+    }
+    jzx_buffer_unref(buffer); /* the caller's */
+    return JZX_OK;
+}
+
+static jzx_err to_all(jzx_router *router, const struct delivery *delivery, uint32_t *accepted)
+{
+    if (!is_grouped(router)) {
+        return to_each(router, delivery, accepted);
+    }
+    jzx_err err = jzx_group_count(&router->group, accepted);
+    return err == JZX_OK ? jzx_broadcast(delivery->context, &router->group, delivery->message, 0, NULL) : err;
 }
 
 jzx_err jzx_router_send(jzx_context *context, jzx_router *router, const jzx_message *message, uint32_t *accepted)

@@ -4,6 +4,7 @@
  * White-box only to see how many messages wait for an actor.
  */
 #include "sched/loop.h"
+#include "tests/support/groups.h"
 #include "tests/support/tree.h"
 
 #include <stdio.h>
@@ -158,8 +159,9 @@ Test(router, M01_create_refuses_what_it_cannot_use, .timeout = 60)
     bad.strategy = JZX_ROUTE_HASH;
     expect_create(&world, &bad, JZX_ERR_INVALID_ARG, "no key");
     bad = good;
-    bad.group = (const struct jzx_group *)(const void *)&world;
-    expect_create(&world, &bad, JZX_ERR_UNSUPPORTED, "a group");
+    jzx_group nameless = jzx_group_named(NULL, "");
+    bad.group = &nameless;
+    expect_create(&world, &bad, JZX_ERR_INVALID_ARG, "a group without a name");
     test_memory *memory = &world.memory[JZX_MEMORY_STATE];
     memory->fail_at = memory->calls + 1;
     expect_create(&world, &good, JZX_ERR_NO_MEMORY, "no memory");
@@ -843,6 +845,238 @@ Test(router, a_child_stands_for_all_its_incarnations, .timeout = 60)
     tree_close(t);
     free(c);
     free(t);
+}
+
+/* ---- groups ---- */
+
+static jzx_group make_group(const test_world *world)
+{
+    jzx_space *space;
+    cr_assert_eq(jzx_space_create(world->runtime, NULL, &space), JZX_OK);
+    return jzx_group_named(space, "workers");
+}
+
+static jzx_router *make_over(const test_world *world, const jzx_group *group, jzx_route strategy, uint32_t members_max)
+{
+    jzx_router_options options;
+    jzx_router *router = NULL;
+    jzx_router_options_init(&options);
+    options.strategy = (uint8_t)strategy;
+    options.members_max = members_max;
+    options.key = first_word;
+    options.group = group;
+    jzx_err err = jzx_router_create(host_of(world, 0), &options, &router);
+    cr_assert_eq(err, JZX_OK, "%s", jzx_strerror(err));
+    return router;
+}
+
+static jzx_member_id join(crowd *c, const jzx_group *group, uint32_t number, uint64_t tag)
+{
+    group_call call = {.group = *group, .tag = tag};
+    test_do(&c->world, &c->actors[number], group_do_join, &call);
+    cr_assert_eq(call.err, JZX_OK, "%s", jzx_strerror(call.err));
+    return call.member;
+}
+
+static void leave(crowd *c, uint32_t number, jzx_member_id member)
+{
+    group_call call = {.member = member};
+    test_do(&c->world, &c->actors[number], group_do_leave, &call);
+    cr_assert_eq(call.err, JZX_OK, "%s", jzx_strerror(call.err));
+}
+
+/* Actors on all loops, and a router over a group that none of them is in. */
+static jzx_group gather_group(crowd *c, uint32_t loops, jzx_route strategy, uint32_t count, uint32_t members_max)
+{
+    gather(c, loops, 64, JZX_ROUTE_ROUND_ROBIN, count);
+    jzx_router_destroy(c->router);
+    jzx_group group = make_group(&c->world);
+    c->router = make_over(&c->world, &group, strategy, members_max);
+    return group;
+}
+
+Test(router, RT01_over_a_group_it_chooses_among_who_is_in_it_now, .timeout = 60)
+{
+    for (uint32_t loops = 1; loops <= 2; loops++) {
+        crowd *c = malloc(sizeof *c);
+        jzx_group group = gather_group(c, loops, JZX_ROUTE_ROUND_ROBIN, 4, 16);
+        jzx_member_id members[4];
+        jzx_actor_id id;
+        cr_assert_eq(try_pick(c, 0, &id), JZX_ERR_NOT_FOUND);
+        cr_assert_eq(send_key(c, 0), JZX_ERR_NOT_FOUND);
+        for (uint32_t i = 0; i < 3; i++) {
+            members[i] = join(c, &group, i, 10 * (3 - i)); /* the last one stands first */
+            cr_assert_eq(jzx_router_count(c->router), i + 1);
+        }
+        cr_assert_eq(pick(c, 0), 0, "its turn did not go to those who came before it");
+        cr_assert_eq(pick(c, 0), 2);
+        cr_assert_eq(pick(c, 0), 1);
+        leave(c, 0, members[0]);
+        cr_assert_eq(pick(c, 0), 2);
+        members[3] = join(c, &group, 3, 15); /* before the one whose turn it is */
+        cr_assert_eq(pick(c, 0), 1);
+        /* Who has ended is gone at once. */
+        cr_assert_eq(jzx_kill(host_of(&c->world, 2 % loops), c->actors[2].id), JZX_OK);
+        test_until(&c->world, c->actors[2].finis == 1);
+        cr_assert_eq(jzx_router_count(c->router), 2);
+        cr_assert_eq(pick(c, 0), 3);
+        cr_assert_eq(pick(c, 0), 1);
+        cr_assert_eq(jzx_router_add(c->router, 1, c->actors[0].id), JZX_ERR_UNSUPPORTED);
+        cr_assert_eq(jzx_router_add_child(c->router, 1, 1), JZX_ERR_UNSUPPORTED);
+        cr_assert_eq(jzx_router_remove(c->router, 20), JZX_ERR_UNSUPPORTED);
+        leave(c, 1, members[1]);
+        leave(c, 3, members[3]);
+        cr_assert_eq(send_key(c, 0), JZX_ERR_NOT_FOUND);
+        cr_assert_eq(jzx_router_count(c->router), 0);
+        disperse(c);
+        free(c);
+    }
+}
+
+Test(router, one_that_drains_is_not_chosen, .timeout = 60)
+{
+    crowd *c = malloc(sizeof *c);
+    jzx_group group = gather_group(c, 2, JZX_ROUTE_RANDOM, 2, 16);
+    (void)join(c, &group, 0, 1);
+    (void)join(c, &group, 1, 2);
+    load(c, 1, 5);
+    cr_assert_eq(jzx_drain(host_of(&c->world, 1), c->actors[1].id), JZX_OK);
+    for (uint32_t i = 0; i < 20; i++) {
+        cr_assert_eq(pick(c, i), 0);
+    }
+    disperse(c);
+    free(c);
+}
+
+Test(router, of_a_large_group_the_oldest_and_of_equal_tags_too, .timeout = 60)
+{
+    crowd *c = malloc(sizeof *c);
+    jzx_group group = gather_group(c, 2, JZX_ROUTE_ROUND_ROBIN, 40, 30);
+    jzx_member_id first = join(c, &group, 0, 7);
+    for (uint32_t i = 1; i < 40; i++) {
+        (void)join(c, &group, i, (i * 17) % 41 < 20 ? 7 : 100 + (i * 17) % 41);
+    }
+    uint32_t seen[40] = {0};
+    uint32_t count = jzx_router_count(c->router);
+    uint32_t distinct = 1;
+    for (uint32_t i = 1; i < 30; i++) {
+        distinct += (i * 17) % 41 >= 20;
+    }
+    cr_assert_eq(count, distinct);
+    for (uint32_t i = 0; i < count; i++) {
+        seen[pick(c, 0)]++;
+    }
+    for (uint32_t i = 0; i < 40; i++) {
+        cr_assert_eq(seen[i], i == 0 || (i < 30 && (i * 17) % 41 >= 20), "%u", i);
+    }
+    /* The next oldest takes the place, and the thirty-first is there. */
+    leave(c, 0, first);
+    uint32_t heir = 1;
+    while ((heir * 17) % 41 >= 20) {
+        heir++;
+    }
+    memset(seen, 0, sizeof seen);
+    count = jzx_router_count(c->router);
+    for (uint32_t i = 0; i < count; i++) {
+        seen[pick(c, 0)]++;
+    }
+    cr_assert_eq(seen[0], 0);
+    cr_assert_eq(seen[heir], 1);
+    cr_assert_eq(seen[30], (30 * 17) % 41 >= 20);
+    disperse(c);
+    free(c);
+}
+
+Test(router, a_member_that_comes_back_with_its_tag_has_its_keys, .timeout = 60)
+{
+    crowd *c = malloc(sizeof *c);
+    uint32_t *before = malloc(KEYS * sizeof *before);
+    uint32_t *after = malloc(KEYS * sizeof *after);
+    jzx_group group = gather_group(c, 2, JZX_ROUTE_HASH, 9, 16);
+    for (uint32_t i = 0; i < 8; i++) {
+        (void)join(c, &group, i, 1000 + i);
+    }
+    pick_all(c, before);
+    cr_assert_eq(jzx_kill(host_of(&c->world, 1), c->actors[3].id), JZX_OK);
+    test_until(&c->world, c->actors[3].finis == 1);
+    pick_all(c, after);
+    for (uint32_t key = 0; key < KEYS; key++) {
+        cr_assert(before[key] == 3 ? after[key] != 3 : after[key] == before[key]);
+    }
+    (void)join(c, &group, 8, 1003);
+    pick_all(c, after);
+    for (uint32_t key = 0; key < KEYS; key++) {
+        cr_assert_eq(after[key], before[key] == 3 ? 8 : before[key]);
+    }
+    disperse(c);
+    free(after);
+    free(before);
+    free(c);
+}
+
+Test(router, broadcast_over_a_group_reaches_each_membership, .timeout = 60)
+{
+    for (uint32_t loops = 1; loops <= 2; loops++) {
+        crowd *c = malloc(sizeof *c);
+        jzx_group group = gather_group(c, loops, JZX_ROUTE_BROADCAST, 4, 2);
+        jzx_message message = jzx_message_empty(1);
+        uint32_t accepted = 7;
+        cr_assert_eq(jzx_router_send(host_of(&c->world, 0), c->router, &message, &accepted), JZX_ERR_NOT_FOUND);
+        cr_assert_eq(accepted, 7);
+        for (uint32_t i = 0; i < 5; i++) {
+            (void)join(c, &group, i % 4, 1);
+        }
+        uint32_t before = received(c);
+        cr_assert_eq(jzx_router_send(host_of(&c->world, 0), c->router, &message, &accepted), JZX_OK);
+        cr_assert_eq(accepted, 5, "also those that one has no room to choose among");
+        test_until(&c->world, received(c) == before + 5);
+        cr_assert_eq(c->actors[0].received, 2);
+        disperse(c);
+        free(c);
+    }
+}
+
+Test(router, broadcast_shares_a_buffer, .timeout = 60)
+{
+    crowd *c = malloc(sizeof *c);
+    gather(c, 2, 2, JZX_ROUTE_BROADCAST, 4);
+    jzx_context *host = host_of(&c->world, 0);
+    jzx_buffer *buffer;
+    uint32_t accepted = 0;
+    test_memory *memory = &c->world.memory[JZX_MEMORY_STATE];
+    size_t live = memory->live;
+    cr_assert_eq(jzx_buffer_copy(c->world.runtime, "shared", 6, &buffer), JZX_OK);
+    jzx_message message = jzx_message_buffer(1, buffer);
+    load(c, 2, 2);
+    cr_assert_eq(jzx_router_send(host, c->router, &message, &accepted), JZX_OK);
+    cr_assert_eq(accepted, 3);
+    test_until(&c->world, received(c) == 5);
+    cr_assert_eq(memory->live, live, "the last one who had it has freed it");
+    cr_assert_eq(jzx_buffer_copy(c->world.runtime, "shared", 6, &buffer), JZX_OK);
+    message = jzx_message_buffer(1, buffer);
+    for (uint32_t i = 0; i < 4; i++) {
+        load(c, i, 2);
+    }
+    cr_assert_eq(jzx_router_send(host, c->router, &message, &accepted), JZX_ERR_MAILBOX_FULL);
+    cr_assert_eq(memcmp(jzx_buffer_data(buffer), "shared", 6), 0, "it is still ours");
+    jzx_buffer_unref(buffer);
+    cr_assert_eq(memory->live, live);
+    disperse(c);
+    free(c);
+}
+
+Test(router, M01_a_group_of_another_runtime_is_refused, .timeout = 60)
+{
+    test_world worlds[2];
+    test_world_open(&worlds[0], 1, NULL);
+    test_world_open(&worlds[1], 1, NULL);
+    jzx_group group = make_group(&worlds[1]);
+    jzx_router_options options;
+    jzx_router_options_init(&options);
+    options.group = &group;
+    expect_create(&worlds[0], &options, JZX_ERR_INVALID_ARG, "another runtime's");
+    test_world_close(&worlds[1]);
+    test_world_close(&worlds[0]);
 }
 
 /* ---- threads ---- */
