@@ -802,8 +802,7 @@ typedef struct nag {
     jzx_runtime *runtime;
     jzx_actor_id to;
     uint64_t timeout_ns;
-    uint32_t answers;
-    uint32_t ends;
+    uint32_t ends; /* of asks, refused or not */
     jzx_err last;
     pthread_t thread;
 } nag;
@@ -823,7 +822,6 @@ static void *nag_main(void *argument)
             if (answer.tag != 1007 || answer.words[0] != number) {
                 return NULL; /* another's */
             }
-            me->answers++;
         }
         me->ends++;
         number++;
@@ -855,11 +853,13 @@ Test(ask, Y3_a_stop_in_the_middle_of_it_all, .timeout = 100)
         }
         test_until(&world, targets[0].received > 20 * round && targets[1].received > 20 * round);
         cr_assert_eq(jzx_runtime_shutdown(world.runtime, JZX_FOREVER, NULL), JZX_OK);
+        uint32_t ends = 0; /* one thread alone may come too late for any */
         for (uint32_t i = 0; i < 6; i++) {
             cr_assert_eq(pthread_join(nags[i].thread, NULL), 0);
             cr_assert_eq(nags[i].last, JZX_ERR_LOOP_CLOSED);
-            cr_assert(i >= 3 || nags[i].answers > 0 || nags[i].ends > 0);
+            ends += nags[i].ends;
         }
+        cr_assert_gt(ends, 0);
         test_world_close(&world);
     }
 }
