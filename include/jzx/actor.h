@@ -87,7 +87,7 @@ typedef enum jzx_mailbox_policy {
 /** What follows when a handler has taken longer than handler_limit_ns, which is measured: no handler is interrupted. */
 typedef enum jzx_limit_action {
     JZX_LIMIT_WARN = 0,   /* it is counted and reported as a slow handler (jzx/observe.h); so with the others */
-    JZX_LIMIT_CANCEL = 1, /* from then until it returns jzx_should_yield() says yes */
+    JZX_LIMIT_CANCEL = 1, /* from then until it returns jzx_should_yield() and jzx_cancelled() say yes */
     JZX_LIMIT_FAIL = 2,   /* when it has returned the actor fails, with JZX_EXIT_CODE_LIMIT */
 } jzx_limit_action;
 

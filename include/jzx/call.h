@@ -140,8 +140,9 @@ JZX_API jzx_err jzx_delegate(jzx_context *context, uint64_t ref, jzx_actor_id to
 JZX_API uint64_t jzx_deadline(const jzx_context *context);
 
 /**
- * Whether what is handled now is not wanted any more: a scope around was cancelled, or its deadline has passed. Stays true.
- * Never true in a shield. Reads the clock if there is a deadline.
+ * Whether what is handled now is not wanted any more: a scope around was cancelled, its deadline has passed, or the handler has
+ * used up a limit of its actor with JZX_LIMIT_CANCEL. Stays true. Never true in a shield. Reads the clock if there is a
+ * deadline or such a limit.
  * Thread: the loop's.
  */
 JZX_API bool jzx_cancelled(const jzx_context *context);

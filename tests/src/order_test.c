@@ -1308,6 +1308,8 @@ enum { LIMIT_NS = 200000 };
 typedef struct slow {
     uint64_t spin_ns;
     uint32_t yields; /* jzx_should_yield() said so before spin_ns were over */
+    bool cancelled;  /* jzx_cancelled(), then */
+    bool cancelled_at_first;
     uint32_t handled;
     jzx_behavior_result result;
 } slow;
@@ -1317,9 +1319,11 @@ static jzx_behavior_result spin(jzx_context *context, test_actor *actor, const j
     slow *s = actor->data;
     (void)message;
     s->handled++;
+    s->cancelled_at_first = jzx_cancelled(context);
     for (uint64_t until_ns = hand_ns + s->spin_ns; hand_ns < until_ns; hand_ns += 1000) {
         if (s->spin_ns > 2 * LIMIT_NS && jzx_should_yield(context)) {
             s->yields++;
+            s->cancelled = jzx_cancelled(context);
             break;
         }
     }
@@ -1390,6 +1394,7 @@ Test(order, SC03_a_handler_over_its_limit_is_told_so, .timeout = 60)
     limited_open(&t, JZX_LIMIT_CANCEL, false, 0);
     limited_send(&t, 10000ull * MS);
     cr_assert_eq(t.slow.yields, 1);
+    cr_assert(t.slow.cancelled && !t.slow.cancelled_at_first);
     cr_assert_eq(test_count(&t.world, offsetof(jzx_counters, limits_passed)), 1);
     cr_assert_eq(t.actor.finis, 0);
     cr_assert_eq(t.world.loops[0]->cancel_at_ns, JZX_FOREVER, "of that handler only");
