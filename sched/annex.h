@@ -1,6 +1,7 @@
 /*
- * annex: what only some actors have: high mail, a stash, behaviors put aside, the progress of a message, limits, shields, waits.
- * A record of a table, made when an actor first needs it and given back at its end, so that the others cost nothing more.
+ * annex: what only some actors have: high mail, a stash, behaviors put aside, the progress of a message, limits, shields, waits,
+ * credits. A record of a table, made when an actor first needs it and given back at its end, so that the others cost nothing
+ * more.
  *
  * Owner thread only.
  *
@@ -48,6 +49,9 @@ typedef struct jzx__annex {
 
     uint64_t progress;
     jzx__cell *progress_of; /* X6; NULL: of none */
+
+    /* flow.c */
+    uint32_t flow_credits; /* promised through flows to this actor (F7) */
 } jzx__annex;
 
 /* The annex of a slot, or NULL. */

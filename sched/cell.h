@@ -37,6 +37,11 @@ typedef enum jzx__cell_kind {
     JZX__CELL_LINK_NONE,      /* the answer: tag = exit kind; 0: it only gives back the record reserved */
     JZX__CELL_LINK_EXIT,      /* two cells: words[0] = who is told, then the exit info */
     JZX__CELL_UNLINK,         /* words as of LINK */
+    JZX__CELL_FLOW_OPEN,      /* words: 0, its number, first credits; tag = it receives */
+    JZX__CELL_FLOW_ACCEPT,    /* words: the other's number, its own, credits */
+    JZX__CELL_FLOW_GRANT,     /* words as of ACCEPT */
+    JZX__CELL_FLOW_END,       /* words as of ACCEPT, with an exit kind in place of credits; tag = jzx_err */
+    JZX__CELL_FLOW_LOST,      /* words[0] = the last of the flows that are refused */
     JZX__CELL_RESUME_ASK,     /* words[0] = resume record */
     JZX__CELL_RESUME,         /* words[0] = resume record */
     JZX__CELL_CHILD_SPAWN,    /* words: child, jzx__child_how, index and incarnation; tag = restarts */
@@ -63,6 +68,8 @@ typedef enum jzx__cell_kind {
     JZX__CELL_MISSED,      /* a member was not reached by broadcasts */
     JZX__CELL_GROUP_WATCH, /* somebody has come to a group, or gone */
     JZX__CELL_HIGH_TURN,   /* high mail waits: see sched/annex.h */
+    JZX__CELL_FLOW,        /* a flow was opened, or has ended */
+    JZX__CELL_CREDIT,      /* a flow has credits again */
     /* Of calls, see sched/call.h. */
     JZX__CELL_CALLING,
     JZX__CELL_CALLED,
@@ -83,6 +90,7 @@ enum {
     JZX__FLAG_CALL = 1u << 9,   /* a request: `target` is the index of its called cell; an answer: of its calling one */
     JZX__FLAG_ENDED = 1u << 12, /* an answer: a calling cell, of a call that its own loop has ended */
     JZX__FLAG_PROGRESS = 1u << 14, /* yielded mail that has its actor's progress word */
+    JZX__FLAG_FLOW = 1u << 10,     /* through a flow: `token`, or `target` after arrival, is the receiver's number */
 };
 _Static_assert((unsigned)JZX_MESSAGE_LENT << 3 == JZX__FLAG_LEND, "JZX__LEND_SHIFT turns one into the other");
 enum { JZX__LEND_SHIFT = 3 };
@@ -91,6 +99,7 @@ enum {
     JZX__GROUP_SHIFT = 5,
 };
 _Static_assert((unsigned)JZX_MESSAGE_GROUP << JZX__GROUP_SHIFT == JZX__FLAG_GROUP, "turns one into the other");
+_Static_assert((unsigned)JZX_MESSAGE_FLOW << JZX__GROUP_SHIFT == JZX__FLAG_FLOW, "and this one with it");
 
 /*
  * While mail's handler runs its cell is the message, in place: `head`, `target` and `next` then hold what the message has
@@ -343,10 +352,10 @@ static inline uint32_t jzx__cell_open(jzx__cell *cell)
     size_t size = pointer ? cell->pointer.size : cell->size;
     uint32_t flags = cell->flags & JZX__FLAG_POINTER;
     flags |= (uint32_t)(cell->flags & JZX__FLAG_LEND) >> JZX__LEND_SHIFT;
-    flags |= (uint32_t)(cell->flags & JZX__FLAG_GROUP) >> JZX__GROUP_SHIFT;
+    flags |= (uint32_t)(cell->flags & (JZX__FLAG_GROUP | JZX__FLAG_FLOW)) >> JZX__GROUP_SHIFT;
     if (jzx__unlikely(cell->kind != JZX__CELL_MAIL)) {
         flags |= JZX_MESSAGE_ANSWER;
-    } else if ((flags & JZX_MESSAGE_GROUP) == 0) {
+    } else if ((flags & (JZX_MESSAGE_GROUP | JZX_MESSAGE_FLOW)) == 0) {
         cell->message.ref = 0;
     }
     cell->message.flags = flags; /* in the place of the head */

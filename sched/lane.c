@@ -56,6 +56,7 @@ jzx_err jzx__lane_init(jzx__lane *lane, uint32_t from, uint32_t to, uint32_t blo
     }
     lane->free_count = block_count;
     jzx__list_init(&lane->waiters);
+    jzx__list_init(&lane->opens);
     jzx__list_init(&lane->dirty);
     jzx__list_init(&lane->fanout.node);
     lane->fanned_in = UINT64_MAX;

@@ -54,6 +54,9 @@ struct jzx__lane {
     uint64_t opened_ns; /* when the oldest cell of the open block was written */
     uint64_t cells_published;
     jzx__list dirty; /* in the loop's list while something waits to be published */
+    jzx__list opens; /* flows opened there and not yet answered, in their order */
+    jzx__cell lost;  /* refuses flows opened from there for which there is no record (flow.c, F4) */
+    bool losing;     /* it is in the overflow */
 
     /* Shared, each word with one writer. */
     _Alignas(JZX__CACHE_LINE) ck_ring_t ring;

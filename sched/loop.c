@@ -66,7 +66,7 @@ typedef struct loop_map {
     uint32_t max;
 } loop_map;
 
-enum { LOOP_TABLES = 13, LOOP_MAPS = 7 };
+enum { LOOP_TABLES = 14, LOOP_MAPS = 7 };
 
 static void list_tables(jzx_loop *loop, const jzx_config *config, loop_table tables[LOOP_TABLES])
 {
@@ -84,6 +84,7 @@ static void list_tables(jzx_loop *loop, const jzx_config *config, loop_table tab
         {&loop->links, sizeof(jzx__link), offsetof(jzx__resource, number), config->links_max},
         {&loop->annexes, sizeof(jzx__annex), offsetof(jzx__annex, number), config->annexes_max},
         {&loop->group_watches, sizeof(jzx__group_watch), offsetof(jzx__resource, number), config->group_watches_max},
+        {&loop->flows, sizeof(jzx__flow), offsetof(jzx__resource, number), config->flows_max},
     };
     memcpy(tables, list, sizeof list);
 }

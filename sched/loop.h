@@ -28,6 +28,7 @@
 #include "sched/slot.h"
 #include "sched/space.h"
 #include "sched/table.h"
+#include <jzx/flow.h>
 #include <jzx/io.h>
 #include <jzx/net.h>
 #include <jzx/observe.h>
@@ -155,6 +156,7 @@ struct jzx_loop {
     jzx__map children_by_name;
     jzx__table links;
     jzx__table annexes;
+    jzx__table flows;
     jzx__table group_watches;
     jzx__list group_watching; /* all of these */
     uint64_t members_joined;  /* groups of this loop, so far (GS6) */
@@ -361,6 +363,8 @@ static inline jzx_err jzx__send(jzx_context *context, jzx_actor_id to, const jzx
     }
     return jzx__send_remote(context, to, message, flags, token);
 }
+/* Through a flow, whose number the receiver has: a credit is room in its mailbox. */
+jzx_err jzx__send_credited(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint64_t flow);
 jzx_err jzx__route_refusal(const jzx_runtime *runtime, jzx_actor_id to); /* may mail go there, as far as bytes tell */
 /* Sends a signal or answer: `cell` (and `second` if wide) by value; `node` is queued instead if there is no room. */
 void jzx__route_signal(jzx_loop *loop, uint32_t to_loop, jzx__cell *node, const void *second);
@@ -464,6 +468,23 @@ void jzx__link_node_left(jzx_loop *loop, jzx__cell *node);
 void jzx__link_let_go(jzx_loop *loop, jzx__link *link);
 void jzx__link_handled(jzx_loop *loop, jzx__link *link); /* its notice comes out of the mailbox */
 void jzx__link_expired(jzx_loop *loop, jzx__link *link); /* gives the record back once no list has its cells */
+
+/* flow.c */
+jzx_err jzx__flow_open(jzx_context *context, jzx_actor_id peer, bool receives, uint32_t credits, uint64_t *number);
+jzx_err jzx__flow_grant(jzx_context *context, uint64_t number, uint32_t credits);
+jzx_err jzx__flow_window(jzx_context *context, uint64_t number, uint32_t window);
+jzx_err jzx__flow_send(jzx_context *context, uint64_t number, const jzx_message *message);
+jzx_err jzx__flow_credits(const jzx_context *context, uint64_t number, uint32_t *credits);
+jzx_err jzx__flow_close(jzx_context *context, uint64_t number);
+void jzx__flow_refuse(jzx_context *context, uint64_t number);  /* its owner did not handle the notice of it */
+void jzx__flow_handled(jzx_loop *loop, uint64_t number);       /* a message that came through it */
+void jzx__flow_arrived(jzx_loop *loop, const jzx__cell *cell); /* a signal of the other side */
+bool jzx__flow_news(jzx_loop *loop, jzx__flow *flow); /* its notice comes out of its list: is there something to say? */
+void jzx__flow_notice(jzx_loop *loop, jzx__flow *flow, jzx_message *message);         /* which may be the last of it */
+void jzx__flow_exit_send(jzx_loop *loop, jzx__flow *flow, const jzx_exit_info *exit); /* the owner has ended */
+void jzx__flow_node_left(jzx_loop *loop, jzx__cell *node);
+void jzx__flow_let_go(jzx_loop *loop, jzx__flow *flow);
+void jzx__flow_expired(jzx_loop *loop, jzx__flow *flow); /* gives the record back once no list has its cells */
 
 /* request.c: answer room */
 jzx_err jzx__request_send(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint64_t timeout_ns,

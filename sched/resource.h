@@ -1,6 +1,6 @@
 /*
- * resource: what an actor owns besides its mail. Timers, watches, sockets, its halves of monitors, its sides of links,
- * resume records, names, memberships: each begins with a jzx__resource, is in its owner's list, has a number with a generation, and
+ * resource: what an actor owns besides its mail. Timers, watches, sockets, its halves of monitors, its sides of links
+ * and of flows, resume records, names, memberships: each begins with a jzx__resource, is in its owner's list, has a number with a generation, and
  * ends with its owner.
  *
  * Owner thread only.
@@ -33,6 +33,7 @@ typedef enum jzx__resource_kind {
     JZX__RESOURCE_BOND,
     JZX__RESOURCE_SUPERVISOR,
     JZX__RESOURCE_LINK,
+    JZX__RESOURCE_FLOW,
     JZX__RESOURCE_MEMBER,
     JZX__RESOURCE_GROUP_WATCH,
     JZX__RESOURCE_KINDS
@@ -68,6 +69,7 @@ typedef enum jzx__suffered_kind {
     JZX__SUFFERED_MONITOR,
     JZX__SUFFERED_CHILD, /* part of a jzx__bond; the first of its list */
     JZX__SUFFERED_LINK,  /* part of a jzx__link */
+    JZX__SUFFERED_FLOW,  /* part of a jzx__flow */
 } jzx__suffered_kind;
 
 /* Someone to be told when the target ends; the cell is its node in an overflow. */
@@ -103,6 +105,32 @@ typedef struct jzx__link {
     uint8_t state; /* jzx__link_state */
     jzx_exit_info exit;
 } jzx__link;
+
+typedef enum jzx__flow_state {
+    JZX__FLOW_OPENING, /* not yet answered */
+    JZX__FLOW_LIVE,
+    JZX__FLOW_ENDED,   /* the other side has; the notice is still to be handled */
+    JZX__FLOW_CLOSING, /* not yet answered, and its owner has left it */
+    JZX__FLOW_UNDONE,  /* until its cells are in no list */
+} jzx__flow_state;
+
+/* One side of a flow; the other one is the peer's. */
+typedef struct jzx__flow {
+    _Alignas(JZX__CACHE_LINE) jzx__resource resource; /* its cell: notices for the owner, then the END */
+    jzx__suffered half;                               /* its cell: OPEN, ACCEPT, GRANT */
+    jzx__list opening;                                /* in the lane's `opens` until it is answered */
+    jzx_actor_id peer;
+    uint64_t other;     /* the number of the peer's side; 0: not known yet */
+    uint32_t credits;   /* unspent; at the receiver those whose messages it has not handled */
+    uint32_t held;      /* granted before the flow was answered */
+    uint32_t window;    /* receiver: credits come back by themselves; 0: they do not */
+    int32_t err;        /* how it has ended, */
+    uint32_t exit_kind; /* or how the peer is to be told so */
+    uint8_t state;      /* jzx__flow_state */
+    bool receives;
+    bool told;    /* the owner knows of it */
+    bool sending; /* the cell of `half` is in an overflow */
+} jzx__flow;
 
 typedef struct jzx__resume {
     _Alignas(JZX__CACHE_LINE) jzx__resource resource;

@@ -72,12 +72,18 @@ static inline void push(jzx_loop *loop, uint32_t index, jzx__cell *cell)
     }
 }
 
+/* Mail that a full mailbox may drop: a credit was granted for what came through a flow. */
+static inline bool may_drop(const jzx__cell *cell)
+{
+    return cell->kind == JZX__CELL_MAIL && (cell->flags & JZX__FLAG_FLOW) == 0;
+}
+
 /* Makes room by ending the oldest mail; signals, answers, and mail that is high or stashed keep their place. False: none. */
 static bool drop_oldest(jzx_loop *loop, uint32_t index, jzx__hot *hot)
 {
     jzx__cell *before = NULL;
     jzx__cell *cell = hot->mail.first;
-    while (cell != NULL && cell->kind != JZX__CELL_MAIL) {
+    while (cell != NULL && !may_drop(cell)) {
         before = cell;
         cell = cell->next;
     }
@@ -138,7 +144,7 @@ typedef struct admission {
 } admission;
 
 /* Does an actor of this loop take a message now? */
-static inline jzx_err admit(jzx_loop *loop, jzx_actor_id to, const jzx_message *message, admission *at)
+static inline jzx_err admit(jzx_loop *loop, jzx_actor_id to, const jzx_message *message, uint32_t flags, admission *at)
 {
     uint32_t index = jzx__slot_find(&loop->slots, to);
     if (jzx__unlikely(index == JZX__SLOT_NONE)) {
@@ -150,7 +156,7 @@ static inline jzx_err admit(jzx_loop *loop, jzx_actor_id to, const jzx_message *
     }
     jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
     bool pointer = (message->flags & JZX_MESSAGE_POINTER) != 0;
-    bool full = is_full(hot, public, pointer, message->size);
+    bool full = (flags & JZX__FLAG_FLOW) == 0 && is_full(hot, public, pointer, message->size);
     if (jzx__unlikely(full) && (hot->flags & JZX__SLOT_DROPS) == 0) {
         bool never = pointer && message->size > hot->bytes_cap;
         if (!never && (hot->flags & JZX__SLOT_MARKED) == 0) {
@@ -187,7 +193,7 @@ jzx_err jzx__send_local(jzx_context *context, jzx_actor_id to, const jzx_message
 {
     jzx_loop *loop = context->loop;
     admission at;
-    jzx_err err = admit(loop, to, message, &at);
+    jzx_err err = admit(loop, to, message, flags, &at);
     if (jzx__unlikely(err != JZX_OK)) {
         return err;
     }
@@ -206,7 +212,7 @@ static jzx_err call_local(jzx_context *context, jzx_actor_id sender, jzx_actor_i
 {
     jzx_loop *loop = context->loop;
     admission at;
-    jzx_err err = admit(loop, to, message, &at);
+    jzx_err err = admit(loop, to, message, 0, &at);
     if (err != JZX_OK) {
         return err;
     }
@@ -360,6 +366,21 @@ jzx_err jzx__send_remote(jzx_context *context, jzx_actor_id to, const jzx_messag
     return err;
 }
 
+jzx_err jzx__send_credited(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint64_t flow)
+{
+    if (jzx__id_loop(to) == context->loop->index) {
+        return jzx__send_local(context, to, message, JZX__FLAG_FLOW, flow);
+    }
+    jzx__cell *cell;
+    jzx_err err = write_mail(context->loop, to, 1, true, &cell);
+    if (err == JZX_OK) {
+        fill(cell, context, message, JZX__FLAG_FLOW);
+        cell->token = flow;
+        cell->target = to;
+    }
+    return err;
+}
+
 jzx_err jzx__call_send(jzx_context *context, jzx_actor_id sender, jzx_actor_id to, const jzx_message *message,
                        uint64_t token, const jzx__call_wire *wire)
 {
@@ -425,6 +446,13 @@ static void node_left(jzx_loop *loop, jzx__cell *node)
     case JZX__CELL_LINK_EXIT:
     case JZX__CELL_UNLINK:
         jzx__link_node_left(loop, node);
+        break;
+    case JZX__CELL_FLOW_OPEN:
+    case JZX__CELL_FLOW_ACCEPT:
+    case JZX__CELL_FLOW_GRANT:
+    case JZX__CELL_FLOW_END:
+    case JZX__CELL_FLOW_LOST:
+        jzx__flow_node_left(loop, node);
         break;
     case JZX__CELL_DOWN_NONE:
         jzx__table_give(&loop->suffered, ((jzx__suffered *)(void *)node)->number);
@@ -604,7 +632,7 @@ static __attribute__((noinline)) void mail_too_late(jzx_loop *loop, const jzx__c
 static inline __attribute__((always_inline)) void take_in(jzx_loop *loop, uint32_t index, jzx__hot *hot,
                                                           jzx_segment_slot *public, jzx__cell *cell)
 {
-    if (jzx__unlikely((hot->flags & JZX__SLOT_DROPS) != 0) &&
+    if (jzx__unlikely((hot->flags & JZX__SLOT_DROPS) != 0) && may_drop(cell) &&
         is_full(hot, public, (cell->flags & JZX__FLAG_POINTER) != 0, cell->pointer.size)) {
         push_by_policy(loop, index, hot, cell);
         return;
@@ -739,6 +767,13 @@ void jzx__route_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *
         break;
     case JZX__CELL_UNLINK:
         jzx__unlink_arrived(loop, cell);
+        break;
+    case JZX__CELL_FLOW_OPEN:
+    case JZX__CELL_FLOW_ACCEPT:
+    case JZX__CELL_FLOW_GRANT:
+    case JZX__CELL_FLOW_END:
+    case JZX__CELL_FLOW_LOST:
+        jzx__flow_arrived(loop, cell);
         break;
     case JZX__CELL_RESUME_ASK:
         jzx__resume_ask_arrived(loop, cell);

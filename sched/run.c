@@ -224,6 +224,9 @@ static __attribute__((noinline)) step after_mail(jzx_context *context, jzx__cell
         drop(message);
     }
     if (!kept) {
+        if ((head & jzx__head(0, (jzx__cell_kind)0, JZX__FLAG_FLOW)) != 0) {
+            jzx__flow_handled(loop, message->ref);
+        }
         jzx__cell_free(loop, cell);
     }
     context->handling = NULL;
@@ -499,12 +502,30 @@ static step run_asked(jzx_context *context, jzx__cell *cell)
     return after_signal(context, call_signal(context, &message));
 }
 
+/* News of a flow: that it was opened, has credits, has ended. */
+static step run_flow(jzx_context *context, jzx__cell *cell)
+{
+    jzx__flow *flow = (jzx__flow *)(void *)cell;
+    uint64_t number = flow->resource.number;
+    jzx_message message;
+    jzx__flow_notice(context->loop, flow, &message);
+    jzx_behavior_result result = call_signal(context, &message);
+    if (result == JZX_BEHAVIOR_UNHANDLED && message.tag == JZX_TAG_SYS_FLOW) {
+        jzx__flow_refuse(context, number);
+    }
+    return after_signal(context, result);
+}
+
 static __attribute__((noinline)) step run_signal(jzx_context *context, jzx__cell *cell)
 {
     jzx__resource *resource = (jzx__resource *)(void *)cell;
     resource->listed = false;
     if ((cell->flags & JZX__FLAG_OVERTIME) != 0) {
         jzx__resource_expired(context->loop, cell); /* R2 */
+        return STEP_ON;
+    }
+    bool flow = cell->kind == JZX__CELL_FLOW || cell->kind == JZX__CELL_CREDIT;
+    if (flow && !jzx__flow_news(context->loop, (jzx__flow *)(void *)cell)) {
         return STEP_ON;
     }
     jzx__count_add(&context->loop->counters->signals, 1);
@@ -527,6 +548,9 @@ static __attribute__((noinline)) step run_signal(jzx_context *context, jzx__cell
         return run_supervisor(context, JZX__TAG_SELF, cell);
     case JZX__CELL_ASKED:
         return run_asked(context, cell);
+    case JZX__CELL_FLOW:
+    case JZX__CELL_CREDIT:
+        return run_flow(context, cell);
     case JZX__CELL_MISSED:
         return run_missed(context, cell);
     case JZX__CELL_GROUP_WATCH:

@@ -26,6 +26,7 @@ static const size_t tables[JZX__RESOURCE_KINDS] = {
     [JZX__RESOURCE_NAME] = offsetof(jzx_loop, names),
     [JZX__RESOURCE_LINK] = offsetof(jzx_loop, links),
     [JZX__RESOURCE_GROUP_WATCH] = offsetof(jzx_loop, group_watches),
+    [JZX__RESOURCE_FLOW] = offsetof(jzx_loop, flows),
 };
 
 void jzx__resource_expired(jzx_loop *loop, jzx__cell *cell)
@@ -40,6 +41,10 @@ void jzx__resource_expired(jzx_loop *loop, jzx__cell *cell)
     }
     if (resource->kind == JZX__RESOURCE_LINK) {
         jzx__link_expired(loop, (jzx__link *)resource);
+        return;
+    }
+    if (resource->kind == JZX__RESOURCE_FLOW) {
+        jzx__flow_expired(loop, (jzx__flow *)resource);
         return;
     }
     if (resource->kind == JZX__RESOURCE_CHILD && ((jzx__child *)resource)->out_listed) {
@@ -104,6 +109,9 @@ void jzx__resource_let_go(jzx_loop *loop, jzx__resource *resource)
         break;
     case JZX__RESOURCE_LINK:
         jzx__link_let_go(loop, (jzx__link *)resource);
+        break;
+    case JZX__RESOURCE_FLOW:
+        jzx__flow_let_go(loop, (jzx__flow *)resource);
         break;
     case JZX__RESOURCE_MEMBER:
         jzx__member_let_go(loop, (jzx__member *)resource);
@@ -366,6 +374,8 @@ void jzx__down_send_all(jzx_loop *loop, uint32_t index, const jzx_exit_info *exi
             jzx__bond_exit(loop, jzx__container_of(suffered, jzx__bond, half), exit);
         } else if (suffered->kind == JZX__SUFFERED_LINK) {
             jzx__link_exit_send(loop, jzx__container_of(suffered, jzx__link, half), exit);
+        } else if (suffered->kind == JZX__SUFFERED_FLOW) {
+            jzx__flow_exit_send(loop, jzx__container_of(suffered, jzx__flow, half), exit);
         } else {
             send_down(loop, suffered, exit);
         }

@@ -44,6 +44,7 @@ void jzx_config_init(jzx_config *config)
     config->asks_max = 64;
     config->spaces_max = 16;
     config->group_watches_max = 64;
+    config->flows_max = 16384;
     config->resumes_max = 4096;
     config->watches_max = 1024;
     config->sockets_max = 16384;
@@ -109,7 +110,8 @@ static bool limits_valid(const jzx_config *config)
            within(config->sockets_max, 1, 1u << 23) && within(config->observers_max, 1, 1024) &&
            within(config->names_max, 1, 1u << 23) && within(config->links_max, 1, 1u << 23) &&
            within(config->annexes_max, 1, 1u << 23) && within(config->asks_max, 1, JZX__ASKERS_MOST) &&
-           within(config->spaces_max, 1, JZX_SPACES_MAX) && within(config->group_watches_max, 1, 1u << 23);
+           within(config->spaces_max, 1, JZX_SPACES_MAX) && within(config->group_watches_max, 1, 1u << 23) &&
+           within(config->flows_max, 1, 1u << 23);
 }
 
 static bool paces_valid(const jzx_config *config)

@@ -53,7 +53,7 @@ static inline jzx_err jzx__check_flags(const jzx_message *message)
 {
     enum {
         KNOWN = JZX_MESSAGE_POINTER | JZX_MESSAGE_REQUEST | JZX_MESSAGE_ANSWER | JZX_MESSAGE_TIMER | JZX_MESSAGE_LENT |
-                JZX_MESSAGE_GROUP
+                JZX_MESSAGE_GROUP | JZX_MESSAGE_FLOW
     };
     bool valid = (message->flags & ~(uint32_t)KNOWN) == 0;
     if ((message->flags & JZX_MESSAGE_POINTER) != 0) {

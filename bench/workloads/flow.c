@@ -6,6 +6,7 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { TAG_GO = 1, TAG_ITEM = 2 };
 
@@ -25,6 +26,7 @@ struct flow {
 struct source {
     struct flow *flow;
     jzx_actor_id sinks[FLOW_SINKS_MAX];
+    jzx_flow_id flows[FLOW_SINKS_MAX]; /* with a window */
     uint32_t sink_count;
     uint32_t next; /* sink */
     uint64_t sent;
@@ -44,6 +46,13 @@ static uint64_t count_enters(const struct world *world)
 
 /* ---- sources ---- */
 
+/* Through a flow, who has no credit is told when there is one. */
+static jzx_err send_one(jzx_context *context, const struct source *source, const jzx_message *message)
+{
+    return source->flow->plan->window != 0 ? jzx_flow_send(context, source->flows[source->next], message)
+                                           : jzx_send(context, source->sinks[source->next], message);
+}
+
 /* Sends one burst. Returns whether all of it was accepted; if not, a resume notice will come. */
 static bool send_burst(jzx_context *context, struct source *source)
 {
@@ -52,7 +61,10 @@ static bool send_burst(jzx_context *context, struct source *source)
     while (source->sent < end) {
         uint64_t words[4] = {source->sent, 0, 0, 0};
         jzx_message message = jzx_message_value(TAG_ITEM, words, sizeof words);
-        jzx_err err = jzx_send(context, source->sinks[source->next], &message);
+        jzx_err err = send_one(context, source, &message);
+        if (err == JZX_ERR_NO_CREDIT) {
+            return false;
+        }
         if (err == JZX_ERR_WOULD_BLOCK || err == JZX_ERR_MAILBOX_FULL) {
             WORLD_CHECK(jzx_resume(context, source->sinks[source->next]));
             return false;
@@ -68,6 +80,12 @@ static bool send_burst(jzx_context *context, struct source *source)
 static jzx_behavior_result source(jzx_context *context, void *state, const jzx_message *message)
 {
     struct source *self = state;
+    if (self->flow->plan->window != 0 && self->flows[0] == 0) {
+        for (uint32_t i = 0; i < self->sink_count; i++) {
+            WORLD_CHECK(jzx_flow_offer(context, self->sinks[i], &self->flows[i]));
+        }
+        return JZX_BEHAVIOR_OK;
+    }
     if (self->sent == 0 && atomic_fetch_add(&self->flow->sources_begun, 1) == 0) {
         jzx_bench_begin(self->flow->bench);
     }
@@ -126,6 +144,21 @@ static jzx_behavior_result ordered_sink(jzx_context *context, void *state, const
     return JZX_BEHAVIOR_OK;
 }
 
+static jzx_behavior_result granting_sink(jzx_context *context, void *state, const jzx_message *message)
+{
+    flow_sink *sink = state;
+    struct flow *flow = sink->flow;
+    if (message->tag == TAG_ITEM) {
+        flow_sink_check_order(sink, message->words[0]);
+        sink_take(sink, message);
+    } else if (message->tag == JZX_TAG_SYS_FLOW) {
+        jzx_flow_opened opened;
+        memcpy(&opened, jzx_message_data(message), sizeof opened);
+        WORLD_CHECK(jzx_flow_window(context, opened.flow, flow->plan->window));
+    }
+    return JZX_BEHAVIOR_OK;
+}
+
 /* ---- set-up ---- */
 
 static struct flow *flow_make(jzx_bench *bench, const flow_plan *plan)
@@ -147,7 +180,8 @@ static jzx_actor_id spawn_sink(struct flow *flow, flow_sink *sink, int index)
     const flow_plan *plan = flow->plan;
     jzx_spawn_options options;
     jzx_spawn_options_init(&options);
-    options.behavior = flow_ordered(plan) ? ordered_sink : adding_sink;
+    BENCH_CHECK(plan->window == 0 || flow_ordered(plan), "a window is for one source and one sink");
+    options.behavior = plan->window != 0 ? granting_sink : flow_ordered(plan) ? ordered_sink : adding_sink;
     options.argument = sink;
     options.mailbox_cap = plan->cap;
     options.messages_per_turn = (uint16_t)plan->batch;

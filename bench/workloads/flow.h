@@ -2,7 +2,7 @@
  * flow.h: streams of messages, from some sources to some sinks, which push back when they are full.
  *
  * Source i sends messages with the first words 0, 1, 2, ..., to its sinks in turn, in bursts; a refused one waits for the
- * resume notice. A sink that has one source checks their order; all add up the first words.
+ * resume notice, or through a jzx_flow for credits. A sink that has one source checks their order; all add up the first words.
  */
 #ifndef BENCH_FLOW_H
 #define BENCH_FLOW_H
@@ -19,10 +19,11 @@ typedef struct flow_plan {
     bool parks; /* several loops park when they have nothing to do; else they linger */
     int sources;
     int sinks;
-    bool paired;    /* source i, on loop i, has only sink i, which is on the next loop */
-    uint32_t burst; /* messages a source sends before others have their turn */
-    uint32_t batch; /* messages a sink handles before others have their turn */
-    uint32_t cap;   /* messages in the mailbox of a sink at most */
+    bool paired;     /* source i, on loop i, has only sink i, which is on the next loop */
+    uint32_t burst;  /* messages a source sends before others have their turn */
+    uint32_t batch;  /* messages a sink handles before others have their turn */
+    uint32_t cap;    /* messages in the mailbox of a sink at most */
+    uint32_t window; /* libjzx: credits that a sink keeps out to a source; 0: they send without */
 } flow_plan;
 
 /* The loop of a source, and that of its sinks. */

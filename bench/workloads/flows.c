@@ -6,6 +6,8 @@
  * messages, that of fan-in across loops 8,192, which is 512 for each source. Raw on one thread has rings of 1,024. Stream is counting across two loops with the greatest mailbox there is. Loops that linger make
  * no system call for mail: the figure "enters", where there is one sink, counts those from the first message to the last.
  *
+ * The side jzx-credits goes through a jzx_flow whose receiver keeps as many credits out as the mailbox of the others takes.
+ *
  * Raw: raw/actors.h on one thread, raw/blocks.h across two.
  */
 #include "workloads/flow.h"
@@ -23,6 +25,10 @@ static flow_plan counting = {.loops = 1, .sources = 1, .sinks = 1, .burst = BURS
 static flow_plan counting_threads = {.loops = 2, .sources = 1, .sinks = 1, .burst = BURST, .batch = BURST, .cap = CAP};
 static flow_plan counting_parking = {
     .loops = 2, .parks = true, .sources = 1, .sinks = 1, .burst = BURST, .batch = BURST, .cap = CAP};
+static flow_plan counting_credits = {
+    .loops = 1, .sources = 1, .sinks = 1, .burst = BURST, .batch = BURST, .cap = 1, .window = CAP};
+static flow_plan stream_credits = {
+    .loops = 2, .sources = 1, .sinks = 1, .burst = BURST, .batch = BURST, .cap = 1, .window = CAP_MAX};
 static flow_plan stream = {.loops = 2, .sources = 1, .sinks = 1, .burst = BURST, .batch = BURST, .cap = CAP_MAX};
 static flow_plan fan_in = {.loops = 1, .sources = 16, .sinks = 1, .burst = MANY_BURST, .batch = MANY_BATCH, .cap = CAP};
 static flow_plan fan_in_threads = {
@@ -35,11 +41,13 @@ static flow_plan fan_out_threads = {
 static flow_plan fan_out_parking = {
     .loops = 2, .parks = true, .sources = 1, .sinks = 16, .burst = MANY_BATCH, .batch = BURST, .cap = CAP};
 
-static const jzx_bench_side counting_sides[] = {{"jzx", flow_run, &counting}, {"raw", flow_run_raw, &counting}};
+static const jzx_bench_side counting_sides[] = {
+    {"jzx", flow_run, &counting}, {"jzx-credits", flow_run, &counting_credits}, {"raw", flow_run_raw, &counting}};
 static const jzx_bench_side counting_threads_sides[] = {{"jzx", flow_run, &counting_threads},
                                                         {"jzx-parking", flow_run, &counting_parking},
                                                         {"raw", flow_run_raw_threads, &counting_threads}};
-static const jzx_bench_side stream_sides[] = {{"jzx", flow_run, &stream}, {"raw", flow_run_raw_threads, &stream}};
+static const jzx_bench_side stream_sides[] = {
+    {"jzx", flow_run, &stream}, {"jzx-credits", flow_run, &stream_credits}, {"raw", flow_run_raw_threads, &stream}};
 static const jzx_bench_side fan_in_sides[] = {{"jzx", flow_run, &fan_in}, {"raw", flow_run_raw, &fan_in}};
 static const jzx_bench_side fan_in_threads_sides[] = {{"jzx", flow_run, &fan_in_threads},
                                                       {"jzx-parking", flow_run, &fan_in_parking},

@@ -10,6 +10,7 @@
  *   buffer.h   payloads that many read           router.h   which one of several actors
  *   call.h     calls, deadlines, scopes, gathering   group.h    groups, topics, broadcasts
  *   order.h    priorities, stash, become         typed.h    messages of a struct each; not included here
+ *   flow.h     sending as much as was asked for
  *
  * Rules that hold throughout:
  *   - A call that takes a jzx_context belongs to the thread of the context's loop; elsewhere it returns
@@ -32,6 +33,7 @@
 #include <jzx/runtime.h>
 #include <jzx/message.h>
 #include <jzx/buffer.h>
+#include <jzx/flow.h>
 #include <jzx/group.h>
 #include <jzx/actor.h>
 #include <jzx/call.h>

@@ -40,6 +40,7 @@ enum {
     JZX_MESSAGE_TIMER = 1u << 3,   /* delivered: from the timer `ref` */
     JZX_MESSAGE_LENT = 1u << 4,    /* delivered: the data is the runtime's, and valid until the handler returns; of what
                                       is sent only a jzx_buffer may have it (jzx/buffer.h) */
+    JZX_MESSAGE_FLOW = 1u << 5,    /* delivered: through the flow `ref` */
     JZX_MESSAGE_GROUP = 1u << 6,   /* delivered: from a broadcast, `ref` is the tag of the membership (jzx/group.h) */
 };
 
@@ -48,7 +49,7 @@ typedef struct jzx_message {
     uint32_t tag;        /* chosen by the sender, below JZX_TAG_RESERVED */
     uint32_t flags;      /* JZX_MESSAGE_* */
     jzx_actor_id sender; /* delivered: who sent it; 0 for foreign threads and the host. Ignored when sending */
-    uint64_t ref;        /* delivered: the request, answer or timer meant by `flags`. Ignored when sending */
+    uint64_t ref;        /* delivered: the request, answer, timer or flow meant by `flags`. Ignored when sending */
     size_t size;         /* payload bytes */
     union {
         uint8_t bytes[JZX_INLINE_MAX];

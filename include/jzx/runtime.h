@@ -69,7 +69,8 @@ typedef struct jzx_config {
     uint32_t children_max;      /* children of supervisors of the loop, and as many that live on it; default 65,536 */
     uint32_t links_max;         /* sides of links between actors, those being undone too; default 65,536 */
     uint32_t asks_max;          /* foreign threads in jzx_ask() at one time, of the runtime, 1 to 4,096; default 64 */
-    uint32_t annexes_max;       /* actors that use shields (jzx/call.h); default 16,384 */
+    uint32_t annexes_max;       /* actors that use shields (jzx/call.h) or grant credits; default 16,384 */
+    uint32_t flows_max;         /* sides of flows, those being ended too; default 16,384 */
     uint32_t spaces_max;        /* spaces of groups, of the runtime, 1 to JZX_SPACES_MAX; default 16 */
     uint32_t group_watches_max; /* watches of groups; default 64 */
     uint32_t resumes_max;       /* resume notices asked for and not yet given; default 4,096 */

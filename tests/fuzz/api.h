@@ -38,7 +38,7 @@ struct api {
     struct fuzz_input program;
     uint32_t calls; /* that may still be made */
     bool started;   /* until then one thread owns all loops */
-    struct api_kept actors, refs, timers, monitors, watches, sockets, children, posters;
+    struct api_kept actors, refs, timers, monitors, watches, sockets, children, posters, flows;
     int files[API_FILES_MAX];
     uint32_t file_count;
     uint64_t sent; /* messages with a number */

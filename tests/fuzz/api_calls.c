@@ -214,6 +214,42 @@ static void call_timer_cancel(jzx_context *context)
     }
 }
 
+static void call_flow(jzx_context *context)
+{
+    static const uint32_t credits[] = {0, 1, 2, 5, 100, 2000, JZX_CREDITS_MAX, UINT32_MAX};
+    uint32_t number = credits[api_below(sizeof credits / sizeof credits[0])];
+    jzx_flow_id flow = api_any(&api.flows);
+    jzx_message message;
+    switch (api_below(8)) {
+    case 0:
+        if (jzx_flow_offer(context, api_any(&api.actors), &flow) == JZX_OK) {
+            keep(&api.flows, flow);
+        }
+        break;
+    case 1:
+        if (jzx_flow_want(context, api_any(&api.actors), number, &flow) == JZX_OK) {
+            keep(&api.flows, flow);
+        }
+        break;
+    case 2:
+        (void)jzx_flow_grant(context, flow, number);
+        break;
+    case 3:
+        (void)jzx_flow_window(context, flow, number);
+        break;
+    case 4:
+        (void)jzx_flow_credits(context, flow, &number);
+        break;
+    case 5:
+        (void)jzx_flow_close(context, flow);
+        break;
+    default:
+        api_message(&message, context);
+        api_message_result(&message, jzx_flow_send(context, flow, &message));
+        break;
+    }
+}
+
 /* ---- ends, monitors, links, names ---- */
 
 static void call_end(jzx_context *context)
@@ -381,6 +417,9 @@ static void look_at(jzx_context *context, struct state *state, const jzx_message
     } else if (message->tag == JZX_TAG_SYS_SPAWNED) {
         const jzx_spawned *spawned = jzx_message_data(message);
         FUZZ_REQUIRE((spawned->id != 0) == (spawned->err == JZX_OK));
+    } else if (message->tag == JZX_TAG_SYS_FLOW) {
+        const jzx_flow_opened *opened = jzx_message_data(message);
+        keep(&api.flows, opened->flow);
     } else if (message->tag == JZX_TAG_SYS_SUPERVISOR) {
         const jzx_supervisor_answer *answer = jzx_message_data(message);
         keep(&api.actors, answer->id);
@@ -763,6 +802,9 @@ static void call_with(jzx_context *context, struct handling *handling)
         break;
     case 16:
         call_as_another(context);
+        break;
+    case 17:
+        call_flow(context);
         break;
     default:
         call_send(context);

@@ -52,6 +52,7 @@ static jzx_err make_runtime(void)
     config.timers_max = 2u << api_below(5);
     config.monitors_max = 2u << api_below(5);
     config.links_max = 2u << api_below(5);
+    config.flows_max = 16;
     config.children_max = 2u << api_below(5);
     config.resumes_max = 2;
     config.watches_max = 2;

@@ -171,6 +171,7 @@ void books_handled(sim_play *play, sim_player *receiver, const jzx_message *mess
     }
     check_order(play, mail);
     has_come(play, mail);
+    flows_handled(play, mail, message);
     mail->fate = FATE_HANDLED;
     play->mail_open--;
 }
@@ -180,12 +181,12 @@ void books_dead(void *context, jzx_context *host, jzx_actor_id target, const jzx
 {
     (void)host;
     (void)target;
-    (void)reason;
     sim_play *play = context;
     if (message->tag < TAG_SAY || message->tag > TAG_REPLY) {
         return; /* the runtime's own: no answer, spawned, a report */
     }
     sim_mail *mail = open_mail(play, message);
+    flows_dead(play, mail, reason);
     mail->fate = mail->pointer ? FATE_DEAD : FATE_DROPPED;
     has_come(play, mail);
     play->mail_open--;
@@ -256,6 +257,7 @@ void books_ended(sim_player *player, const jzx_exit_info *info)
     }
     memset(player->waiting, 0, sizeof player->waiting);
     memset(player->linked, 0, sizeof player->linked);
+    flows_left(player);
     for (uint32_t i = 0; i < NAMES; i++) {
         if (play->holders[i] == player) {
             play->holders[i] = NULL;
@@ -447,6 +449,9 @@ const char *books_open(sim_play *play)
             return text;
         }
     }
+    if (flows_open(play) != NULL) {
+        return flows_open(play);
+    }
     if (play->mail_open != 0) {
         (void)snprintf(text, sizeof text, "%u messages", play->mail_open);
         return text;
@@ -605,6 +610,7 @@ static void check_loop(sim_play *play, const jzx_loop *loop)
 
 void books_rest(sim_play *play)
 {
+    flows_rest(play);
     for (uint32_t i = 0; i < play->loop_count; i++) {
         check_loop(play, play->loops[i].loop);
         for (uint32_t k = 0; k < play->loop_count; k++) {

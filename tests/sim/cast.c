@@ -34,6 +34,7 @@ static void draw_config(sim_play *play)
     config->monitors_max = knobs->monitors_max != 0 ? knobs->monitors_max : 1024;
     config->links_max = knobs->links_max != 0 ? knobs->links_max : 4096;
     config->annexes_max = knobs->annexes_max != 0 ? knobs->annexes_max : 2 * PLAYERS;
+    config->flows_max = knobs->flows_max != 0 ? knobs->flows_max : 4096;
     config->resumes_max = knobs->resumes_max != 0 ? knobs->resumes_max : PLAYERS * PLAYERS;
     config->watches_max = WATCHES;
     config->sockets_max = 1;

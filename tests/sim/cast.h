@@ -13,6 +13,7 @@
  *   lives     one fini for each init, with a reason that somebody gave
  *   watches   what was written to a descriptor is read
  *   names     one holder at a time, which has not ended when anybody hears of its end
+ *   flows     no more messages than credits, none lost, one end told to each side, behind what was sent
  */
 #ifndef TESTS_CAST_H
 #define TESTS_CAST_H
@@ -28,7 +29,8 @@ enum {
     SENDERS = PLAYERS + STRANGERS + LOOPS,
     WATCHES = 3,
     KEPT = 2,
-    NAMES = 4
+    NAMES = 4,
+    FLOWS = 400
 };
 
 /* What a seed may draw from. All chances are of 1,024. */
@@ -44,6 +46,7 @@ typedef struct cast_knobs {
     uint32_t monitors_max;        /* of the config; 0: plenty */
     uint32_t resumes_max;
     uint32_t links_max;
+    uint32_t flows_max;
     uint32_t annexes_max;
     uint32_t high;        /* that a message is of high priority */
     uint32_t stash;       /* that one is stashed */
@@ -56,7 +59,7 @@ typedef struct cast_knobs {
     uint32_t spare_cells; /* beyond what the config must have, for requests that stay open */
     bool stop_anytime;    /* the stop comes at any moment, not at the end */
     /* Weights of what a player does. */
-    uint32_t say, ask, spawn, monitor, demonitor, end_other, end_self, timer, name, link;
+    uint32_t say, ask, spawn, monitor, demonitor, end_other, end_self, timer, name, link, flow;
 } cast_knobs;
 
 /* Draws a whole run from the seed, runs it and looks at the books. What is wrong is a failure of the machine. */

@@ -1,4 +1,4 @@
-/* play: what cast.c (the run), player.c (the actors) and books.c (what must come of it) share. */
+/* play: what cast.c (the run), player.c (the actors), flows.c and books.c (what must come of it) share. */
 #ifndef TESTS_PLAY_H
 #define TESTS_PLAY_H
 
@@ -32,7 +32,24 @@ typedef struct sim_mail {
     bool stashed;   /* once; it has kept its place among what its sender sent */
     uint32_t place; /* among all that its receiver stashed, from 0 */
     uint32_t group; /* of those that came back with it; 0: it is in the stash */
+    uint32_t flow;  /* index + 1 of the flow it goes through; 0: none */
 } sim_mail;
+
+/* A flow, from the call that opens it. In pairs: the sender's, the receiver's. */
+typedef struct sim_flow {
+    uint16_t sides[2]; /* players */
+    uint8_t opener;
+    jzx_flow_id ids[2];
+    bool met[2];   /* it knows of it */
+    bool left[2];  /* it has closed or refused it, or has ended */
+    bool told[2];  /* of the end */
+    bool windowed; /* credits came back by themselves: `granted` is not all */
+    bool informed; /* the sender has heard that it has credits */
+    uint64_t granted;
+    uint64_t sent;
+    uint64_t handled;
+    uint32_t out; /* sent and not yet handled or dropped */
+} sim_flow;
 
 typedef enum sim_life { LIFE_NONE = 0, LIFE_ASKED, LIFE_ALIVE, LIFE_STILLBORN, LIFE_ENDED } life;
 
@@ -128,6 +145,9 @@ struct sim_play {
     uint64_t written[WATCHES];
     uint64_t read[WATCHES];
 
+    sim_flow flows[FLOWS];
+    uint32_t flow_count;
+
     sim_mail *mails;
     uint32_t mail_count;
     uint32_t mail_room;
@@ -153,6 +173,18 @@ void player_options(sim_player *player, jzx_spawn_options *options);
 sim_player *player_new(sim_play *play); /* NULL: all parts are given */
 void stranger_main(void *stranger);
 void host_says(sim_driven *driven); /* from outside of a turn, on the loop's own thread */
+
+/* flows.c */
+void flows_act(sim_player *self, jzx_context *context);
+void flows_last_word(sim_player *self, jzx_context *context);
+jzx_behavior_result flows_opened(sim_player *self, const jzx_context *context, const jzx_flow_opened *opened);
+void flows_credit(const sim_player *self, const jzx_flow_credit *credit);
+void flows_ended(const sim_player *self, const jzx_flow_ended *ended);
+void flows_handled(sim_play *play, const sim_mail *mail, const jzx_message *message);
+void flows_dead(sim_play *play, const sim_mail *mail, jzx_drop_reason reason);
+void flows_left(const sim_player *player); /* it has ended */
+const char *flows_open(const sim_play *play);
+void flows_rest(const sim_play *play);
 
 /* books.c */
 uint32_t books_offer(sim_play *play, uint32_t from, uint32_t to, uint32_t tag, bool pointer, jzx_message *message);

@@ -340,8 +340,9 @@ static jzx_behavior_result act(sim_player *self, jzx_context *context)
 {
     sim_play *play = self->play;
     const cast_knobs *knobs = play->knobs;
-    const uint32_t weights[] = {knobs->say,       knobs->ask,      knobs->spawn, knobs->monitor, knobs->demonitor,
-                                knobs->end_other, knobs->end_self, knobs->timer, knobs->name,    knobs->link};
+    const uint32_t weights[] = {knobs->say,       knobs->ask,       knobs->spawn,    knobs->monitor,
+                                knobs->demonitor, knobs->end_other, knobs->end_self, knobs->timer,
+                                knobs->name,      knobs->link,      knobs->flow};
     uint32_t sum = 0;
     for (uint32_t i = 0; i < JZX__COUNT(weights); i++) {
         sum += weights[i];
@@ -378,8 +379,11 @@ static jzx_behavior_result act(sim_player *self, jzx_context *context)
     case 8:
         name(self, context);
         break;
-    default:
+    case 9:
         link_or_not(self, context);
+        break;
+    default:
+        flows_act(self, context);
         break;
     }
     return JZX_BEHAVIOR_OK;
@@ -559,7 +563,8 @@ static void readable(sim_player *self)
  */
 static void check_turn(sim_player *self, const jzx_context *context, uint32_t tag)
 {
-    bool urgent = tag == TAG_TICK || tag == TAG_ALARM || tag == JZX_TAG_SYS_RESUME || tag == JZX_TAG_SYS_IO;
+    bool urgent = tag == TAG_TICK || tag == TAG_ALARM || tag == JZX_TAG_SYS_RESUME || tag == JZX_TAG_SYS_IO ||
+                  tag == JZX_TAG_SYS_CREDIT;
     if (urgent && self->unfair > self->vanished) {
         jzx_sim_fail(self->play->sim, "player %u handled %u signals in a row while mail waited", self->index,
                      self->unfair + 1);
@@ -617,6 +622,17 @@ static jzx_behavior_result behavior(jzx_context *context, void *state, const jzx
         play->signals++;
         resumed(self, jzx_message_data(message));
         return sim_chance(play->sim, 700) ? act(self, context) : JZX_BEHAVIOR_OK;
+    case JZX_TAG_SYS_FLOW:
+        play->signals++;
+        return flows_opened(self, context, jzx_message_data(message));
+    case JZX_TAG_SYS_CREDIT:
+        play->signals++;
+        flows_credit(self, jzx_message_data(message));
+        return sim_chance(play->sim, 700) ? act(self, context) : JZX_BEHAVIOR_OK;
+    case JZX_TAG_SYS_FLOW_ENDED:
+        play->signals++;
+        flows_ended(self, jzx_message_data(message));
+        return JZX_BEHAVIOR_OK;
     case JZX_TAG_SYS_SPAWNED:
         close_request(self, message->ref, jzx_message_data(message));
         return JZX_BEHAVIOR_OK;
@@ -691,6 +707,9 @@ static void fini(jzx_context *context, void *state, const jzx_exit_info *info)
     sim_player *self = state;
     jzx__sim_point("player: fini");
     JZX_SIM_REQUIRE(self->play->sim, jzx__public(context->loop, context->slot)->mailbox_length == 0); /* E1 of life.c */
+    if (self->play->knobs->flow != 0 && sim_chance(self->play->sim, 300)) {
+        flows_last_word(self, context);
+    }
     books_ended(self, info);
     if (sim_chance(self->play->sim, 300)) {
         say(self, context, false); /* a last word */

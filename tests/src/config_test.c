@@ -70,6 +70,7 @@ static const field fields[] = {
     FIELD(spaces_max, 1, JZX_SPACES_MAX),
     FIELD(group_watches_max, 1, 1u << 23),
     FIELD(deliveries_per_turn, 1, UINT32_MAX),
+    FIELD(flows_max, 1, 1u << 23),
 };
 
 enum { FIELDS = sizeof fields / sizeof fields[0] };
@@ -228,6 +229,7 @@ Test(config, init_gives_the_documented_numbers, .timeout = 60)
     cr_expect_eq(config.spaces_max, 16);
     cr_expect_eq(config.group_watches_max, 64);
     cr_expect_eq(config.deliveries_per_turn, 1024);
+    cr_expect_eq(config.flows_max, 16384);
     cr_expect_eq(config.resumes_max, 4096);
     cr_expect_eq(config.watches_max, 1024);
     cr_expect_eq(config.sockets_max, 16384);

@@ -100,7 +100,7 @@ Test(message, M02_sizes_and_flags_that_cannot_be, .timeout = 60)
     message.flags |= JZX_MESSAGE_LENT;
     expect_refused(message, "what was only lent");
     message = jzx_message_empty(1);
-    message.flags = 1u << 5;
+    message.flags = 1u << 30;
     expect_refused(message, "an unknown flag");
     message.flags = 1u << 31 | JZX_MESSAGE_POINTER;
     expect_refused(message, "an unknown flag with a pointer");
