@@ -23,7 +23,7 @@ jzx_err jzx__annex_make(jzx_loop *loop, uint32_t index, jzx__annex **annex)
 void jzx__annex_let_go(jzx_loop *loop, uint32_t index)
 {
     jzx__annex *annex = jzx__annex_of(loop, index);
-    JZX_ASSERT(annex->owner == index);
+    JZX_ASSERT(annex->owner == index && annex->waiter == NULL);
     JZX_ASSERT(annex->high.first == NULL && annex->stash.first == NULL && !annex->high_turn.listed); /* X2 */
     JZX_ASSERT(annex->progress_of == NULL);
     jzx__shield_let_go(loop, annex);

@@ -23,7 +23,8 @@
 
 typedef struct jzx__annex {
     _Alignas(JZX__CACHE_LINE) uint64_t number;
-    uint32_t owner; /* slot index */
+    uint32_t owner;             /* slot index */
+    struct jzx__waiter *waiter; /* wait.c; NULL: it has made no exclusive call */
 
     /* shield.c */
     uint8_t shields;
@@ -81,6 +82,8 @@ jzx_err jzx__shield_leave(jzx_context *context);
 /* order.c */
 /* High mail comes, past nothing but normal mail: as normal mail when there is no annex to be had. Takes JZX__CELL_HIGH. */
 void jzx__high_push(jzx_loop *loop, uint32_t index, jzx__cell *cell);
+/* Moves the requests of a chain from high mail and the stash to the end of a queue, when a wait begins (sched/wait.h). */
+void jzx__order_take(jzx_loop *loop, uint32_t index, uint64_t chain, jzx__queue *to);
 /* The first of it, or NULL. It is out of the queue, and still counted as mail. */
 jzx__cell *jzx__high_pop(jzx_loop *loop, jzx__annex *annex);
 /* In front again. The caller counts it. */

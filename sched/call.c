@@ -1,6 +1,7 @@
 #include "sched/annex.h"
 #include "sched/call.h"
 #include "sched/mailbox.h"
+#include "sched/wait.h"
 
 static jzx__cell *cell_at(const jzx_loop *loop, uint32_t index)
 {
@@ -282,14 +283,28 @@ jzx_err jzx__call_in(jzx_context *context, jzx__scope *scope, bool timed, jzx_ac
         return err;
     }
     const jzx__call_wire wire = {
-        .deadline_ns = deadline_ns, .chain = calling->chain, .nested = (calling->flags & JZX__CALL_NESTED) != 0};
-    err = jzx__call_send(context, context->self, to, message, calling->token, &wire);
+        .deadline_ns = deadline_ns,
+        .chain = calling->chain,
+        .nested = (calling->flags & JZX__CALL_NESTED) != 0,
+        .exclusive = order->exclusive,
+    };
+    if (order->exclusive) {
+        err = jzx__wait_refusal(context, to, wire.chain, order->cycle);
+    }
+    if (err == JZX_OK) {
+        err = jzx__call_send(context, context->self, to, message, calling->token, &wire);
+    }
     if (err != JZX_OK) {
         jzx__call_undo(context->loop, calling);
-    } else if (ref != NULL) {
+        return err;
+    }
+    if (ref != NULL) {
         *ref = calling->token;
     }
-    return err;
+    if (order->exclusive) {
+        jzx__wait_begin(context, to, calling->token, wire.chain);
+    }
+    return JZX_OK;
 }
 
 jzx_err jzx__call(jzx_context *context, jzx_actor_id to, const jzx_message *message, const jzx__call_order *order,
@@ -342,10 +357,10 @@ void jzx__call_end(jzx_loop *loop, jzx__calling *calling, uint8_t reason)
     calling->target = target;
     jzx__count_add(&loop->counters->sent, 1);
     jzx__mail_push(loop, index, cell);
-    if (reason == JZX_DROP_CANCELLED) {
-        send_cancel(loop, reserved, target);
+    if (reason == JZX_DROP_DEADLINE) {
+        jzx__cell_free(loop, reserved); /* the target knows by itself */
     } else {
-        jzx__cell_free(loop, reserved); /* after its deadline the target knows by itself */
+        send_cancel(loop, reserved, target);
     }
 }
 
@@ -354,6 +369,12 @@ void jzx__call_answered(jzx_loop *loop, jzx__cell *answer, jzx__cell *cell)
     settle(loop, (jzx__calling *)(void *)cell);
     answer->flags |= JZX__FLAG_CALL;
     answer->target = index_of(loop, cell);
+}
+
+uint64_t jzx__call_token(const jzx_loop *loop, const jzx__cell *end)
+{
+    bool answered = (end->flags & (JZX__FLAG_CALL | JZX__FLAG_ENDED)) == JZX__FLAG_CALL;
+    return answered ? ((const jzx__calling *)(const void *)cell_at(loop, (uint32_t)end->target))->token : end->target;
 }
 
 jzx_err jzx__call_cancel(jzx_context *context, uint64_t ref)
@@ -410,6 +431,7 @@ uint32_t jzx__call_open(jzx_context *context, jzx__cell *cell, jzx__ending *end)
     if (none) {
         end->result.err = jzx__call_err(end->none.reason);
         end->result.none = &end->none;
+        end->result.cycle = end->result.err == JZX_ERR_DEADLOCK ? &loop->cycle : NULL;
     } else {
         end->result.message = &cell->message;
     }
@@ -453,6 +475,11 @@ static uint64_t key_of(uint32_t asker_loop, uint64_t token)
 static jzx__called *called_of(const jzx_loop *loop, const jzx__cell *mail)
 {
     return (jzx__called *)(void *)cell_at(loop, (uint32_t)mail->target);
+}
+
+const jzx__called *jzx__called_of(const jzx_loop *loop, const jzx__cell *mail)
+{
+    return called_of(loop, mail);
 }
 
 void jzx__called_make(jzx_loop *loop, jzx__cell *mail, jzx__cell *cell, uint64_t token, const jzx__call_wire *wire)
@@ -501,16 +528,23 @@ void jzx__called_enter(jzx_context *context, const jzx__cell *kept)
     context->chain = called->chain;
 }
 
-void jzx__cancel_arrived(jzx_loop *loop, const jzx__cell *cell)
+jzx__called *jzx__called_find(jzx_loop *loop, uint32_t asker_loop, uint64_t token)
 {
-    uint32_t asker_loop = jzx__id_loop(cell->sender);
-    for (jzx__map_node *node = jzx__map_find(&loop->called, key_of(asker_loop, cell->target)); node != NULL;
+    for (jzx__map_node *node = jzx__map_find(&loop->called, key_of(asker_loop, token)); node != NULL;
          node = node->next) {
         jzx__called *called = jzx__container_of(node, jzx__called, by_token);
-        if (called->token == cell->target && jzx__id_loop(cell_at(loop, called->mail)->sender) == asker_loop) {
-            jzx__scope_give_up(loop, &called->scope);
-            return;
+        if (called->token == token && jzx__id_loop(cell_at(loop, called->mail)->sender) == asker_loop) {
+            return called;
         }
+    }
+    return NULL;
+}
+
+void jzx__cancel_arrived(jzx_loop *loop, const jzx__cell *cell)
+{
+    jzx__called *called = jzx__called_find(loop, jzx__id_loop(cell->sender), cell->target);
+    if (called != NULL) {
+        jzx__scope_give_up(loop, &called->scope);
     }
 }
 
@@ -534,7 +568,8 @@ jzx_err jzx__call_delegate(jzx_context *context, uint64_t ref, jzx_actor_id to, 
         if (called->scope.hops == JZX__HOPS_MAX) {
             return JZX_ERR_LIMIT;
         }
-        wire = (jzx__call_wire){called->scope.deadline_ns, called->chain, (uint8_t)(called->scope.hops + 1), false};
+        wire = (jzx__call_wire){called->scope.deadline_ns, called->chain, (uint8_t)(called->scope.hops + 1), false,
+                                false};
         token = called->token;
     }
     jzx_err err = jzx__call_send(context, kept->sender, to, message, token, &wire);

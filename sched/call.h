@@ -108,6 +108,7 @@ typedef struct jzx__call_wire {
     uint64_t chain;
     uint8_t hops;
     bool nested; /* made for another call: see jzx__call_send() */
+    bool exclusive;
 } jzx__call_wire;
 _Static_assert(sizeof(jzx__call_wire) <= sizeof(jzx__cell), "the context of a call travels in a cell");
 
@@ -140,6 +141,8 @@ typedef struct jzx__call_order {
     uint64_t deadline_ns;
     jzx_answer_fn on_answer;
     void *argument;
+    bool exclusive;   /* see sched/wait.h */
+    jzx_cycle *cycle; /* of a DEADLOCK; may be NULL */
 } jzx__call_order;
 
 jzx_err jzx__call(jzx_context *context, jzx_actor_id to, const jzx_message *message, const jzx__call_order *order,
@@ -161,7 +164,12 @@ void jzx__call_abandon(jzx_loop *loop, jzx__cell *reserved, jzx__cell *calling, 
 void jzx__call_forget(jzx_loop *loop, jzx__cell *mail); /* the cell itself stays the caller's */
 jzx_err jzx__call_err(uint32_t reason);                 /* what a jzx_drop_reason means in a result */
 
+uint64_t jzx__call_token(const jzx_loop *loop, const jzx__cell *end); /* of which call this mail is the end */
+
 /* ---- the target ---- */
+
+const jzx__called *jzx__called_of(const jzx_loop *loop, const jzx__cell *mail);     /* of a request with CALL */
+jzx__called *jzx__called_find(jzx_loop *loop, uint32_t asker_loop, uint64_t token); /* NULL: not here, or ended */
 
 void jzx__called_make(jzx_loop *loop, jzx__cell *mail, jzx__cell *cell, uint64_t token, const jzx__call_wire *wire);
 uint64_t jzx__called_end(jzx_loop *loop, jzx__cell *mail); /* J3; returns the asker's token */

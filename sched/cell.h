@@ -53,6 +53,7 @@ typedef enum jzx__cell_kind {
     JZX__CELL_CANCEL,         /* of a call: target = token, sender = asker */
     JZX__CELL_BROADCAST,      /* target = group, token or 0; fanned out where it is taken */
     JZX__CELL_BROADCAST_DONE, /* target = token, words: reached, missed, filtered */
+    JZX__CELL_PROBE,          /* looks for a circle of waits, see sched/wait.h; two cells when it confirms one */
     JZX__CELL_SKIP,           /* nothing any more: its sender took it back while it waited in an overflow */
     JZX__CELL_BLOCK,          /* a lane's entry: words[0] = block, words[1] = count */
     /* The rest stay on their loop. */

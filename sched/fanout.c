@@ -37,8 +37,7 @@ static void miss(jzx_loop *loop, jzx__member *member)
     if (!resource->listed) {
         resource->cell.kind = JZX__CELL_MISSED;
         resource->listed = true;
-        jzx__queue_push(&jzx__slot_hot(&loop->slots, resource->owner)->mail, &resource->cell);
-        jzx__schedule(loop, resource->owner);
+        jzx__mail_stand(loop, resource->owner, &resource->cell);
     }
 }
 

@@ -25,6 +25,7 @@
  * credit is lost; it finds a broken order for every part of these rules that is left out.
  */
 #include "sched/annex.h"
+#include "sched/mailbox.h"
 
 static bool is_local(const jzx_loop *loop, const jzx__flow *flow)
 {
@@ -204,8 +205,7 @@ static void push_notice(jzx_loop *loop, jzx__flow *flow)
     JZX_ASSERT(!resource->listed && resource->link != NULL);
     resource->cell.kind = JZX__CELL_FLOW;
     resource->listed = true;
-    jzx__queue_push(&jzx__slot_hot(&loop->slots, resource->owner)->mail, &resource->cell);
-    jzx__schedule(loop, resource->owner);
+    jzx__mail_stand(loop, resource->owner, &resource->cell);
 }
 
 /* The other side has ended, or there is none. A notice that waits now will come again for this (F5). */

@@ -285,6 +285,9 @@ void jzx__life_exit(jzx_loop *loop, uint32_t index, const jzx__cause *cause, uin
 
     public->state = JZX__STOPPING;
     hot->flags |= JZX__SLOT_QUEUED; /* A3: whatever its end sets free, it does not run again */
+    if ((hot->flags & JZX__SLOT_WAITING) != 0) {
+        jzx__wait_gather(loop, index);
+    }
     if (cold->annex != 0) {
         jzx__order_gather(loop, index); /* X3 */
     }

@@ -29,7 +29,7 @@
  * lasts which nobody unlinks later, that an unlink ends one at rest, and that exactly one exit comes from a partner that
  * ends; it finds a broken order for every part of the rule that is left out.
  */
-#include "sched/loop.h"
+#include "sched/mailbox.h"
 
 static jzx__link *find_next(jzx__map_node *node, jzx_actor_id owner, jzx_actor_id partner)
 {
@@ -187,8 +187,7 @@ static void queue_exit(jzx_loop *loop, jzx__link *link, const jzx_exit_info *exi
     link->state = JZX__LINK_EXITED;
     resource->cell.kind = JZX__CELL_EXIT;
     resource->listed = true;
-    jzx__queue_push(&jzx__slot_hot(&loop->slots, resource->owner)->mail, &resource->cell); /* K4 */
-    jzx__schedule(loop, resource->owner);
+    jzx__mail_stand(loop, resource->owner, &resource->cell); /* K4 */
 }
 
 static void take_exit(jzx_loop *loop, jzx__link *link, const jzx_exit_info *exit)

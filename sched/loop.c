@@ -1,6 +1,7 @@
 #include "sched/annex.h"
 #include "sched/call.h"
 #include "sched/group_watch.h"
+#include "sched/wait.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -66,7 +67,7 @@ typedef struct loop_map {
     uint32_t max;
 } loop_map;
 
-enum { LOOP_TABLES = 14, LOOP_MAPS = 7 };
+enum { LOOP_TABLES = 15, LOOP_MAPS = 7 };
 
 static void list_tables(jzx_loop *loop, const jzx_config *config, loop_table tables[LOOP_TABLES])
 {
@@ -85,6 +86,7 @@ static void list_tables(jzx_loop *loop, const jzx_config *config, loop_table tab
         {&loop->annexes, sizeof(jzx__annex), offsetof(jzx__annex, number), config->annexes_max},
         {&loop->group_watches, sizeof(jzx__group_watch), offsetof(jzx__resource, number), config->group_watches_max},
         {&loop->flows, sizeof(jzx__flow), offsetof(jzx__resource, number), config->flows_max},
+        {&loop->waiters, sizeof(jzx__waiter), offsetof(jzx__waiter, resource.number), config->annexes_max},
     };
     memcpy(tables, list, sizeof list);
 }

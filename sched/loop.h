@@ -28,6 +28,7 @@
 #include "sched/slot.h"
 #include "sched/space.h"
 #include "sched/table.h"
+#include <jzx/call.h>
 #include <jzx/flow.h>
 #include <jzx/io.h>
 #include <jzx/net.h>
@@ -68,6 +69,7 @@ struct jzx_context {
     bool special;                    /* the rest must be looked at when the handler returns */
     bool answered;                   /* the message has been answered */
     bool progress;                   /* the message has its actor's progress word (X6) */
+    bool waited;                     /* the handler has made an exclusive call */
     jzx__cell *handling;             /* its cell, while kept for an answer */
     uint64_t scope;                  /* number of what calls are made in; 0: none (J4) */
     uint64_t chain;                  /* of the call that is handled, or gone on with; 0: none */
@@ -160,7 +162,9 @@ struct jzx_loop {
     jzx__table group_watches;
     jzx__list group_watching; /* all of these */
     uint64_t members_joined;  /* groups of this loop, so far (GS6) */
-    uint64_t links_made;      /* so many numbers are given out */
+    jzx__table waiters;
+    jzx_cycle cycle;     /* what the continuation is shown that runs now */
+    uint64_t links_made; /* so many numbers are given out */
     jzx__map suffered_by_monitor;
     jzx__map resumes_by_pair;
     jzx__map links_by_pair;
@@ -296,6 +300,7 @@ static inline void jzx__context_init(jzx_context *context, jzx_loop *loop, uint3
     context->tag = 0;
     context->special = false;
     context->answered = false;
+    context->waited = false;
     context->handling = NULL;
     context->end = 0; /* code, origin and text are set with it */
     context->buffer = JZX__NO_BUFFER;

@@ -8,6 +8,7 @@
 #define JZX__MAILBOX_H
 
 #include "sched/loop.h"
+#include "sched/wait.h"
 
 /* What happens at the marks: in route.c, off the hot path. */
 void jzx__mailbox_mark(jzx_loop *loop, uint32_t index, jzx__hot *hot);
@@ -102,7 +103,35 @@ static inline jzx_err jzx__send_plain(jzx_context *context, jzx_actor_id to, con
 
 static inline void jzx__mail_push(jzx_loop *loop, uint32_t index, jzx__cell *cell)
 {
-    jzx__mailbox_push(loop, index, jzx__slot_hot(&loop->slots, index), jzx__public(loop, index), cell);
+    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
+    if (jzx__unlikely((hot->flags & JZX__SLOT_WAITING) != 0)) {
+        jzx__wait_push(loop, index, cell); /* W2 */
+        return;
+    }
+    jzx__mailbox_push(loop, index, hot, jzx__public(loop, index), cell);
+}
+
+/* A signal that stands in the mailbox, behind the mail that came before it. */
+static inline void jzx__mail_stand(jzx_loop *loop, uint32_t index, jzx__cell *cell)
+{
+    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
+    if (jzx__unlikely((hot->flags & JZX__SLOT_WAITING) != 0)) {
+        jzx__queue_push(jzx__wait_mail(loop, index), cell); /* W2 */
+        return;
+    }
+    jzx__queue_push(&hot->mail, cell);
+    jzx__schedule_hot(loop, index, hot);
+}
+
+/* A signal for the urgent list. */
+static inline void jzx__urgent_notify(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx__cell *cell)
+{
+    if (jzx__unlikely((hot->flags & JZX__SLOT_WAITING) != 0)) {
+        jzx__wait_push_urgent(loop, index, cell); /* W2 */
+        return;
+    }
+    jzx__urgent_push(hot, cell);
+    jzx__schedule_hot(loop, index, hot);
 }
 
 static inline void jzx__mail_left(jzx_loop *loop, uint32_t index, const jzx__cell *cell)

@@ -9,11 +9,12 @@
 
 /* ---- high mail ---- */
 
-static void list_turn(jzx__hot *hot, jzx__annex *annex)
+static void list_turn(jzx_loop *loop, jzx__annex *annex)
 {
     if (!annex->high_turn.listed) {
         annex->high_turn.listed = true;
-        jzx__urgent_push(hot, &annex->high_turn.cell); /* X4 */
+        jzx__hot *hot = jzx__slot_hot(&loop->slots, annex->owner);
+        jzx__urgent_notify(loop, annex->owner, hot, &annex->high_turn.cell); /* X4 */
     }
 }
 
@@ -21,6 +22,11 @@ void jzx__high_push(jzx_loop *loop, uint32_t index, jzx__cell *cell)
 {
     jzx__annex *annex;
     cell->kind = JZX__CELL_MAIL;
+    if (jzx__wait_lets_in(loop, index, cell)) {
+        cell->flags &= (uint16_t)~JZX__FLAG_HIGH;
+        jzx__mail_push(loop, index, cell);
+        return;
+    }
     if (jzx__annex_make(loop, index, &annex) != JZX_OK) {
         cell->flags &= (uint16_t)~JZX__FLAG_HIGH;
         jzx__count_add(&loop->counters->high_as_normal, 1);
@@ -30,9 +36,8 @@ void jzx__high_push(jzx_loop *loop, uint32_t index, jzx__cell *cell)
     jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
     jzx__queue_push(&annex->high, cell);
     annex->high_count++;
-    list_turn(hot, annex);
+    list_turn(loop, annex);
     jzx__mailbox_longer(loop, index, hot, jzx__public(loop, index), cell);
-    jzx__schedule_hot(loop, index, hot);
 }
 
 jzx__cell *jzx__high_pop(jzx_loop *loop, jzx__annex *annex)
@@ -44,7 +49,7 @@ jzx__cell *jzx__high_pop(jzx_loop *loop, jzx__annex *annex)
         annex->high_before -= annex->high_was_before;
     }
     if (annex->high.first != NULL) {
-        list_turn(jzx__slot_hot(&loop->slots, annex->owner), annex);
+        list_turn(loop, annex);
     }
     return cell;
 }
@@ -55,7 +60,7 @@ void jzx__high_put_back(jzx_loop *loop, uint32_t index, jzx__cell *cell)
     jzx__queue_push_front(&annex->high, cell);
     annex->high_count++;
     annex->high_before += annex->high_was_before;
-    list_turn(jzx__slot_hot(&loop->slots, index), annex);
+    list_turn(loop, annex);
 }
 
 bool jzx__high_before_signal(jzx__annex *annex)
@@ -130,15 +135,43 @@ void jzx__stash_return(jzx_loop *loop, uint32_t index, uint32_t count)
         return;
     }
     jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
+    jzx__queue *mail = (hot->flags & JZX__SLOT_WAITING) != 0 ? jzx__wait_mail(loop, index) : &hot->mail;
     if (count < annex->stashed) {
         jzx__queue taken = split(&annex->stash, count);
         annex->stashed -= count;
-        jzx__queue_prepend(&hot->mail, &taken);
+        jzx__queue_prepend(mail, &taken);
     } else {
         annex->stashed = 0;
-        jzx__queue_prepend(&hot->mail, &annex->stash);
+        jzx__queue_prepend(mail, &annex->stash);
     }
     jzx__schedule_hot(loop, index, hot);
+}
+
+/* ---- waits ---- */
+
+void jzx__order_take(jzx_loop *loop, uint32_t index, uint64_t chain, jzx__queue *to)
+{
+    jzx__annex *annex = jzx__annex_of(loop, index);
+    uint32_t before = annex->high_before;
+    jzx__queue high = annex->high;
+    jzx__queue stash = annex->stash;
+    annex->high = annex->stash = (jzx__queue){NULL, NULL};
+    jzx__cell *cell;
+    for (uint32_t place = 0; (cell = jzx__queue_pop(&high)) != NULL; place++) {
+        if (!jzx__wait_is_chained(loop, cell, chain)) {
+            jzx__queue_push(&annex->high, cell);
+            continue;
+        }
+        cell->flags &= (uint16_t)~JZX__FLAG_HIGH;
+        annex->high_count--;
+        annex->high_before -= place < before;
+        jzx__queue_push(to, cell);
+    }
+    while ((cell = jzx__queue_pop(&stash)) != NULL) {
+        bool chained = jzx__wait_is_chained(loop, cell, chain);
+        annex->stashed -= chained;
+        jzx__queue_push(chained ? to : &annex->stash, cell);
+    }
 }
 
 /* ---- the end ---- */

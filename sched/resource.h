@@ -36,6 +36,7 @@ typedef enum jzx__resource_kind {
     JZX__RESOURCE_FLOW,
     JZX__RESOURCE_MEMBER,
     JZX__RESOURCE_GROUP_WATCH,
+    JZX__RESOURCE_WAITER,
     JZX__RESOURCE_KINDS
 } jzx__resource_kind;
 

@@ -36,20 +36,37 @@ static void dispose(jzx_loop *loop, jzx__cell *cell, jzx_actor_id target, jzx_dr
     jzx__cell_free(loop, cell);
 }
 
-void jzx__mailbox_mark(jzx_loop *loop, uint32_t index, jzx__hot *hot)
+static uint32_t high_of(const jzx__hot *hot)
+{
+    if ((hot->flags & JZX__SLOT_WAITING) != 0) {
+        return 0; /* W2 */
+    }
+    return (hot->flags & JZX__SLOT_MARKED) != 0 ? hot->cap + 1 : jzx__slot_high_mark(hot->cap);
+}
+
+static void mark(jzx_loop *loop, uint32_t index, jzx__hot *hot)
 {
     hot->flags |= JZX__SLOT_MARKED;
-    hot->high = hot->cap + 1;
+    hot->high = high_of(hot);
     if ((hot->flags & JZX__SLOT_DROPS) == 0) {
         /* Release: written before lane room is given back; pairs with the acquire in jzx__route_refusal() (A5). */
         atomic_store_explicit(&loop->slots.full[index], 1, memory_order_release);
     }
 }
 
+void jzx__mailbox_mark(jzx_loop *loop, uint32_t index, jzx__hot *hot)
+{
+    /* Of one that waits `high` does not tell (W2). */
+    if (jzx__public(loop, index)->mailbox_length >= jzx__slot_high_mark(hot->cap) ||
+        hot->bytes >= hot->bytes_cap - hot->bytes_cap / 4) {
+        mark(loop, index, hot);
+    }
+}
+
 void jzx__mailbox_unmark(jzx_loop *loop, uint32_t index, jzx__hot *hot)
 {
     hot->flags &= (uint16_t) ~(JZX__SLOT_MARKED | JZX__SLOT_FULL_SEEN);
-    hot->high = jzx__slot_high_mark(hot->cap);
+    hot->high = high_of(hot);
     atomic_store_explicit(&loop->slots.full[index], 0, memory_order_release);
     jzx__resume_wake_mailbox(loop, index);
     if (loop->sockets_held_count != 0) {
@@ -81,8 +98,9 @@ static inline bool may_drop(const jzx__cell *cell)
 /* Makes room by ending the oldest mail; signals, answers, and mail that is high or stashed keep their place. False: none. */
 static bool drop_oldest(jzx_loop *loop, uint32_t index, jzx__hot *hot)
 {
+    jzx__queue *mail = (hot->flags & JZX__SLOT_WAITING) != 0 ? jzx__wait_mail(loop, index) : &hot->mail;
     jzx__cell *before = NULL;
-    jzx__cell *cell = hot->mail.first;
+    jzx__cell *cell = mail->first;
     while (cell != NULL && !may_drop(cell)) {
         before = cell;
         cell = cell->next;
@@ -91,11 +109,11 @@ static bool drop_oldest(jzx_loop *loop, uint32_t index, jzx__hot *hot)
         return false;
     }
     if (before == NULL) {
-        hot->mail.first = cell->next;
+        mail->first = cell->next;
     } else {
         before->next = cell->next;
-        if (hot->mail.last == cell) {
-            hot->mail.last = before;
+        if (mail->last == cell) {
+            mail->last = before;
         }
     }
     jzx__mail_left(loop, index, cell);
@@ -143,8 +161,9 @@ typedef struct admission {
     bool over; /* its policy must make room */
 } admission;
 
-/* Does an actor of this loop take a message now? */
-static inline jzx_err admit(jzx_loop *loop, jzx_actor_id to, const jzx_message *message, uint32_t flags, admission *at)
+/* Does an actor of this loop take a message now? `chain`: of a call, else 0. */
+static inline jzx_err admit(jzx_loop *loop, jzx_actor_id to, const jzx_message *message, uint32_t flags, uint64_t chain,
+                            admission *at)
 {
     uint32_t index = jzx__slot_find(&loop->slots, to);
     if (jzx__unlikely(index == JZX__SLOT_NONE)) {
@@ -156,11 +175,12 @@ static inline jzx_err admit(jzx_loop *loop, jzx_actor_id to, const jzx_message *
     }
     jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
     bool pointer = (message->flags & JZX_MESSAGE_POINTER) != 0;
-    bool full = (flags & JZX__FLAG_FLOW) == 0 && is_full(hot, public, pointer, message->size);
+    bool full = (flags & JZX__FLAG_FLOW) == 0 && is_full(hot, public, pointer, message->size) &&
+                !jzx__wait_admits(loop, index, chain);
     if (jzx__unlikely(full) && (hot->flags & JZX__SLOT_DROPS) == 0) {
         bool never = pointer && message->size > hot->bytes_cap;
         if (!never && (hot->flags & JZX__SLOT_MARKED) == 0) {
-            jzx__mailbox_mark(loop, index, hot); /* by its bytes, below their mark: who asks to resume must wait */
+            mark(loop, index, hot); /* by its bytes, below their mark: who asks to resume must wait */
         }
         jzx__count_add(&loop->counters->refused_full, 1);
         jzx__observe_full(loop, index);
@@ -178,7 +198,7 @@ static inline void push_admitted(jzx_loop *loop, const admission *at, jzx__cell 
     } else if (jzx__unlikely((cell->flags & JZX__FLAG_HIGH) != 0)) {
         jzx__high_push(loop, at->index, cell);
     } else {
-        jzx__mailbox_push(loop, at->index, at->hot, jzx__public(loop, at->index), cell);
+        jzx__mail_push(loop, at->index, cell);
     }
 }
 
@@ -193,7 +213,7 @@ jzx_err jzx__send_local(jzx_context *context, jzx_actor_id to, const jzx_message
 {
     jzx_loop *loop = context->loop;
     admission at;
-    jzx_err err = admit(loop, to, message, flags, &at);
+    jzx_err err = admit(loop, to, message, flags, 0, &at);
     if (jzx__unlikely(err != JZX_OK)) {
         return err;
     }
@@ -212,7 +232,7 @@ static jzx_err call_local(jzx_context *context, jzx_actor_id sender, jzx_actor_i
 {
     jzx_loop *loop = context->loop;
     admission at;
-    jzx_err err = admit(loop, to, message, 0, &at);
+    jzx_err err = admit(loop, to, message, 0, wire->chain, &at);
     if (err != JZX_OK) {
         return err;
     }
@@ -454,6 +474,9 @@ static void node_left(jzx_loop *loop, jzx__cell *node)
     case JZX__CELL_FLOW_LOST:
         jzx__flow_node_left(loop, node);
         break;
+    case JZX__CELL_PROBE:
+        jzx__probe_node_left(loop, node);
+        break;
     case JZX__CELL_DOWN_NONE:
         jzx__table_give(&loop->suffered, ((jzx__suffered *)(void *)node)->number);
         break;
@@ -517,6 +540,9 @@ static const void *second_of(jzx_loop *loop, const jzx__cell *node)
     }
     if (node->kind == JZX__CELL_LINK_EXIT) {
         return jzx__slot_hot(&loop->slots, ((const jzx__resource *)(const void *)node)->owner);
+    }
+    if (node->kind == JZX__CELL_PROBE) {
+        return jzx__probe_second(node);
     }
     return node->kind == JZX__CELL_SPAWN ? node->next : NULL;
 }
@@ -628,19 +654,34 @@ static __attribute__((noinline)) void mail_too_late(jzx_loop *loop, const jzx__c
     dispose_late(loop, take_mail(loop, from), from->target, index);
 }
 
+static void tell_full(jzx_loop *loop, uint32_t index, const jzx__hot *hot)
+{
+    if (jzx__unlikely((hot->flags & (JZX__SLOT_MARKED | JZX__SLOT_DROPS)) == JZX__SLOT_MARKED)) {
+        jzx__observe_full(loop, index); /* the other loops are refused from now on, and nobody here sees that */
+    }
+}
+
+static __attribute__((noinline)) void take_in_by_policy(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx__cell *cell)
+{
+    if ((hot->flags & JZX__SLOT_DROPS) != 0 && may_drop(cell) && !jzx__wait_lets_in(loop, index, cell) &&
+        is_full(hot, jzx__public(loop, index), (cell->flags & JZX__FLAG_POINTER) != 0, cell->pointer.size)) {
+        push_by_policy(loop, index, hot, cell);
+        return;
+    }
+    jzx__mail_push(loop, index, cell);
+    tell_full(loop, index, hot);
+}
+
 /* Mail that has come over a lane goes into the mailbox, or what its policy says. */
 static inline __attribute__((always_inline)) void take_in(jzx_loop *loop, uint32_t index, jzx__hot *hot,
                                                           jzx_segment_slot *public, jzx__cell *cell)
 {
-    if (jzx__unlikely((hot->flags & JZX__SLOT_DROPS) != 0) && may_drop(cell) &&
-        is_full(hot, public, (cell->flags & JZX__FLAG_POINTER) != 0, cell->pointer.size)) {
-        push_by_policy(loop, index, hot, cell);
+    if (jzx__unlikely((hot->flags & (JZX__SLOT_DROPS | JZX__SLOT_WAITING)) != 0)) {
+        take_in_by_policy(loop, index, hot, cell);
         return;
     }
     jzx__mailbox_push(loop, index, hot, public, cell); /* also past the cap: it was accepted */
-    if (jzx__unlikely((hot->flags & (JZX__SLOT_MARKED | JZX__SLOT_DROPS)) == JZX__SLOT_MARKED)) {
-        jzx__observe_full(loop, index); /* the other loops are refused from now on, and nobody here sees that */
-    }
+    tell_full(loop, index, hot);
 }
 
 static void mail_arrived(jzx_loop *loop, const jzx__cell *from)
@@ -670,13 +711,16 @@ static __attribute__((noinline)) void call_arrived(jzx_loop *loop, const jzx__ce
     }
     jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
     jzx_segment_slot *public = jzx__public(loop, index);
-    bool refuses = wire.nested && (hot->flags & JZX__SLOT_DROPS) == 0;
+    bool refuses = wire.nested && (hot->flags & JZX__SLOT_DROPS) == 0 && !jzx__wait_admits(loop, index, wire.chain);
     if (refuses && is_full(hot, public, (cell->flags & JZX__FLAG_POINTER) != 0, cell->pointer.size)) {
         dispose(loop, cell, from->target,
                 JZX_DROP_NEWEST); /* it has passed the mark of a mailbox that is really full */
         return;
     }
     take_in(loop, index, hot, public, cell);
+    if (wire.exclusive) {
+        jzx__wait_met(loop, index, wire.chain);
+    }
 }
 
 /* The same of high priority. */
@@ -727,6 +771,9 @@ void jzx__route_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *
         break;
     case JZX__CELL_CANCEL:
         jzx__cancel_arrived(loop, cell);
+        break;
+    case JZX__CELL_PROBE:
+        jzx__probe_arrived(loop, cell, second);
         break;
     case JZX__CELL_END:
         jzx__life_end_arrived(loop, cell);

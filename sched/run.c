@@ -50,6 +50,7 @@ static step after_any(jzx_context *context, jzx_behavior_result result)
     jzx_segment_slot *public = jzx__public(context->loop, context->slot);
     bool over = result != JZX_BEHAVIOR_OK && (result < JZX_BEHAVIOR_YIELD || result > JZX_BEHAVIOR_STASH);
     leave_scope(context);
+    context->waited = false;
     if (public->state == JZX__STOPPING) {
         return STEP_YIELDED; /* another ended it meanwhile; it is in the run queue for that (E2) */
     }
@@ -178,11 +179,18 @@ static void unhandled(jzx_loop *loop, const jzx_message *message)
     }
 }
 
-/* Whether an actor gets its message again. One that drains handles what it has. */
+/* Whether an actor gets its message again. One that drains handles what it has; one that waits goes on when it has. */
 static bool goes_on(const jzx_context *context)
 {
-    return (context->end == 0 || context->end == JZX__EXIT_DRAIN) &&
+    return (context->end == 0 || context->end == JZX__EXIT_DRAIN) && !context->waited &&
            jzx__public(context->loop, context->slot)->state != JZX__STOPPING;
+}
+
+/* One that waits keeps what it is asked: in the stash it would be in nobody's sight. */
+static bool may_stash(jzx_context *context)
+{
+    bool waits = (jzx__slot_hot(&context->loop->slots, context->slot)->flags & JZX__SLOT_WAITING) != 0;
+    return !waits && jzx__stash_fits(context);
 }
 
 /* A message that its handler has not done with, or that has the progress word. ON: it is over all the same. */
@@ -191,7 +199,7 @@ static __attribute__((noinline)) step not_done(jzx_context *context, jzx__cell *
 {
     jzx_loop *loop = context->loop;
     if ((result == JZX_BEHAVIOR_YIELD || result == JZX_BEHAVIOR_STASH) && !context->answered) {
-        if (goes_on(context) && (result == JZX_BEHAVIOR_YIELD || jzx__stash_fits(context))) {
+        if (goes_on(context) && (result == JZX_BEHAVIOR_YIELD || may_stash(context))) {
             return put_back(context, cell, head, message, result);
         }
         unhandled(loop, message); /* it ends: nobody will handle the rest */
@@ -228,6 +236,9 @@ static __attribute__((noinline)) step after_mail(jzx_context *context, jzx__cell
             jzx__flow_handled(loop, message->ref);
         }
         jzx__cell_free(loop, cell);
+    }
+    if (jzx__unlikely((jzx__slot_hot(&loop->slots, context->slot)->flags & JZX__SLOT_WAITING) != 0)) {
+        jzx__wait_after(context, kept && !context->answered);
     }
     context->handling = NULL;
     context->answered = false;
@@ -328,6 +339,9 @@ static jzx_behavior_result go_on(jzx_context *context, void *state, const jzx_me
 /* A call has ended: its continuation is the behavior. There is nothing to yield. */
 static step run_continuation(jzx_context *context, const jzx__hot *hot, jzx__cell *cell)
 {
+    if (jzx__unlikely((hot->flags & JZX__SLOT_WAITING) != 0)) {
+        jzx__wait_end(context->loop, context->slot, cell);
+    }
     jzx__ending ended;
     uint32_t head = jzx__call_open(context, cell, &ended);
     context->ended = &ended;
@@ -524,6 +538,10 @@ static __attribute__((noinline)) step run_signal(jzx_context *context, jzx__cell
         jzx__resource_expired(context->loop, cell); /* R2 */
         return STEP_ON;
     }
+    if (jzx__unlikely(cell->kind == JZX__CELL_PROBE)) {
+        jzx__probe_goes_on(context->loop, cell);
+        return STEP_ON;
+    }
     bool flow = cell->kind == JZX__CELL_FLOW || cell->kind == JZX__CELL_CREDIT;
     if (flow && !jzx__flow_news(context->loop, (jzx__flow *)(void *)cell)) {
         return STEP_ON;
@@ -565,10 +583,11 @@ static __attribute__((noinline)) step run_signal(jzx_context *context, jzx__cell
 static __attribute__((noinline)) void done_ending(jzx_loop *loop, uint32_t index, jzx__hot *hot,
                                                   const jzx_segment_slot *public)
 {
-    if (public->state == JZX__DRAINING && hot->mail.first == NULL && !jzx__high_waits(loop, index)) {
+    bool waits = (hot->flags & JZX__SLOT_WAITING) != 0; /* then it drains later */
+    if (public->state == JZX__DRAINING && hot->mail.first == NULL && !waits && !jzx__high_waits(loop, index)) {
         const jzx__cause drained = {.kind = JZX_EXIT_SHUTDOWN, .origin = public->id};
         jzx__life_exit(loop, index, &drained, 0);
-    } else {
+    } else if (public->state == JZX__STOPPING || !waits || hot->mail.first != NULL || hot->urgent_last != NULL) {
         jzx__schedule_hot(loop, index, hot);
     }
 }

@@ -11,7 +11,8 @@
  *   G4  One resume record per asker and target; it ends with one notice, or with its asker.
  */
 #include "sched/group_watch.h"
-#include "sched/loop.h"
+#include "sched/mailbox.h"
+#include "sched/wait.h"
 
 /* ---- resources of any kind ---- */
 
@@ -27,6 +28,7 @@ static const size_t tables[JZX__RESOURCE_KINDS] = {
     [JZX__RESOURCE_LINK] = offsetof(jzx_loop, links),
     [JZX__RESOURCE_GROUP_WATCH] = offsetof(jzx_loop, group_watches),
     [JZX__RESOURCE_FLOW] = offsetof(jzx_loop, flows),
+    [JZX__RESOURCE_WAITER] = offsetof(jzx_loop, waiters),
 };
 
 void jzx__resource_expired(jzx_loop *loop, jzx__cell *cell)
@@ -63,8 +65,7 @@ void jzx__resource_notify(jzx_loop *loop, jzx__resource *resource)
     if (!resource->listed && resource->link != NULL) {
         resource->listed = true;
         jzx__hot *hot = jzx__once(jzx__slot_hot(&loop->slots, resource->owner));
-        jzx__urgent_push(hot, &resource->cell);
-        jzx__schedule_hot(loop, resource->owner, hot);
+        jzx__urgent_notify(loop, resource->owner, hot, &resource->cell);
     }
 }
 
@@ -119,6 +120,9 @@ void jzx__resource_let_go(jzx_loop *loop, jzx__resource *resource)
     case JZX__RESOURCE_GROUP_WATCH:
         jzx__group_watch_let_go(loop, (jzx__group_watch *)resource);
         break;
+    case JZX__RESOURCE_WAITER:
+        jzx__wait_let_go(loop, (jzx__waiter *)resource);
+        break;
     case JZX__RESOURCE_KINDS:
         JZX_ASSERT(!"a kind of resource");
     }
@@ -142,8 +146,7 @@ static void queue_down(jzx_loop *loop, jzx__monitor *monitor)
     JZX_ASSERT(!resource->listed && resource->link != NULL);
     resource->cell.kind = JZX__CELL_DOWN;
     resource->listed = true;
-    jzx__queue_push(&jzx__slot_hot(&loop->slots, resource->owner)->mail, &resource->cell);
-    jzx__schedule(loop, resource->owner);
+    jzx__mail_stand(loop, resource->owner, &resource->cell);
 }
 
 static void down_at_once(jzx_loop *loop, jzx__monitor *monitor, jzx_exit_kind kind)

@@ -64,6 +64,7 @@ enum {
     JZX__SLOT_SUPERVISOR = 1u << 10, /* its state begins with a jzx__supervisor */
     JZX__SLOT_SUPERVISED = 1u << 11, /* it has a jzx__bond */
     JZX__SLOT_HEIR = 1u << 12,       /* keeps the mail of a child that is down; marked as queued, so that it never is */
+    JZX__SLOT_WAITING = 1u << 13,    /* for the end of an exclusive call: see sched/wait.h */
     JZX__SLOT_DROPS = JZX__SLOT_DROP_NEWEST | JZX__SLOT_DROP_OLDEST,
 };
 
@@ -82,7 +83,7 @@ typedef struct jzx__hot {
     jzx__queue mail;
     jzx__cell *urgent_last; /* circular: its next is the first */
     union {
-        uint32_t high;      /* the mailbox length that marks it full (A5); once it is marked, one more than the cap */
+        uint32_t high;      /* the mailbox length that marks it full (A5); marked: one over the cap; waiting: 0 (W2) */
         uint32_t next_free; /* free: the next free slot */
     };
     uint32_t cap;
@@ -235,27 +236,38 @@ static inline uint32_t jzx__slot_low_mark(uint32_t cap)
     return cap / 2 < jzx__slot_high_mark(cap) ? cap / 2 : jzx__slot_high_mark(cap) - 1;
 }
 
+/* A circular list, named by its last. */
+static inline void jzx__circle_push(jzx__cell **last, jzx__cell *cell)
+{
+    if (*last == NULL) {
+        cell->next = cell;
+    } else {
+        cell->next = (*last)->next;
+        (*last)->next = cell;
+    }
+    *last = cell;
+}
+
+static inline jzx__cell *jzx__circle_pop(jzx__cell **last)
+{
+    jzx__cell *first = (*last)->next;
+    if (first == *last) {
+        *last = NULL;
+    } else {
+        (*last)->next = first->next;
+    }
+    return first;
+}
+
 /* Appends to the urgent list: timers, readiness, sockets, resume notices. */
 static inline void jzx__urgent_push(jzx__hot *hot, jzx__cell *cell)
 {
-    if (hot->urgent_last == NULL) {
-        cell->next = cell;
-    } else {
-        cell->next = hot->urgent_last->next;
-        hot->urgent_last->next = cell;
-    }
-    hot->urgent_last = cell;
+    jzx__circle_push(&hot->urgent_last, cell);
 }
 
 static inline jzx__cell *jzx__urgent_pop(jzx__hot *hot)
 {
-    jzx__cell *first = hot->urgent_last->next;
-    if (first == hot->urgent_last) {
-        hot->urgent_last = NULL;
-    } else {
-        hot->urgent_last->next = first->next;
-    }
-    return first;
+    return jzx__circle_pop(&hot->urgent_last);
 }
 
 #endif

@@ -43,10 +43,11 @@ jzx_err jzx_call_with(jzx_context *context, jzx_actor_id to, const jzx_message *
     if (options == NULL || options->struct_size != sizeof *options || options->on_answer == NULL) {
         return JZX_ERR_INVALID_ARG;
     }
-    if (options->exclusive || options->high) {
+    if (options->high) {
         return JZX_ERR_UNSUPPORTED;
     }
-    const jzx__call_order order = {options->deadline_ns, options->on_answer, options->argument};
+    const jzx__call_order order = {options->deadline_ns, options->on_answer, options->argument, options->exclusive,
+                                   options->cycle};
     return jzx__call(context, to, message, &order, ref);
 }
 

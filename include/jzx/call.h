@@ -26,10 +26,11 @@
 extern "C" {
 #endif
 
-#define JZX_CYCLE_MAX 16u       /* ids of a deadlock that are listed */
+#define JZX_CYCLE_MAX 8u        /* ids of a deadlock that are listed */
+#define JZX_WAITS_MAX 8u        /* exclusive waits of one actor, one inside the other by re-entry */
 #define JZX_NEED_ALL UINT32_MAX /* of a gathering: every call must be answered */
 
-/** Actors that wait for each other: each for the next one, and the last for the first. */
+/** Actors that wait for each other: each for the next one, and the last for the first. The first is the one that is told. */
 typedef struct jzx_cycle {
     uint32_t length; /* of the whole cycle */
     uint32_t listed; /* of `ids`: all of them, or JZX_CYCLE_MAX */
@@ -71,7 +72,7 @@ typedef struct jzx_call_options {
     jzx_answer_fn on_answer; /* required */
     void *argument;          /* given to on_answer */
     bool high;               /* the request overtakes mail of normal priority: not yet, JZX_ERR_UNSUPPORTED */
-    bool exclusive;          /* until it ends the caller handles nothing else: not yet, JZX_ERR_UNSUPPORTED */
+    bool exclusive;          /* until it ends the caller handles nothing else: see jzx_call_with() */
     jzx_cycle *cycle;        /* filled when JZX_ERR_DEADLOCK is returned; may be NULL */
 } jzx_call_options;
 
@@ -102,8 +103,29 @@ JZX_API jzx_err jzx_call(jzx_context *context, jzx_actor_id to, const jzx_messag
 /**
  * jzx_call() with options. `ref`, which may be NULL, names the call until it ends.
  *
+ * Exclusive: until the call ends the actor handles nothing but that end, requests of the same chain of calls (who was asked may
+ * ask back: re-entry) and its supervisor's word to stop. All else waits in its place, ends of other calls too; so in this the
+ * order of what one sends to the other has an exception. Calls are of one chain that are made for the same first call,
+ * through any number of actors. A full mailbox does not keep requests of the chain out. A handler that has made an exclusive
+ * call cannot put its message back: with YIELD or STASH a payload that was handed over meets its destructor, and a request
+ * stays to be answered. An actor that drains does so when it has waited; what else ends it does so at once.
+ *
+ * Actors that so wait for each other in a circle would wait for ever. Where the circle would be closed on one loop the call
+ * is refused (of a circle of up to 256). Else it is found soon after it was closed, and the call of one of its actors, the one
+ * with the largest id, ends with JZX_ERR_DEADLOCK. A circle that a deadline, a death or an answer broke before that is not
+ * reported. A call that was handed on by jzx_delegate() is in no circle; nor is one in which somebody waits by a call that is
+ * not exclusive, for who made that handles other mail, which may answer what he was asked. Should a handler of the chain, or
+ * one that is told to stop, answer a request that the actor was given before it waited, a circle may be told that it would
+ * have opened.
+ *
  * Owns, Thread: as jzx_call().
- * Returns: as jzx_call(), and JZX_ERR_INVALID_ARG for options without on_answer or of another size; JZX_ERR_UNSUPPORTED
+ * Returns: as jzx_call(), and
+ *          JZX_ERR_DEADLOCK     the target waits, directly or through others of this loop, for this actor; *cycle says how
+ *          JZX_ERR_LIMIT        also, exclusive: JZX_WAITS_MAX waits of this actor, one in the other; a handler that is not
+ *                               of the chain it waits in (of its supervisor's word); annexes_max
+ *          JZX_ERR_INVALID_ARG  options without on_answer or of another size; a second exclusive call in one handler
+ *          JZX_ERR_NO_MEMORY    exclusive: for the annex of this actor, or what it waits with
+ *          JZX_ERR_UNSUPPORTED  of high priority
  */
 JZX_API jzx_err jzx_call_with(jzx_context *context, jzx_actor_id to, const jzx_message *message,
                               const jzx_call_options *options, uint64_t *ref);

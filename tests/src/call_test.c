@@ -620,7 +620,7 @@ static jzx_behavior_result be_refused(jzx_context *context, test_actor *actor, v
     options.struct_size = 1;
     cr_assert_eq(jzx_call_with(context, r->to, &message, &options, NULL), JZX_ERR_INVALID_ARG);
     options.struct_size = sizeof options;
-    options.exclusive = true;
+    options.high = true;
     cr_assert_eq(jzx_call_with(context, r->to, &message, &options, NULL), JZX_ERR_UNSUPPORTED);
     cr_assert_eq(jzx_call_cancel(context, 0), JZX_ERR_NO_SUCH_REQUEST);
     cr_assert_eq(jzx_call_cancel(context, UINT64_MAX), JZX_ERR_NO_SUCH_REQUEST);

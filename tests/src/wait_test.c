@@ -1,0 +1,864 @@
+/* wait_test: exclusive calls: what an actor handles while it waits, and what becomes of those that wait in a circle. */
+#include "tests/support/support.h"
+
+#include <string.h>
+
+enum { PLANS = 8, KEPT = 8, STEPS = 32, PAIR = 2 };
+
+typedef enum move {
+    ANSWER = 0, /* at once */
+    KEEP,       /* the request is answered by order */
+    WAIT,       /* calls exclusively, and answers when that has ended */
+    CALL,       /* calls, and answers when that has ended */
+    FORK,       /* calls without waiting for the end, and then waits for `then` */
+    TWICE,      /* two exclusive calls in one handler */
+    YIELDS,     /* waits, and gives its message back */
+    STASHES,
+} move;
+
+typedef struct player player;
+
+/* What a player does with a message of a tag below PLANS, from the host or from another player. */
+typedef struct plan {
+    move move;
+    player *to;
+    uint32_t tag;
+    player *then;
+    uint32_t then_tag;
+    uint64_t deadline_ns; /* 0: none */
+} plan;
+
+/* A handler that is not done: whom it answers, and for which plan. */
+typedef struct frame {
+    player *player;
+    uint32_t tag;
+    uint64_t ref; /* 0: nobody asks */
+} frame;
+
+struct player {
+    test_actor actor;
+    plan plans[PLANS];
+    frame frames[STEPS];
+    uint32_t frame_count;
+    uint64_t kept[KEPT];
+    uint32_t kept_count;
+    uint64_t call;       /* the last one made */
+    jzx_err refusal;     /* and what the function returned */
+    jzx_err errs[STEPS]; /* how its calls ended */
+    uint32_t ends;
+    jzx_cycle cycle;         /* of the last DEADLOCK, either way */
+    uint32_t handled[STEPS]; /* tags, of plans and other messages */
+    uint32_t handled_count;
+};
+
+static void finish(jzx_context *context, const frame *f)
+{
+    if (f->ref != 0) {
+        jzx_message answer = jzx_message_empty(f->tag + 100);
+        (void)jzx_answer(context, f->ref, &answer);
+    }
+}
+
+static jzx_behavior_result has_ended(jzx_context *context, void *state, void *argument, const jzx_result *result)
+{
+    frame *f = argument;
+    player *p = f->player;
+    cr_assert_eq(state, &p->actor);
+    cr_assert_eq((result->err == JZX_OK), (result->message != NULL));
+    cr_assert_eq((result->err == JZX_ERR_DEADLOCK), (result->cycle != NULL));
+    if (result->cycle != NULL) {
+        p->cycle = *result->cycle;
+    }
+    p->errs[p->ends++] = result->err;
+    finish(context, f);
+    return JZX_BEHAVIOR_OK;
+}
+
+static jzx_behavior_result is_forgotten(jzx_context *context, void *state, void *argument, const jzx_result *result)
+{
+    (void)context;
+    (void)state;
+    player *p = argument;
+    p->errs[p->ends++] = result->err;
+    return JZX_BEHAVIOR_OK;
+}
+
+static jzx_err call(jzx_context *context, player *p, bool exclusive, const player *to, uint32_t tag, frame *f)
+{
+    jzx_call_options options;
+    jzx_call_options_init(&options);
+    uint64_t deadline_ns = p->plans[f->tag].deadline_ns;
+    options.deadline_ns = deadline_ns != 0 ? deadline_ns : JZX_FOREVER;
+    options.exclusive = exclusive;
+    options.on_answer = has_ended;
+    options.argument = f;
+    options.cycle = &p->cycle;
+    jzx_message message = jzx_message_empty(tag);
+    p->refusal = jzx_call_with(context, to->actor.id, &message, &options, &p->call);
+    if (p->refusal != JZX_OK) {
+        finish(context, f);
+    }
+    return p->refusal;
+}
+
+static jzx_behavior_result play(jzx_context *context, test_actor *actor, const jzx_message *message)
+{
+    player *p = actor->data;
+    p->handled[p->handled_count++ % STEPS] = message->tag;
+    if (message->tag >= PLANS) {
+        return JZX_BEHAVIOR_OK;
+    }
+    const plan *next = &p->plans[message->tag];
+    frame *f = &p->frames[p->frame_count++ % STEPS];
+    *f = (frame){p, message->tag, (message->flags & JZX_MESSAGE_REQUEST) != 0 ? message->ref : 0};
+    switch (next->move) {
+    case ANSWER:
+        finish(context, f);
+        break;
+    case KEEP:
+        p->kept[p->kept_count++] = f->ref;
+        break;
+    case WAIT:
+        (void)call(context, p, true, next->to, next->tag, f);
+        break;
+    case CALL:
+        (void)call(context, p, false, next->to, next->tag, f);
+        break;
+    case FORK: {
+        jzx_message forked = jzx_message_empty(next->tag);
+        cr_assert_eq(jzx_call(context, next->to->actor.id, &forked, JZX_FOREVER, is_forgotten, p), JZX_OK);
+        (void)call(context, p, true, next->then, next->then_tag, f);
+        break;
+    }
+    case TWICE:
+        cr_assert_eq(call(context, p, true, next->to, next->tag, f), JZX_OK);
+        cr_assert_eq(call(context, p, true, next->to, next->tag, &(frame){p, message->tag, 0}), JZX_ERR_INVALID_ARG);
+        break;
+    case YIELDS:
+        cr_assert_eq(call(context, p, true, next->to, next->tag, f), JZX_OK);
+        return JZX_BEHAVIOR_YIELD;
+    case STASHES:
+        cr_assert_eq(call(context, p, true, next->to, next->tag, f), JZX_OK);
+        return JZX_BEHAVIOR_STASH;
+    }
+    return JZX_BEHAVIOR_OK;
+}
+
+/* ---- a world of them ---- */
+
+/* Players live on loop 0, and on the other one of two where they are told. */
+static void join(test_world *world, uint32_t loop, player *p)
+{
+    p->actor.on = play;
+    p->actor.data = p;
+    test_spawn(world, loop, &p->actor);
+}
+
+static void join_with_cap(test_world *world, uint32_t loop, player *p, uint32_t cap)
+{
+    jzx_spawn_options options;
+    p->actor.on = play;
+    p->actor.data = p;
+    test_actor_options(&p->actor, &options);
+    options.mailbox_cap = cap;
+    test_spawn_with(world, loop, &p->actor, &options);
+}
+
+static void kick(test_world *world, const player *p, uint32_t tag)
+{
+    test_send(world, &p->actor, tag);
+}
+
+static jzx_behavior_result answer_kept(jzx_context *context, test_actor *actor, void *argument)
+{
+    player *p = actor->data;
+    (void)argument;
+    jzx_message answer = jzx_message_empty(100);
+    for (uint32_t i = 0; i < p->kept_count; i++) {
+        (void)jzx_answer(context, p->kept[i], &answer);
+    }
+    p->kept_count = 0;
+    return JZX_BEHAVIOR_OK;
+}
+
+static bool has_handled(const player *p, uint32_t tag)
+{
+    for (uint32_t i = 0; i < p->handled_count; i++) {
+        if (p->handled[i] == tag) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The circle as it was told: these, in this order. */
+static void assert_cycle(const player *told, uint32_t count, player *const members[])
+{
+    cr_assert_eq(told->cycle.length, count);
+    cr_assert_eq(told->cycle.listed, count < JZX_CYCLE_MAX ? count : JZX_CYCLE_MAX);
+    for (uint32_t i = 0; i < told->cycle.listed; i++) {
+        cr_assert_eq(told->cycle.ids[i], members[i]->actor.id, "place %u", i);
+    }
+}
+
+#define EACH_PLACE(place) for (uint32_t place = 0; place < 2; place++)
+
+/* ---- what waits, and what does not ---- */
+
+Test(wait, all_else_waits_in_its_place, .timeout = 60)
+{
+    EACH_PLACE(place)
+    {
+        test_world world;
+        test_world_open(&world, 2, NULL);
+        player a = {.plans[1] = {WAIT, .tag = 1}};
+        player b = {.plans[1] = {KEEP}};
+        a.plans[1].to = &b;
+        join(&world, 0, &a);
+        join(&world, place, &b);
+        kick(&world, &a, 1);
+        test_until(&world, b.kept_count == 1);
+        for (uint32_t tag = 20; tag < 25; tag++) {
+            kick(&world, &a, tag);
+        }
+        test_world_settle(&world);
+        cr_assert_eq(a.handled_count, 1, "it waits");
+        test_do(&world, &b.actor, answer_kept, NULL);
+        test_until(&world, a.handled_count == 6);
+        cr_assert_eq(a.ends, 1);
+        cr_assert_eq(a.errs[0], JZX_OK);
+        for (uint32_t i = 0; i < 5; i++) {
+            cr_assert_eq(a.handled[1 + i], 20 + i, "in order");
+        }
+        test_world_close(&world);
+    }
+}
+
+static jzx_behavior_result set_timer(jzx_context *context, test_actor *actor, void *argument)
+{
+    (void)actor;
+    (void)argument;
+    jzx_message tick = jzx_message_empty(30);
+    cr_assert_eq(jzx_timer_after(context, 1, &tick, NULL), JZX_OK);
+    return JZX_BEHAVIOR_OK;
+}
+
+Test(wait, signals_wait_too, .timeout = 60)
+{
+    test_world world;
+    test_world_open(&world, 2, NULL);
+    player a = {.plans[1] = {WAIT, .tag = 1}};
+    player b = {.plans[1] = {KEEP}};
+    a.plans[1].to = &b;
+    join(&world, 0, &a);
+    join(&world, 1, &b);
+    test_do(&world, &a.actor, set_timer, NULL); /* due at once, maybe before it waits */
+    a.handled_count = 0;
+    kick(&world, &a, 1);
+    test_until(&world, b.kept_count == 1);
+    uint32_t before = a.handled_count;
+    test_world_settle(&world);
+    cr_assert_eq(a.handled_count, before);
+    test_do(&world, &b.actor, answer_kept, NULL);
+    test_until(&world, has_handled(&a, 30) && a.ends == 1);
+    test_world_close(&world);
+}
+
+Test(wait, a_second_exclusive_call_in_one_handler_is_refused, .timeout = 60)
+{
+    test_world world;
+    test_world_open(&world, 1, NULL);
+    player a = {.plans[1] = {TWICE, .tag = 1}};
+    player b = {0};
+    a.plans[1].to = &b;
+    join(&world, 0, &a);
+    join(&world, 0, &b);
+    kick(&world, &a, 1);
+    test_until(&world, a.ends == 1);
+    cr_assert_eq(a.errs[0], JZX_OK);
+    test_world_close(&world);
+}
+
+Test(wait, a_handler_that_waits_cannot_give_its_message_back, .timeout = 60)
+{
+    static const move moves[] = {YIELDS, STASHES};
+    for (uint32_t i = 0; i < 2; i++) {
+        test_world world;
+        test_world_open(&world, 1, NULL);
+        player a = {.plans[1] = {moves[i], .tag = 1}};
+        player b = {0};
+        a.plans[1].to = &b;
+        join(&world, 0, &a);
+        join(&world, 0, &b);
+        kick(&world, &a, 1);
+        test_until(&world, a.ends == 1);
+        test_world_settle(&world);
+        cr_assert_eq(a.handled_count, 1, "once");
+        test_world_close(&world);
+    }
+}
+
+/* ---- re-entry ---- */
+
+Test(wait, who_is_asked_may_ask_back, .timeout = 60)
+{
+    EACH_PLACE(place)
+    {
+        test_world world;
+        test_world_open(&world, 2, NULL);
+        player a = {.plans[1] = {WAIT, .tag = 1}};
+        player b = {.plans[1] = {WAIT, .tag = 2}};
+        a.plans[1].to = &b;
+        b.plans[1].to = &a;
+        join(&world, 0, &a);
+        join(&world, place, &b);
+        kick(&world, &a, 1);
+        kick(&world, &a, 20);
+        test_until(&world, a.ends == 1);
+        cr_assert_eq(a.errs[0], JZX_OK);
+        cr_assert_eq(b.errs[0], JZX_OK);
+        cr_assert_eq(a.handled[1], 2, "past what came before");
+        test_until(&world, has_handled(&a, 20));
+        test_world_close(&world);
+    }
+}
+
+Test(wait, a_queue_of_one_that_is_full_does_not_keep_the_chain_out, .timeout = 60)
+{
+    EACH_PLACE(place)
+    {
+        test_world world;
+        test_world_open(&world, 2, NULL);
+        player a = {.plans[1] = {WAIT, .tag = 1}};
+        player b = {.plans[1] = {KEEP}, .plans[3] = {WAIT, .tag = 2}};
+        player c = {.plans[1] = {WAIT, .tag = 3}};
+        a.plans[1].to = &c;
+        c.plans[1].to = &b;
+        b.plans[3].to = &a;
+        join_with_cap(&world, 0, &a, 1);
+        join_with_cap(&world, place, &b, 1);
+        join_with_cap(&world, place, &c, 1);
+        kick(&world, &a, 1);
+        test_world_step(&world);
+        jzx_message message = jzx_message_empty(20);
+        while (jzx_send(jzx_loop_context(world.loops[0]), a.actor.id, &message) == JZX_OK) {
+        }
+        test_until(&world, a.ends == 1);
+        cr_assert_eq(a.errs[0], JZX_OK);
+        cr_assert_eq(b.errs[0], JZX_OK);
+        cr_assert_eq(c.errs[0], JZX_OK);
+        test_until(&world, has_handled(&a, 20));
+        test_world_close(&world);
+    }
+}
+
+Test(wait, a_request_of_the_chain_that_was_there_before_comes_through, .timeout = 60)
+{
+    test_world world;
+    test_world_open(&world, 2, NULL);
+    /* For r, d asks a and waits for b, who waits for a. Both requests are with a before it handles the first. */
+    player r = {.plans[1] = {WAIT, .tag = 4}};
+    player d = {.plans[4] = {FORK, .tag = 5, .then_tag = 1}};
+    player b = {.plans[1] = {WAIT, .tag = 2}};
+    player a = {.plans[5] = {WAIT, .tag = 1}};
+    player c = {.plans[1] = {KEEP}};
+    r.plans[1].to = &d;
+    d.plans[4].to = &a;
+    d.plans[4].then = &b;
+    b.plans[1].to = &a;
+    a.plans[5].to = &c;
+    join(&world, 0, &r);
+    join(&world, 0, &d);
+    join(&world, 0, &b);
+    join(&world, 1, &a);
+    join(&world, 1, &c);
+    kick(&world, &r, 1);
+    test_until(&world, b.ends == 1);
+    cr_assert_eq(b.errs[0], JZX_OK);
+    cr_assert_eq(a.ends, 0);
+    cr_assert_eq(a.handled[0], 5);
+    cr_assert_eq(a.handled[1], 2);
+    test_do(&world, &c.actor, answer_kept, NULL);
+    test_until(&world, r.ends == 1 && a.ends == 1);
+    cr_assert_eq(r.errs[0], JZX_OK);
+    test_world_close(&world);
+}
+
+/* a waits for b, who asks a back, who asks b back, ...: eight waits of each at most. */
+Test(wait, waits_lie_in_each_other_up_to_a_limit, .timeout = 60)
+{
+    EACH_PLACE(place)
+    {
+        test_world world;
+        test_world_open(&world, 2, NULL);
+        player a = {.plans[1] = {WAIT, .tag = 1}};
+        player b = {.plans[1] = {WAIT, .tag = 1}};
+        a.plans[1].to = &b;
+        b.plans[1].to = &a;
+        join(&world, 0, &a);
+        join(&world, place, &b);
+        kick(&world, &a, 1);
+        test_until(&world, a.ends == JZX_WAITS_MAX);
+        cr_assert_eq(a.refusal, JZX_ERR_LIMIT);
+        cr_assert_eq(b.ends, JZX_WAITS_MAX);
+        for (uint32_t i = 0; i < JZX_WAITS_MAX; i++) {
+            cr_assert_eq(a.errs[i], JZX_OK);
+        }
+        test_world_close(&world);
+    }
+}
+
+/* ---- circles ---- */
+
+Test(wait, a_circle_of_one_loop_is_refused, .timeout = 60)
+{
+    test_world world;
+    test_world_open(&world, 1, NULL);
+    enum { MANY = 12 };
+    player ring[MANY] = {{.handled_count = 0}};
+    for (uint32_t i = 0; i < MANY; i++) {
+        ring[i].plans[1] = (plan){WAIT, .to = &ring[(i + 1) % MANY], .tag = 2};
+        join(&world, 0, &ring[i]);
+    }
+    player *members[MANY];
+    for (uint32_t i = 0; i < MANY; i++) {
+        members[i] = &ring[(MANY - 1 + i) % MANY];
+    }
+    for (uint32_t i = 0; i < MANY; i++) { /* each runs before its request is handled */
+        kick(&world, &ring[i], 1);
+    }
+    test_until(&world, ring[0].ends == 1);
+    cr_assert_eq(ring[MANY - 1].refusal, JZX_ERR_DEADLOCK);
+    assert_cycle(&ring[MANY - 1], MANY, members);
+    for (uint32_t i = 0; i + 1 < MANY; i++) {
+        test_until(&world, ring[i].ends == 1);
+        cr_assert_eq(ring[i].errs[0], JZX_OK);
+    }
+    cr_assert_eq(ring[MANY - 1].ends, 0);
+    test_world_close(&world);
+}
+
+Test(wait, to_call_oneself_is_no_circle, .timeout = 60)
+{
+    test_world world;
+    test_world_open(&world, 1, NULL);
+    player a = {.plans[1] = {WAIT, .tag = 2}};
+    a.plans[1].to = &a;
+    join(&world, 0, &a);
+    kick(&world, &a, 1);
+    test_until(&world, a.ends == 1);
+    cr_assert_eq(a.errs[0], JZX_OK);
+    test_world_close(&world);
+}
+
+/* The nested call of one that was asked: same chain, but the request is taken, so nobody goes on. */
+Test(wait, a_circle_through_a_nested_call_is_refused, .timeout = 60)
+{
+    test_world world;
+    test_world_open(&world, 1, NULL);
+    player a = {.plans[1] = {WAIT, .tag = 1}};
+    player b = {.plans[1] = {WAIT, .tag = 2}};
+    player c = {.plans[1] = {WAIT, .tag = 2}};
+    a.plans[1].to = &b;
+    b.plans[1].to = &c;
+    c.plans[1].to = &a;
+    join(&world, 0, &a);
+    join(&world, 0, &b);
+    join(&world, 0, &c);
+    kick(&world, &a, 1);
+    kick(&world, &b, 20);
+    kick(&world, &c, 1); /* b's request comes behind it */
+    test_until(&world, a.ends == 1);
+    cr_assert_eq(c.refusal, JZX_ERR_DEADLOCK);
+    player *members[] = {&c, &a, &b};
+    assert_cycle(&c, 3, members);
+    cr_assert_eq(a.errs[0], JZX_OK);
+    test_world_close(&world);
+}
+
+Test(wait, a_circle_across_loops_is_told_to_its_largest, .timeout = 60)
+{
+    test_world world;
+    test_world_open(&world, 2, NULL);
+    player a = {.plans[1] = {WAIT, .tag = 2}};
+    player b = {.plans[1] = {WAIT, .tag = 2}};
+    a.plans[1].to = &b;
+    b.plans[1].to = &a;
+    join(&world, 0, &a);
+    join(&world, 1, &b);
+    kick(&world, &a, 1);
+    kick(&world, &b, 1);
+    test_until(&world, a.ends == 1 && b.ends == 1);
+    cr_assert_eq(b.errs[0], JZX_ERR_DEADLOCK, "%s", jzx_strerror(b.errs[0]));
+    player *members[] = {&b, &a};
+    assert_cycle(&b, 2, members);
+    cr_assert_eq(a.errs[0], JZX_OK);
+    test_world_settle(&world);
+    cr_assert_eq(a.ends + b.ends, 2);
+    test_world_close(&world);
+}
+
+Test(wait, a_long_circle_across_loops_lists_as_many_as_fit, .timeout = 60)
+{
+    test_world world;
+    test_world_open(&world, 3, NULL);
+    enum { MANY = 11 };
+    player ring[MANY] = {{.handled_count = 0}};
+    player *members[MANY];
+    for (uint32_t i = 0; i < MANY; i++) {
+        ring[i].plans[1] = (plan){WAIT, .to = &ring[(i + 1) % MANY], .tag = 2};
+        join(&world, i % 3, &ring[i]);
+    }
+    uint32_t largest = 0;
+    for (uint32_t i = 0; i < MANY; i++) {
+        largest = ring[i].actor.id > ring[largest].actor.id ? i : largest;
+        kick(&world, &ring[i], 1);
+    }
+    for (uint32_t i = 0; i < MANY; i++) {
+        members[i] = &ring[(largest + i) % MANY];
+        test_until(&world, ring[i].ends == 1);
+        cr_assert_eq(ring[i].errs[0], i == largest ? JZX_ERR_DEADLOCK : JZX_OK);
+    }
+    assert_cycle(&ring[largest], MANY, members);
+    test_world_close(&world);
+}
+
+/* b's request of the chain is taken by a, whose handler asks c without waiting: c's answer waits behind a's wait. */
+Test(wait, a_circle_closed_by_a_request_that_is_kept_is_told, .timeout = 60)
+{
+    EACH_PLACE(place)
+    {
+        test_world world;
+        test_world_open(&world, 2, NULL);
+        player a = {.plans[1] = {WAIT, .tag = 1}, .plans[2] = {CALL, .tag = 1}};
+        player b = {.plans[1] = {WAIT, .tag = 2}};
+        player c = {0};
+        a.plans[1].to = &b;
+        a.plans[2].to = &c;
+        b.plans[1].to = &a;
+        join(&world, 0, &a);
+        join(&world, place, &b);
+        join(&world, 0, &c);
+        kick(&world, &a, 1);
+        test_until(&world, a.ends == 2 && b.ends == 1);
+        bool b_is_told = b.actor.id > a.actor.id;
+        player *members[] = {b_is_told ? &b : &a, b_is_told ? &a : &b};
+        assert_cycle(members[0], 2, members);
+        cr_assert_eq(members[0]->errs[0], JZX_ERR_DEADLOCK);
+        test_world_settle(&world);
+        cr_assert_eq(a.ends + b.ends, 3);
+        test_world_close(&world);
+    }
+}
+
+/* One more than a probe walks in one go. */
+Test(wait, a_circle_of_one_loop_that_is_too_long_to_refuse_is_told, .timeout = 60)
+{
+    enum { MANY = 300 };
+    static player ring[MANY];
+    memset(ring, 0, sizeof ring);
+    test_world world;
+    test_world_open(&world, 1, NULL);
+    uint32_t largest = 0;
+    for (uint32_t i = 0; i < MANY; i++) {
+        ring[i].plans[1] = (plan){WAIT, .to = &ring[(i + 1) % MANY], .tag = 2};
+        join(&world, 0, &ring[i]);
+        largest = ring[i].actor.id > ring[largest].actor.id ? i : largest;
+    }
+    for (uint32_t i = 0; i < MANY; i++) {
+        kick(&world, &ring[i], 1);
+    }
+    for (uint32_t i = 0; i < MANY; i++) {
+        test_until(&world, ring[i].ends == 1);
+        cr_assert_eq(ring[i].errs[0], i == largest ? JZX_ERR_DEADLOCK : JZX_OK);
+    }
+    cr_assert_eq(ring[largest].cycle.length, MANY);
+    cr_assert_eq(ring[largest].cycle.listed, JZX_CYCLE_MAX);
+    test_world_close(&world);
+}
+
+/* ---- ends of those that wait ---- */
+
+typedef enum ending { STOPS, KILLED, DRAINED, FAILS } ending;
+
+static void end_it(test_world *world, const player *p, ending how)
+{
+    jzx_context *host = jzx_loop_context(world->loops[0]);
+    switch (how) {
+    case STOPS:
+        cr_assert_eq(jzx_stop(host, p->actor.id), JZX_OK);
+        break;
+    case KILLED:
+        cr_assert_eq(jzx_kill(host, p->actor.id), JZX_OK);
+        break;
+    case DRAINED:
+        cr_assert_eq(jzx_drain(host, p->actor.id), JZX_OK);
+        break;
+    case FAILS:
+        cr_assert_eq(jzx_fail(host, p->actor.id, 3, "fails"), JZX_OK);
+        break;
+    }
+}
+
+/* a waits for b, with mail and a request of c held back. */
+static void ends_while_it_waits(uint32_t place, ending how)
+{
+    test_world world;
+    test_world_open(&world, 2, NULL);
+    player a = {.plans[1] = {WAIT, .tag = 1}};
+    player b = {.plans[1] = {KEEP}};
+    player c = {.plans[1] = {CALL, .tag = 3}};
+    a.plans[1].to = &b;
+    c.plans[1].to = &a;
+    join(&world, 0, &a);
+    join(&world, place, &b);
+    join(&world, place, &c);
+    kick(&world, &a, 1);
+    test_until(&world, b.kept_count == 1);
+    kick(&world, &a, 20);
+    kick(&world, &c, 1);
+    test_until(&world, c.handled_count == 1);
+    test_world_settle(&world);
+    end_it(&world, &a, how);
+    test_world_settle(&world);
+    if (how == DRAINED) {
+        cr_assert_eq(a.actor.finis, 0, "it waits, and drains then");
+        test_do(&world, &b.actor, answer_kept, NULL);
+        test_until(&world, a.actor.finis == 1);
+        cr_assert_eq(a.ends, 1);
+        cr_assert(has_handled(&a, 20) && has_handled(&a, 3));
+        test_until(&world, c.ends == 1);
+        cr_assert_eq(c.errs[0], JZX_OK);
+    } else {
+        cr_assert_eq(a.actor.finis, 1);
+        cr_assert_eq(a.ends, 0);
+        test_until(&world, c.ends == 1);
+        cr_assert_eq(c.errs[0], JZX_ERR_ENDED);
+        test_do(&world, &b.actor, answer_kept, NULL);
+    }
+    test_world_settle(&world);
+    test_world_close(&world);
+}
+
+Test(wait, an_actor_that_waits_can_be_ended, .timeout = 60)
+{
+    EACH_PLACE(place)
+    {
+        ends_while_it_waits(place, STOPS);
+        ends_while_it_waits(place, KILLED);
+        ends_while_it_waits(place, DRAINED);
+        ends_while_it_waits(place, FAILS);
+    }
+}
+
+Test(wait, the_runtime_stops_with_actors_that_wait, .timeout = 60)
+{
+    EACH_PLACE(place)
+    {
+        test_world world;
+        test_world_open(&world, 2, NULL);
+        player a = {.plans[1] = {WAIT, .tag = 1}};
+        player b = {.plans[1] = {KEEP}};
+        a.plans[1].to = &b;
+        join(&world, 0, &a);
+        join(&world, place, &b);
+        kick(&world, &a, 1);
+        test_until(&world, b.kept_count == 1);
+        kick(&world, &a, 20);
+        test_world_close(&world);
+        cr_assert_eq(a.actor.finis, 1);
+    }
+}
+
+Test(wait, the_end_of_who_is_waited_for_ends_the_wait, .timeout = 60)
+{
+    EACH_PLACE(place)
+    {
+        test_world world;
+        test_world_open(&world, 2, NULL);
+        player a = {.plans[1] = {WAIT, .tag = 1}};
+        player b = {.plans[1] = {KEEP}};
+        a.plans[1].to = &b;
+        join(&world, 0, &a);
+        join(&world, place, &b);
+        kick(&world, &a, 1);
+        test_until(&world, b.kept_count == 1);
+        kick(&world, &a, 20);
+        end_it(&world, &b, KILLED);
+        test_until(&world, has_handled(&a, 20));
+        cr_assert_eq(a.errs[0], JZX_ERR_ENDED);
+        test_world_close(&world);
+    }
+}
+
+static jzx_behavior_result cancel_it(jzx_context *context, test_actor *actor, void *argument)
+{
+    (void)actor;
+    *(jzx_err *)argument = jzx_call_cancel(context, ((player *)actor->data)->call);
+    return JZX_BEHAVIOR_OK;
+}
+
+/* Only a handler of the chain can do it: test_do()'s own waits. */
+Test(wait, a_deadline_ends_the_wait, .timeout = 60)
+{
+    EACH_PLACE(place)
+    {
+        test_world world;
+        test_world_open(&world, 2, NULL);
+        player a = {.plans[1] = {WAIT, .tag = 1}};
+        player b = {.plans[1] = {KEEP}};
+        a.plans[1].to = &b;
+        a.plans[1].deadline_ns = test_now_ns() + 5000000;
+        join(&world, 0, &a);
+        join(&world, place, &b);
+        kick(&world, &a, 1);
+        kick(&world, &a, 20);
+        test_until(&world, has_handled(&a, 20));
+        cr_assert_eq(a.ends, 1);
+        cr_assert_eq(a.errs[0], JZX_ERR_TIMEOUT);
+        jzx_err err = JZX_OK;
+        test_do(&world, &a.actor, cancel_it, &err);
+        cr_assert_eq(err, JZX_ERR_NO_SUCH_REQUEST);
+        test_world_close(&world);
+    }
+}
+
+/* ---- its supervisor, its shield, its heir ---- */
+
+static jzx_behavior_result traps(jzx_context *context, test_actor *actor, const jzx_message *message)
+{
+    if (message->tag == JZX_TAG_SYS_EXIT) {
+        player *p = actor->data;
+        frame *f = &p->frames[p->frame_count++ % STEPS];
+        *f = (frame){.player = p, .tag = 7};
+        cr_assert_eq(call(context, p, true, p->plans[7].to, 1, f), JZX_ERR_LIMIT, "this is not of its chain");
+        p->handled[p->handled_count++ % STEPS] = message->tag;
+        return JZX_BEHAVIOR_STOP;
+    }
+    return play(context, actor, message);
+}
+
+static jzx_err is_child(jzx_context *context, void *argument, void **state)
+{
+    player *p = *(player *const *)argument;
+    *state = &p->actor;
+    p->actor.id = jzx_self(context);
+    p->actor.inits++;
+    return JZX_OK;
+}
+
+static jzx_behavior_result child_behaves(jzx_context *context, void *state, const jzx_message *message)
+{
+    return traps(context, state, message);
+}
+
+static void child_ends(jzx_context *context, void *state, const jzx_exit_info *info)
+{
+    test_actor *actor = state;
+    (void)context;
+    actor->exit = *info;
+    actor->finis++;
+}
+
+Test(wait, its_supervisor_s_word_to_stop_comes_through, .timeout = 60)
+{
+    EACH_PLACE(place)
+    {
+        test_world world;
+        test_world_open(&world, 2, NULL);
+        player a = {.plans[1] = {WAIT, .tag = 1}};
+        player b = {.plans[1] = {KEEP}};
+        player *argument = &a;
+        a.plans[1].to = &b;
+        a.plans[7].to = &b;
+        a.actor.data = &a;
+        join(&world, place, &b);
+        jzx_child_spec child;
+        jzx_child_spec_init(&child);
+        child.init = is_child;
+        child.behavior = child_behaves;
+        child.fini = child_ends;
+        child.argument = &argument;
+        child.argument_size = sizeof argument;
+        child.trap_exit = true;
+        child.shutdown_ns = JZX_FOREVER;
+        jzx_supervisor_spec spec;
+        jzx_supervisor_spec_init(&spec);
+        spec.children = &child;
+        spec.child_count = 1;
+        jzx_actor_id supervisor;
+        jzx_context *host = jzx_loop_context(world.loops[0]);
+        cr_assert_eq(jzx_supervisor_start(host, &spec, &supervisor, NULL), JZX_OK);
+        test_until(&world, a.actor.inits == 1);
+        jzx_message message = jzx_message_empty(1);
+        cr_assert_eq(jzx_send(host, a.actor.id, &message), JZX_OK);
+        test_until(&world, b.kept_count == 1);
+        cr_assert_eq(jzx_stop(host, supervisor), JZX_OK);
+        test_until(&world, a.actor.finis == 1);
+        cr_assert(has_handled(&a, JZX_TAG_SYS_EXIT));
+        test_world_close(&world);
+    }
+}
+
+static jzx_behavior_result shields(jzx_context *context, test_actor *actor, const jzx_message *message)
+{
+    if (message->tag == 1) {
+        cr_assert_eq(jzx_shield_enter(context), JZX_OK);
+    } else if (message->tag == 20) {
+        cr_assert_eq(jzx_shield_leave(context), JZX_OK);
+    }
+    return play(context, actor, message);
+}
+
+Test(wait, a_shield_keeps_one_that_waits, .timeout = 60)
+{
+    EACH_PLACE(place)
+    {
+        test_world world;
+        test_world_open(&world, 2, NULL);
+        player a = {.plans[1] = {WAIT, .tag = 1}};
+        player b = {.plans[1] = {KEEP}};
+        a.plans[1].to = &b;
+        join(&world, 0, &a);
+        a.actor.on = shields;
+        join(&world, place, &b);
+        kick(&world, &a, 1);
+        test_until(&world, b.kept_count == 1);
+        kick(&world, &a, 20);
+        end_it(&world, &a, STOPS);
+        test_world_settle(&world);
+        cr_assert_eq(a.actor.finis, 0);
+        test_do(&world, &b.actor, answer_kept, NULL);
+        test_until(&world, a.actor.finis == 1);
+        cr_assert_eq(a.errs[0], JZX_OK);
+        cr_assert(has_handled(&a, 20));
+        test_world_close(&world);
+    }
+}
+
+/* ---- limits ---- */
+
+Test(wait, annexes_are_limited, .timeout = 60)
+{
+    test_world world;
+    jzx_config config;
+    test_config(&config);
+    config.annexes_max = 1;
+    test_world_open(&world, 1, &config);
+    player a = {.plans[1] = {WAIT, .tag = 1}};
+    player b = {.plans[1] = {KEEP}};
+    player c = {.plans[1] = {WAIT, .tag = 1}};
+    a.plans[1].to = &b;
+    c.plans[1].to = &b;
+    join(&world, 0, &a);
+    join(&world, 0, &b);
+    join(&world, 0, &c);
+    kick(&world, &a, 1);
+    test_until(&world, b.kept_count == 1);
+    kick(&world, &c, 1);
+    test_until(&world, c.handled_count == 1);
+    cr_assert_eq(c.refusal, JZX_ERR_LIMIT);
+    kick(&world, &c, 20);
+    test_until(&world, has_handled(&c, 20));
+    test_world_close(&world);
+}
