@@ -159,14 +159,16 @@ static jzx_behavior_result handle(jzx_context *context, test_actor *actor, const
         return JZX_BEHAVIOR_YIELD;
     }
     c->cancelled += jzx_cancelled(context);
-    c->handled++;
+    if (c->act == KEEPS) {
+        c->refs[c->kept++ % 8] = message->ref;
+    }
+    c->handled++; /* who waits for this reads what is above */
     switch (c->act) {
     case ANSWERS:
     case YIELDS:
         c->err = jzx_answer(context, message->ref, &answer);
         return JZX_BEHAVIOR_OK;
     case KEEPS:
-        c->refs[c->kept++ % 8] = message->ref;
         return JZX_BEHAVIOR_OK;
     case NOT_MINE:
         return JZX_BEHAVIOR_UNHANDLED;

@@ -579,6 +579,8 @@ static jzx_behavior_result answer_at_once(jzx_context *context, test_actor *acto
     return JZX_BEHAVIOR_OK;
 }
 
+enum { ROUNDS = 2000 };
+
 typedef struct again {
     play *play;
     _Atomic(uint32_t) rounds;
@@ -608,7 +610,7 @@ static jzx_behavior_result next_round(jzx_context *context, void *state, void *a
     again *a = argument;
     (void)state;
     a->wrong += gathered->err != JZX_OK || gathered->answered + gathered->cancelled != TARGETS;
-    if (++a->rounds < 2000) {
+    if (++a->rounds < ROUNDS) {
         start_round(context, a);
     }
     return JZX_BEHAVIOR_OK;
@@ -627,7 +629,10 @@ Test(gather, round_after_round_with_late_answers, .timeout = 100)
     static play p;
     again a = {.play = &p};
     memset(&p, 0, sizeof p);
-    test_world_open(&p.world, 2, NULL);
+    jzx_config config;
+    jzx_config_init(&config);    /* whose lanes and cells are many */
+    config.mailbox_cap = ROUNDS; /* requests that were cancelled wait there, however slow a loop is */
+    test_world_open(&p.world, 2, &config);
     p.asker = (test_actor){.on = on_start, .data = &a};
     test_spawn(&p.world, 0, &p.asker);
     for (uint32_t i = 0; i < TARGETS; i++) {
@@ -636,7 +641,7 @@ Test(gather, round_after_round_with_late_answers, .timeout = 100)
     }
     test_world_start(&p.world);
     test_send(&p.world, &p.asker, 5);
-    test_until(&p.world, a.rounds == 2000);
+    test_until(&p.world, a.rounds == ROUNDS);
     test_world_close(&p.world);
     cr_assert_eq(a.wrong, 0);
 }
