@@ -95,10 +95,10 @@ struct jzx_space {
     /* Shared. */
     _Alignas(JZX__CACHE_LINE) _Atomic(uint32_t) lock;
     uint32_t groups_used;
-    uint32_t fresh;    /* the next member that was never used */
-    uint32_t free;     /* the last one freed: index + 1 */
+    uint32_t fresh;            /* the next member that was never used */
+    uint32_t free;             /* the last one freed: index + 1 */
     _Atomic(uint32_t) version; /* grows when somebody joins or leaves: for who keeps a list of a group */
-    jzx__list changes; /* members in the order of their last change, and marks of watches among them */
+    jzx__list changes;         /* members in the order of their last change, and marks of watches among them */
     jzx__list watches;
 };
 

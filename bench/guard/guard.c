@@ -86,7 +86,8 @@ void guard_close(struct guard *guard)
     GUARD_OK(jzx_runtime_destroy(guard->runtime));
 }
 
-static const guard_path *const all_paths[] = {guard_message_paths, guard_life_paths, guard_world_paths, guard_order_paths};
+static const guard_path *const all_paths[] = {guard_message_paths, guard_life_paths, guard_world_paths,
+                                              guard_order_paths};
 
 enum { GROUPS = sizeof all_paths / sizeof *all_paths };
 
