@@ -3,6 +3,7 @@
 
 #include "sched/call.h"
 #include "sched/mailbox.h"
+#include "sched/spin.h"
 #include "src/internal.h"
 
 /* Any message by anyone. Outside of a turn the loop may have to be told. */
@@ -207,9 +208,7 @@ jzx_err jzx_poster_create(jzx_runtime *runtime, uint32_t size, jzx_poster **out)
     if (atomic_load_explicit(&runtime->stop, memory_order_acquire) != 0) {
         return JZX_ERR_LOOP_CLOSED;
     }
-    while (atomic_exchange_explicit(&runtime->poster_lock, 1, memory_order_acquire) != 0) {
-        sched_yield(); /* makers take turns; this is no hot path */
-    }
+    jzx__spin_lock(&runtime->poster_lock);
     uint32_t count = atomic_load_explicit(&runtime->poster_count, memory_order_relaxed);
     jzx_err err = JZX_ERR_LIMIT;
     if (count < runtime->config.posters_max) {
@@ -220,7 +219,7 @@ jzx_err jzx_poster_create(jzx_runtime *runtime, uint32_t size, jzx_poster **out)
         /* Release: pairs with the acquire in posters_made(). */
         atomic_store_explicit(&runtime->poster_count, count + 1, memory_order_release);
     }
-    atomic_store_explicit(&runtime->poster_lock, 0, memory_order_release);
+    jzx__spin_unlock(&runtime->poster_lock);
     return err;
 }
 
