@@ -3,16 +3,6 @@
 #include "sched/mailbox.h"
 #include "sched/wait.h"
 
-static jzx__cell *cell_at(const jzx_loop *loop, uint32_t index)
-{
-    return &loop->pool.cells[index];
-}
-
-static uint32_t index_of(const jzx_loop *loop, const jzx__cell *cell)
-{
-    return (uint32_t)(cell - loop->pool.cells);
-}
-
 static jzx__cell *as_cell(void *part)
 {
     return part;
@@ -23,7 +13,7 @@ static jzx__cell *as_cell(void *part)
 /* The place of a call, or of an opened scope, in the ring of its scope; alone without one. */
 static void join(jzx_loop *loop, jzx__scope *scope, jzx__cell *cell)
 {
-    uint32_t index = index_of(loop, cell);
+    uint32_t index = jzx__pool_index(&loop->pool, cell);
     cell->words[3] = scope == NULL ? 0 : scope->number;
     cell->ring.before = index;
     cell->ring.after = index;
@@ -37,20 +27,20 @@ static void join(jzx_loop *loop, jzx__scope *scope, jzx__cell *cell)
         scope->first = index + 1;
         return;
     }
-    jzx__cell *first = cell_at(loop, scope->first - 1);
+    jzx__cell *first = jzx__pool_at(&loop->pool, scope->first - 1);
     cell->ring.before = first->ring.before;
     cell->ring.after = scope->first - 1;
-    cell_at(loop, first->ring.before)->ring.after = index;
+    jzx__pool_at(&loop->pool, first->ring.before)->ring.after = index;
     first->ring.before = index;
 }
 
 /* Out of its ring, whoever that has belonged to: the scope, loop->cancelling, or a scope that is gone (J4). */
 static void leave(jzx_loop *loop, jzx__cell *cell)
 {
-    uint32_t place = index_of(loop, cell) + 1;
+    uint32_t place = jzx__pool_index(&loop->pool, cell) + 1;
     uint32_t next = cell->ring.after + 1 == place ? 0 : cell->ring.after + 1;
-    cell_at(loop, cell->ring.before)->ring.after = cell->ring.after;
-    cell_at(loop, cell->ring.after)->ring.before = cell->ring.before;
+    jzx__pool_at(&loop->pool, cell->ring.before)->ring.after = cell->ring.after;
+    jzx__pool_at(&loop->pool, cell->ring.after)->ring.before = cell->ring.before;
     jzx__scope *scope = jzx__scope_find(loop, cell->words[3]);
     if (loop->cancelling == place) {
         loop->cancelling = next;
@@ -62,11 +52,11 @@ static void leave(jzx_loop *loop, jzx__cell *cell)
 /* Two rings become one, with the second behind the first. */
 static void append_ring(const jzx_loop *loop, uint32_t one, uint32_t other)
 {
-    jzx__cell *first = cell_at(loop, one);
-    jzx__cell *second = cell_at(loop, other);
+    jzx__cell *first = jzx__pool_at(&loop->pool, one);
+    jzx__cell *second = jzx__pool_at(&loop->pool, other);
     uint32_t last = second->ring.before;
-    cell_at(loop, first->ring.before)->ring.after = other;
-    cell_at(loop, last)->ring.after = one;
+    jzx__pool_at(&loop->pool, first->ring.before)->ring.after = other;
+    jzx__pool_at(&loop->pool, last)->ring.after = one;
     second->ring.before = first->ring.before;
     first->ring.before = last;
 }
@@ -177,10 +167,10 @@ void jzx__scope_give_up(jzx_loop *loop, jzx__scope *scope)
 void jzx__scope_cancel_some(jzx_loop *loop)
 {
     for (uint32_t i = 0; i < JZX__CANCELS_PER_TURN && loop->cancelling != 0; i++) {
-        jzx__cell *cell = cell_at(loop, loop->cancelling - 1);
+        jzx__cell *cell = jzx__pool_at(&loop->pool, loop->cancelling - 1);
         if (cell->kind == JZX__CELL_OPENED) {
             leave(loop, cell);
-            cell->ring.before = cell->ring.after = index_of(loop, cell);
+            cell->ring.before = cell->ring.after = jzx__pool_index(&loop->pool, cell);
             jzx__scope_give_up(loop, (jzx__scope *)(void *)cell);
         } else {
             jzx__call_end(loop, (jzx__calling *)(void *)cell, JZX_DROP_CANCELLED);
@@ -243,7 +233,7 @@ jzx_err jzx__call_reserve(jzx_context *context, jzx__scope *scope, jzx_actor_id 
         return JZX_ERR_WOULD_BLOCK;
     }
     jzx__calling *calling = (jzx__calling *)(void *)cell;
-    calling->reserved = index_of(loop, reserved);
+    calling->reserved = jzx__pool_index(&loop->pool, reserved);
     calling->kind = JZX__CELL_CALLING;
     calling->flags = context->chain != 0 ? JZX__CALL_NESTED : 0;
     calling->token = reserved->target;
@@ -259,7 +249,7 @@ jzx_err jzx__call_reserve(jzx_context *context, jzx__scope *scope, jzx_actor_id 
 void jzx__call_undo(jzx_loop *loop, jzx__calling *calling)
 {
     jzx_actor_id target;
-    jzx__cell *reserved = cell_at(loop, calling->reserved);
+    jzx__cell *reserved = jzx__pool_at(&loop->pool, calling->reserved);
     (void)jzx__request_unreserve(loop, reserved, &target);
     uint64_t scope = calling->scope;
     leave(loop, as_cell(calling));
@@ -340,7 +330,7 @@ static void settle(jzx_loop *loop, jzx__calling *calling)
 
 void jzx__call_end(jzx_loop *loop, jzx__calling *calling, uint8_t reason)
 {
-    jzx__cell *reserved = cell_at(loop, calling->reserved);
+    jzx__cell *reserved = jzx__pool_at(&loop->pool, calling->reserved);
     uint32_t index = jzx__id_index(reserved->sender);
     jzx_actor_id target;
     (void)jzx__request_unreserve(loop, reserved, &target);
@@ -368,13 +358,14 @@ void jzx__call_answered(jzx_loop *loop, jzx__cell *answer, jzx__cell *cell)
 {
     settle(loop, (jzx__calling *)(void *)cell);
     answer->flags |= JZX__FLAG_CALL;
-    answer->target = index_of(loop, cell);
+    answer->target = jzx__pool_index(&loop->pool, cell);
 }
 
 uint64_t jzx__call_token(const jzx_loop *loop, const jzx__cell *end)
 {
     bool answered = (end->flags & (JZX__FLAG_CALL | JZX__FLAG_ENDED)) == JZX__FLAG_CALL;
-    return answered ? ((const jzx__calling *)(const void *)cell_at(loop, (uint32_t)end->target))->token : end->target;
+    return answered ? ((const jzx__calling *)(const void *)jzx__pool_at(&loop->pool, (uint32_t)end->target))->token
+                    : end->target;
 }
 
 jzx_err jzx__call_cancel(jzx_context *context, uint64_t ref)
@@ -409,8 +400,8 @@ uint32_t jzx__call_open(jzx_context *context, jzx__cell *cell, jzx__ending *end)
 {
     jzx_loop *loop = context->loop;
     bool here = (cell->flags & JZX__FLAG_ENDED) != 0;
-    const jzx__calling *calling = (const jzx__calling *)(const void *)(here ? cell
-                                                                            : cell_at(loop, (uint32_t)cell->target));
+    jzx__cell *own = here ? cell : jzx__pool_at(&loop->pool, (uint32_t)cell->target); /* the calling one */
+    const jzx__calling *calling = (const jzx__calling *)(const void *)own;
     bool none = cell->tag == JZX_TAG_SYS_NO_ANSWER;
     uint64_t scope = calling->scope;
     end->on_answer = calling->on_answer;
@@ -422,7 +413,7 @@ uint32_t jzx__call_open(jzx_context *context, jzx__cell *cell, jzx__ending *end)
     over_in(loop, scope);
     if (!here) {
         cell->target = calling->token;
-        jzx__cell_free(loop, cell_at(loop, (uint32_t)((const jzx__cell *)(const void *)calling - loop->pool.cells)));
+        jzx__cell_free(loop, own);
         if (none) {
             memcpy(&end->none, cell->bytes, sizeof end->none);
         }
@@ -461,7 +452,7 @@ void jzx__call_forget(jzx_loop *loop, jzx__cell *mail)
     if ((mail->flags & JZX__FLAG_ENDED) != 0) {
         forget(loop, (jzx__calling *)(void *)mail);
     } else {
-        jzx__cell_free(loop, cell_at(loop, (uint32_t)mail->target));
+        jzx__cell_free(loop, jzx__pool_at(&loop->pool, (uint32_t)mail->target));
     }
 }
 
@@ -474,7 +465,7 @@ static uint64_t key_of(uint32_t asker_loop, uint64_t token)
 
 static jzx__called *called_of(const jzx_loop *loop, const jzx__cell *mail)
 {
-    return (jzx__called *)(void *)cell_at(loop, (uint32_t)mail->target);
+    return (jzx__called *)(void *)jzx__pool_at(&loop->pool, (uint32_t)mail->target);
 }
 
 const jzx__called *jzx__called_of(const jzx_loop *loop, const jzx__cell *mail)
@@ -491,9 +482,9 @@ void jzx__called_make(jzx_loop *loop, jzx__cell *mail, jzx__cell *cell, uint64_t
                                  .deadline_ns = wire->deadline_ns};
     called->token = token;
     called->chain = wire->chain;
-    called->mail = index_of(loop, mail);
+    called->mail = jzx__pool_index(&loop->pool, mail);
     mail->flags |= JZX__FLAG_CALL;
-    mail->target = index_of(loop, cell);
+    mail->target = jzx__pool_index(&loop->pool, cell);
     jzx__map_add(&loop->called, &called->by_token, key_of(jzx__id_loop(mail->sender), token));
 }
 
@@ -501,7 +492,7 @@ uint64_t jzx__called_end(jzx_loop *loop, jzx__cell *mail)
 {
     jzx__called *called = called_of(loop, mail);
     uint64_t token = called->token;
-    JZX_ASSERT(called->scope.kind == JZX__CELL_CALLED && called->mail == index_of(loop, mail)); /* J3 */
+    JZX_ASSERT(called->scope.kind == JZX__CELL_CALLED && called->mail == jzx__pool_index(&loop->pool, mail)); /* J3 */
     mail->flags &= (uint16_t)~JZX__FLAG_CALL;
     jzx__map_remove(&loop->called, &called->by_token);
     jzx__cell_free(loop, as_cell(called));
@@ -533,7 +524,7 @@ jzx__called *jzx__called_find(jzx_loop *loop, uint32_t asker_loop, uint64_t toke
     for (jzx__map_node *node = jzx__map_find(&loop->called, key_of(asker_loop, token)); node != NULL;
          node = node->next) {
         jzx__called *called = jzx__container_of(node, jzx__called, by_token);
-        if (called->token == token && jzx__id_loop(cell_at(loop, called->mail)->sender) == asker_loop) {
+        if (called->token == token && jzx__id_loop(jzx__pool_at(&loop->pool, called->mail)->sender) == asker_loop) {
             return called;
         }
     }

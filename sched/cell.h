@@ -244,10 +244,20 @@ static inline bool jzx__pool_recovered(const jzx__pool *pool)
     return atomic_load_explicit(&pool->low, memory_order_relaxed) != 0 && pool->free_count >= pool->plenty;
 }
 
+static inline jzx__cell *jzx__pool_at(const jzx__pool *pool, uint32_t index)
+{
+    return &pool->cells[index];
+}
+
+static inline uint32_t jzx__pool_index(const jzx__pool *pool, const jzx__cell *cell)
+{
+    return (uint32_t)(cell - pool->cells);
+}
+
 static inline uint64_t jzx__pool_number(jzx__pool *pool, const jzx__cell *cell)
 {
     pool->uses = (pool->uses + 1) & 0xFFFFFFFFFFull;
-    return (uint64_t)(cell - pool->cells) << 40 | pool->uses;
+    return (uint64_t)jzx__pool_index(pool, cell) << 40 | pool->uses;
 }
 
 /* The cell a number names, or NULL if the number cannot be of this pool. */

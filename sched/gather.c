@@ -19,7 +19,7 @@ static jzx__gather *find(jzx_loop *loop, uint64_t number)
 
 static jzx__calling *calling_of(const jzx_loop *loop, const jzx__gather *gather)
 {
-    return (jzx__calling *)(void *)&loop->pool.cells[gather->calling];
+    return (jzx__calling *)(void *)jzx__pool_at(&loop->pool, gather->calling);
 }
 
 jzx__gather *jzx__gather_of(jzx_loop *loop, const jzx__calling *calling)
@@ -41,7 +41,7 @@ static jzx__gather *find_own(const jzx_context *context, uint64_t number)
     if (gather == NULL) {
         return NULL;
     }
-    const jzx__cell *reserved = &context->loop->pool.cells[calling_of(context->loop, gather)->reserved];
+    const jzx__cell *reserved = jzx__pool_at(&context->loop->pool, calling_of(context->loop, gather)->reserved);
     return reserved->sender == context->self ? gather : NULL;
 }
 
@@ -161,7 +161,7 @@ jzx_err jzx__gather_begin(jzx_context *context, const jzx_gather_options *option
     *gather = (jzx__gather){.scope = {.kind = JZX__CELL_GATHER, .deadline_ns = deadline_ns},
                             .on_each = options->on_each,
                             .on_done = options->on_done,
-                            .calling = (uint32_t)((jzx__cell *)(void *)calling - loop->pool.cells),
+                            .calling = jzx__pool_index(&loop->pool, (jzx__cell *)(void *)calling),
                             .need = options->need};
     gather->scope.number = jzx__pool_number(&loop->pool, cell);
     calling->token = gather->scope.number;

@@ -47,7 +47,7 @@ _Static_assert(sizeof(held_kept) <= JZX_INLINE_MAX, "fits the payload of a cell"
 
 static jzx__cell *held_at(const jzx_loop *loop, uint32_t place)
 {
-    return place == 0 ? NULL : &loop->pool.cells[place - 1];
+    return place == 0 ? NULL : jzx__pool_at(&loop->pool, place - 1);
 }
 
 static held_links *links_of(jzx__cell *cell)
@@ -59,7 +59,7 @@ void jzx__hold(jzx_loop *loop, uint32_t index, jzx__cell *cell)
 {
     jzx__cold *cold = jzx__slot_cold(&loop->slots, index);
     *links_of(cell) = (held_links){.next = cold->held};
-    uint32_t place = (uint32_t)(cell - loop->pool.cells) + 1;
+    uint32_t place = jzx__pool_index(&loop->pool, cell) + 1;
     if (cold->held != 0) {
         links_of(held_at(loop, cold->held))->prev = place;
     }
@@ -129,7 +129,7 @@ jzx_err jzx__request_reserve(jzx_context *context, jzx_actor_id to, uint64_t due
 
 void jzx__request_for_call(jzx_loop *loop, jzx__cell *reserved, const jzx__cell *calling)
 {
-    reserved_of(reserved)->calling = (uint32_t)(calling - loop->pool.cells) + 1;
+    reserved_of(reserved)->calling = jzx__pool_index(&loop->pool, calling) + 1;
     jzx__slot_cold(&loop->slots, jzx__id_index(reserved->sender))->held_count++; /* it counts with it (Q3) */
 }
 

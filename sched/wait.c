@@ -72,7 +72,7 @@ static bool must_wait(jzx_loop *loop, const probe *edge, uint64_t chain)
     if (called == NULL || called->scope.hops != 0) {
         return false;
     }
-    return called->chain != chain || loop->pool.cells[called->mail].kind == JZX__CELL_KEPT;
+    return called->chain != chain || jzx__pool_at(&loop->pool, called->mail)->kind == JZX__CELL_KEPT;
 }
 
 /* Who blocks an edge to this loop, or NULL. */
