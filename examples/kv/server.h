@@ -5,8 +5,8 @@
  *   listener.c    accepts, one on each loop                execute.c  what an operation does to the store
  *   connection.c  one client: parse, ask shards, reply     store.c    keys, values, deadlines of one shard
  *   shard.c       one part of the keys                     round.c    the order of replies to one client
- *   command.c     from arguments to operations             resp.c     the protocol
- *   stopper.c     ends it all on SIGTERM                 tree.c     who supervises whom
+ *   command.c     from arguments to operations (verb.h)    resp.c     the protocol
+ *   stopper.c     ends it all on SIGTERM                   tree.c     who supervises whom
  *   pubsub.h      channels: subscribe.c, publish.c, push.c; glob.c has their patterns
  *
  * A command travels: connection (parse, command, batch) -> request -> shard (execute) -> answer -> connection (tell, send).

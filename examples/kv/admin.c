@@ -1,0 +1,166 @@
+/* admin: commands about the server: what it is and does, and faults on command. */
+#include "verb.h"
+
+#include <fnmatch.h>
+#include <stdio.h>
+
+struct totals {
+    uint64_t connections;
+    uint64_t open;
+    uint64_t commands;
+    uint64_t refused;
+    uint64_t resumed;
+};
+
+static struct totals sum_loops(struct kv_server *server)
+{
+    struct totals totals = {0};
+    for (uint32_t i = 0; i < server->options.loop_count; i++) {
+        totals.connections += kv_counted(&server->loops[i].connections);
+        totals.open += kv_counted(&server->loops[i].open);
+        totals.commands += kv_counted(&server->loops[i].commands);
+        totals.refused += kv_counted(&server->loops[i].refused);
+        totals.resumed += kv_counted(&server->loops[i].resumed);
+    }
+    return totals;
+}
+
+/* Writes INFO once the shards have said how many keys there are, and how many of them expire. */
+static void write_info(void *context, const int64_t sums[2], struct kv_buffer *out)
+{
+    struct kv_session *session = context;
+    struct kv_server *server = session->loop->server;
+    struct totals totals = sum_loops(server);
+    uint64_t uptime_s = (session->now_ns - server->started_ns) / 1000000000u;
+    char keyspace[96] = "";
+    if (sums[0] != 0) {
+        snprintf(keyspace, sizeof keyspace, "db0:keys=%lld,expires=%lld,avg_ttl=0\r\n", (long long)sums[0],
+                 (long long)sums[1]);
+    }
+    char text[1024];
+    int size = snprintf(
+        text, sizeof text,
+        "# Server\r\nredis_version:" KV_REDIS_VERSION "\r\nredis_mode:standalone\r\n"
+        "multiplexing_api:io_uring\r\ntcp_port:%u\r\nuptime_in_seconds:%llu\r\nloops:%u\r\n"
+        "shards:%u\r\n\r\n# Clients\r\nconnected_clients:%llu\r\nmaxclients:%u\r\n\r\n"
+        "# Stats\r\ntotal_connections_received:%llu\r\ntotal_commands_processed:%llu\r\n"
+        "refused_requests:%llu\r\nresume_notices:%llu\r\n"
+        "shard_restarts:%llu\r\nlast_restart_us:%llu\r\n\r\n"
+        "# Replication\r\nrole:master\r\n\r\n# Keyspace\r\n%s",
+        server->port, (unsigned long long)uptime_s, server->options.loop_count, server->shard_count,
+        (unsigned long long)totals.open, server->options.clients_max, (unsigned long long)totals.connections,
+        (unsigned long long)totals.commands, (unsigned long long)totals.refused, (unsigned long long)totals.resumed,
+        (unsigned long long)atomic_load_explicit(&server->shard_restarts, memory_order_relaxed),
+        (unsigned long long)atomic_load_explicit(&server->last_restart_us, memory_order_relaxed), keyspace);
+    resp_text(out, text, (size_t)size, session->protocol);
+}
+
+void run_info(struct command *command)
+{
+    operate_everywhere(command, KV_COUNT, 0, KV_SUM_FIRST);
+    operate_everywhere(command, KV_COUNT_EXPIRES, 0, KV_SUM_SECOND);
+    command->round->late = write_info;
+    command->round->late_context = command->session;
+    kv_round_finish(command->round, KV_TELL_LATE);
+}
+
+struct parameter {
+    const char *name;
+    char value[24];
+};
+
+static uint32_t fill_parameters(const struct kv_server *server, struct parameter *parameters)
+{
+    static const struct parameter fixed[] = {
+        {"save", ""},
+        {"appendonly", "no"},
+        {"maxmemory", "0"},
+        {"databases", "1"},
+    };
+    memcpy(parameters, fixed, sizeof fixed);
+    uint32_t count = sizeof fixed / sizeof fixed[0];
+    parameters[count].name = "port";
+    snprintf(parameters[count++].value, sizeof parameters->value, "%u", server->port);
+    parameters[count].name = "maxclients";
+    snprintf(parameters[count++].value, sizeof parameters->value, "%u", server->options.clients_max);
+    parameters[count].name = "proto-max-bulk-len";
+    snprintf(parameters[count++].value, sizeof parameters->value, "%zu", server->options.value_max);
+    return count;
+}
+
+static bool parameter_wanted(const struct command *command, const char *name)
+{
+    for (uint32_t at = 2; at < command->count; at++) {
+        struct kv_bytes bytes = argument(command, at);
+        char pattern[64];
+        snprintf(pattern, sizeof pattern, "%.*s", printed_size(bytes, sizeof pattern - 1), bytes.data);
+        if (fnmatch(pattern, name, FNM_CASEFOLD) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void run_config_get(struct command *command)
+{
+    struct parameter parameters[8];
+    struct parameter *wanted[8];
+    uint32_t wanted_count = 0;
+    uint32_t count = fill_parameters(command->session->loop->server, parameters);
+    for (uint32_t i = 0; i < count; i++) {
+        if (parameter_wanted(command, parameters[i].name)) {
+            wanted[wanted_count++] = &parameters[i];
+        }
+    }
+    reply_map(command, wanted_count);
+    for (uint32_t i = 0; i < wanted_count; i++) {
+        reply_bulk_text(command, wanted[i]->name);
+        reply_bulk_text(command, wanted[i]->value);
+    }
+}
+
+/* The list of commands is empty: clients that ask for it, redis-cli among them, then do without. */
+void run_command_docs(struct command *command)
+{
+    reply_map(command, 0);
+}
+
+void run_command_info(struct command *command)
+{
+    reply_array(command, 0);
+}
+
+/* DEBUG: faults on command, and where a key lives. */
+
+static uint16_t shard_argument(const struct command *command)
+{
+    const struct kv_server *server = command->session->loop->server;
+    struct kv_bytes key = argument(command, 2);
+    return kv_shard_of(server, store_hash(server->seed, key.data, key.size));
+}
+
+void run_debug_shard(struct command *command)
+{
+    reply_number(command, shard_argument(command));
+}
+
+/* DEBUG CRASH connection, DEBUG CRASH listener (of this loop, and only where that is allowed), or the shard of a key. */
+void run_debug_crash(struct command *command)
+{
+    struct kv_session *session = command->session;
+    jzx_actor_id id = session->loop->listener;
+    if (equals(argument(command, 2), "connection")) {
+        session->crash = true;
+        session->quit = true;
+        return;
+    }
+    jzx_err err = JZX_OK;
+    if (!session->loop->server->options.debug_listener || !equals(argument(command, 2), "listener")) {
+        err = kv_shard_id(session->loop->server, shard_argument(command), &id);
+    }
+    if (err == JZX_OK && jzx_fail(session->context, id, KV_CRASH_CODE, "DEBUG CRASH") == JZX_OK) {
+        reply_ok(command);
+    } else {
+        reply_text(command, KV_SHARD_DOWN);
+    }
+}
