@@ -341,6 +341,7 @@ static void act_once(actor *self, jzx_context *context)
 {
     play *p = self->play;
     uint64_t ref;
+    uint32_t at;
     switch (sim_below(p->sim, 12)) {
     case 0:
     case 1:
@@ -353,7 +354,8 @@ static void act_once(actor *self, jzx_context *context)
         open_scope(self, context);
         break;
     case 4:
-        end_scope(self, context, &self->scopes[sim_below(p->sim, OPEN)], sim_chance(p->sim, 512));
+        at = sim_below(p->sim, OPEN);
+        end_scope(self, context, &self->scopes[at], sim_chance(p->sim, 512));
         break;
     case 5:
         (void)jzx_call_cancel(context, self->calls[sim_below(p->sim, OPEN)]);

@@ -373,7 +373,8 @@ static void kick_all(play *p, bool ring)
         return;
     }
     for (uint32_t i = sim_between(p->sim, 1, KICKS); i > 0; i--) {
-        kick(p, sim_below(p->sim, p->player_count), sim_below(p->sim, p->script_count));
+        uint32_t who = sim_below(p->sim, p->player_count);
+        kick(p, who, sim_below(p->sim, p->script_count));
     }
 }
 
