@@ -463,6 +463,12 @@ static uint64_t key_of(uint32_t asker_loop, uint64_t token)
     return jzx__pair_key(token, asker_loop + 1);
 }
 
+/* The mixture, mixed again with one part, is the other. */
+static uint64_t token_of(const jzx__called *called, const jzx__cell *mail)
+{
+    return jzx__pair_key(called->by_token.key, jzx__id_loop(mail->sender) + 1);
+}
+
 static jzx__called *called_of(const jzx_loop *loop, const jzx__cell *mail)
 {
     return (jzx__called *)(void *)jzx__pool_at(&loop->pool, (uint32_t)mail->target);
@@ -480,10 +486,10 @@ void jzx__called_make(jzx_loop *loop, jzx__cell *mail, jzx__cell *cell, uint64_t
                                  .kind = JZX__CELL_CALLED,
                                  .number = jzx__pool_number(&loop->pool, cell),
                                  .deadline_ns = wire->deadline_ns};
-    called->token = token;
     called->chain = wire->chain;
+    called->flow = wire->flow;
     called->mail = jzx__pool_index(&loop->pool, mail);
-    mail->flags |= JZX__FLAG_CALL;
+    mail->flags |= wire->flow != 0 ? JZX__FLAG_CALL | JZX__FLAG_FLOW : JZX__FLAG_CALL;
     mail->target = jzx__pool_index(&loop->pool, cell);
     jzx__map_add(&loop->called, &called->by_token, key_of(jzx__id_loop(mail->sender), token));
 }
@@ -491,11 +497,15 @@ void jzx__called_make(jzx_loop *loop, jzx__cell *mail, jzx__cell *cell, uint64_t
 uint64_t jzx__called_end(jzx_loop *loop, jzx__cell *mail)
 {
     jzx__called *called = called_of(loop, mail);
-    uint64_t token = called->token;
+    uint64_t token = token_of(called, mail);
+    uint64_t flow = called->flow;
     JZX_ASSERT(called->scope.kind == JZX__CELL_CALLED && called->mail == jzx__pool_index(&loop->pool, mail)); /* J3 */
     mail->flags &= (uint16_t)~JZX__FLAG_CALL;
     jzx__map_remove(&loop->called, &called->by_token);
     jzx__cell_free(loop, as_cell(called));
+    if (flow != 0) {
+        jzx__flow_handled(loop, flow);
+    }
     return token;
 }
 
@@ -524,7 +534,7 @@ jzx__called *jzx__called_find(jzx_loop *loop, uint32_t asker_loop, uint64_t toke
     for (jzx__map_node *node = jzx__map_find(&loop->called, key_of(asker_loop, token)); node != NULL;
          node = node->next) {
         jzx__called *called = jzx__container_of(node, jzx__called, by_token);
-        if (called->token == token && jzx__id_loop(jzx__pool_at(&loop->pool, called->mail)->sender) == asker_loop) {
+        if (token_of(called, jzx__pool_at(&loop->pool, called->mail)) == token) { /* then it is that loop's too */
             return called;
         }
     }
@@ -539,7 +549,8 @@ void jzx__cancel_arrived(jzx_loop *loop, const jzx__cell *cell)
     }
 }
 
-jzx_err jzx__call_delegate(jzx_context *context, uint64_t ref, jzx_actor_id to, const jzx_message *message)
+jzx_err jzx__call_delegate(jzx_context *context, uint64_t ref, jzx_actor_id to, uint64_t flow,
+                           const jzx_message *message)
 {
     jzx_loop *loop = context->loop;
     jzx__cell *kept = jzx__request_kept(context, ref);
@@ -559,10 +570,12 @@ jzx_err jzx__call_delegate(jzx_context *context, uint64_t ref, jzx_actor_id to, 
         if (called->scope.hops == JZX__HOPS_MAX) {
             return JZX_ERR_LIMIT;
         }
-        wire = (jzx__call_wire){called->scope.deadline_ns, called->chain, (uint8_t)(called->scope.hops + 1), false,
-                                false};
-        token = called->token;
+        wire.deadline_ns = called->scope.deadline_ns;
+        wire.chain = called->chain;
+        wire.hops = (uint8_t)(called->scope.hops + 1);
+        token = token_of(called, kept);
     }
+    wire.flow = flow;
     jzx_err err = jzx__call_send(context, kept->sender, to, message, token, &wire);
     if (err == JZX_OK) {
         jzx__request_hand_on(context, kept);

@@ -62,9 +62,9 @@ _Static_assert(offsetof(jzx__scope, kind) == offsetof(jzx__cell, kind), "a scope
 /* A request of another, with its context. */
 typedef struct jzx__called {
     jzx__scope scope;
-    jzx__map_node by_token; /* key: the asker's loop and token mixed; compare both */
-    uint64_t token;
+    jzx__map_node by_token; /* key: the asker's loop and token mixed, so that each can be had from the other */
     uint64_t chain;
+    uint64_t flow; /* the receiver's number of the flow whose credit it has; 0: it came through none */
     uint32_t mail; /* index of the cell that is queued or kept */
 } jzx__called;
 _Static_assert(sizeof(jzx__called) <= sizeof(jzx__cell), "a called one is a cell");
@@ -106,6 +106,7 @@ _Static_assert(sizeof(jzx__gather) == sizeof(jzx__cell), "a gathering is a cell"
 typedef struct jzx__call_wire {
     uint64_t deadline_ns;
     uint64_t chain;
+    uint64_t flow; /* as in jzx__called */
     uint8_t hops;
     bool nested; /* made for another call: see jzx__call_send() */
     bool exclusive;
@@ -172,15 +173,18 @@ const jzx__called *jzx__called_of(const jzx_loop *loop, const jzx__cell *mail); 
 jzx__called *jzx__called_find(jzx_loop *loop, uint32_t asker_loop, uint64_t token); /* NULL: not here, or ended */
 
 void jzx__called_make(jzx_loop *loop, jzx__cell *mail, jzx__cell *cell, uint64_t token, const jzx__call_wire *wire);
-uint64_t jzx__called_end(jzx_loop *loop, jzx__cell *mail); /* J3; returns the asker's token */
+uint64_t jzx__called_end(jzx_loop *loop,
+                         jzx__cell *mail); /* J3; returns the asker's token, and its credit to the flow */
 bool jzx__called_over(const jzx_loop *loop, const jzx__cell *mail, jzx_drop_reason *reason); /* not wanted any more */
 bool jzx__called_begun(const jzx_loop *loop, const jzx__cell *mail);                         /* by its handler */
 void jzx__called_enter(jzx_context *context, const jzx__cell *kept); /* its scope and chain become the current ones */
 void jzx__cancel_arrived(jzx_loop *loop, const jzx__cell *cell);
-jzx_err jzx__call_delegate(jzx_context *context, uint64_t ref, jzx_actor_id to, const jzx_message *message);
+/* Through a flow to `to`, if `flow` is not 0. */
+jzx_err jzx__call_delegate(jzx_context *context, uint64_t ref, jzx_actor_id to, uint64_t flow,
+                           const jzx_message *message);
 
 /* route.c: sends a call for `sender`. One that is nested passes the full mark of another loop: who waits for it may be why
- * the mailbox is full. If there is no room when it arrives it is answered. */
+ * the mailbox is full. If there is no room when it arrives it is answered. One through a flow has room. */
 jzx_err jzx__call_send(jzx_context *context, jzx_actor_id sender, jzx_actor_id to, const jzx_message *message,
                        uint64_t token, const jzx__call_wire *wire);
 

@@ -18,13 +18,16 @@
  *       up to the one it names and not answered; and while it waits every OPEN from there is refused.
  *   F5  A notice of the end takes its place in the mailbox behind what came before it, like a DOWN (G2).
  *   F6  A sender whose count was 0 is told when it is not any more, however often it tried.
- *   F7  What an actor has granted, and has not handled the messages of, is at most cells / 8. So flow mail needs no cap.
+ *   F7  What an actor has granted, and has not handled the messages of or answered the requests of, is at most cells / 8. So
+ *       flow mail needs no cap. A request has its credit in the called cell (J3), from where it comes back wherever the
+ *       request ends here.
  *
  * tests/sim/flow_model.py goes through all orders of few steps (open, grant, send, close, end) on each side and of the
  * signals, with refusals for want of room, and finds that no side is left alone, that each is told once, and that no
  * credit is lost; it finds a broken order for every part of these rules that is left out.
  */
 #include "sched/annex.h"
+#include "sched/call.h"
 #include "sched/mailbox.h"
 
 static bool is_local(const jzx_loop *loop, const jzx__flow *flow)
@@ -351,20 +354,50 @@ void jzx__flow_handled(jzx_loop *loop, uint64_t number)
     }
 }
 
-jzx_err jzx__flow_send(jzx_context *context, uint64_t number, const jzx_message *message)
+/* A flow of this actor through which it may send something. */
+static jzx_err find_sending(const jzx_context *context, uint64_t number, jzx__flow **flow)
 {
-    jzx__flow *flow = find_own(context, number);
-    if (flow == NULL) {
+    *flow = find_own(context, number);
+    if (*flow == NULL) {
         return JZX_ERR_NOT_FOUND;
     }
-    if (flow->receives) {
+    if ((*flow)->receives) {
         return JZX_ERR_INVALID_ARG;
     }
-    if (flow->credits == 0) {
-        return JZX_ERR_NO_CREDIT;
+    return (*flow)->credits == 0 ? JZX_ERR_NO_CREDIT : JZX_OK;
+}
+
+jzx_err jzx__flow_send(jzx_context *context, uint64_t number, const jzx_message *message)
+{
+    jzx__flow *flow;
+    jzx_err err = find_sending(context, number, &flow);
+    if (err == JZX_OK) {
+        err = jzx__send_credited(context, flow->peer, message, flow->other);
+        flow->credits -= err == JZX_OK;
     }
-    jzx_err err = jzx__send_credited(context, flow->peer, message, flow->other);
-    flow->credits -= err == JZX_OK;
+    return err;
+}
+
+jzx_err jzx__flow_request(jzx_context *context, uint64_t number, const jzx_message *message, uint64_t timeout_ns,
+                          uint64_t *ref)
+{
+    jzx__flow *flow;
+    jzx_err err = find_sending(context, number, &flow);
+    if (err == JZX_OK) {
+        err = jzx__request_credited(context, flow->peer, message, timeout_ns, flow->other, ref);
+        flow->credits -= err == JZX_OK;
+    }
+    return err;
+}
+
+jzx_err jzx__flow_delegate(jzx_context *context, uint64_t number, uint64_t request, const jzx_message *message)
+{
+    jzx__flow *flow;
+    jzx_err err = find_sending(context, number, &flow);
+    if (err == JZX_OK) {
+        err = jzx__call_delegate(context, request, flow->peer, flow->other, message);
+        flow->credits -= err == JZX_OK;
+    }
     return err;
 }
 

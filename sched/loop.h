@@ -479,10 +479,13 @@ jzx_err jzx__flow_open(jzx_context *context, jzx_actor_id peer, bool receives, u
 jzx_err jzx__flow_grant(jzx_context *context, uint64_t number, uint32_t credits);
 jzx_err jzx__flow_window(jzx_context *context, uint64_t number, uint32_t window);
 jzx_err jzx__flow_send(jzx_context *context, uint64_t number, const jzx_message *message);
+jzx_err jzx__flow_request(jzx_context *context, uint64_t number, const jzx_message *message, uint64_t timeout_ns,
+                          uint64_t *ref);
+jzx_err jzx__flow_delegate(jzx_context *context, uint64_t number, uint64_t request, const jzx_message *message);
 jzx_err jzx__flow_credits(const jzx_context *context, uint64_t number, uint32_t *credits);
 jzx_err jzx__flow_close(jzx_context *context, uint64_t number);
-void jzx__flow_refuse(jzx_context *context, uint64_t number);  /* its owner did not handle the notice of it */
-void jzx__flow_handled(jzx_loop *loop, uint64_t number);       /* a message that came through it */
+void jzx__flow_refuse(jzx_context *context, uint64_t number); /* its owner did not handle the notice of it */
+void jzx__flow_handled(jzx_loop *loop, uint64_t number); /* a message that came through it, or a request has ended */
 void jzx__flow_arrived(jzx_loop *loop, const jzx__cell *cell); /* a signal of the other side */
 bool jzx__flow_news(jzx_loop *loop, jzx__flow *flow); /* its notice comes out of its list: is there something to say? */
 void jzx__flow_notice(jzx_loop *loop, jzx__flow *flow, jzx_message *message);         /* which may be the last of it */
@@ -494,6 +497,9 @@ void jzx__flow_expired(jzx_loop *loop, jzx__flow *flow); /* gives the record bac
 /* request.c: answer room */
 jzx_err jzx__request_send(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint64_t timeout_ns,
                           uint64_t *ref);
+/* Through a flow, whose number the receiver has. It has a deadline there, as a call. */
+jzx_err jzx__request_credited(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint64_t timeout_ns,
+                              uint64_t flow, uint64_t *ref);
 /* The asker's cell, while `more` are left for the rest of it. */
 jzx_err jzx__request_reserve(jzx_context *context, jzx_actor_id to, uint64_t due_ns, uint32_t more,
                              jzx__cell **reserved);

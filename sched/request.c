@@ -194,6 +194,27 @@ jzx_err jzx__request_send(jzx_context *context, jzx_actor_id to, const jzx_messa
     return JZX_OK;
 }
 
+jzx_err jzx__request_credited(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint64_t timeout_ns,
+                              uint64_t flow, uint64_t *ref)
+{
+    jzx__cell *reserved;
+    const jzx__call_wire wire = {.deadline_ns = due_at(context->loop, timeout_ns), .flow = flow};
+    jzx_err err = jzx__request_reserve(context, to, wire.deadline_ns, 2, &reserved); /* as a call, at the target */
+    if (err != JZX_OK) {
+        return err;
+    }
+    uint64_t token = reserved->target;
+    err = jzx__call_send(context, context->self, to, message, token, &wire);
+    if (err != JZX_OK) {
+        jzx__request_cancel(context->loop, reserved);
+        return err;
+    }
+    if (ref != NULL) {
+        *ref = token;
+    }
+    return JZX_OK;
+}
+
 /* Q1: the reserved cell becomes a message and takes its place in the asker's mailbox, past the cap. */
 static void deliver(jzx_loop *loop, jzx__cell *reserved, const jzx__cell *content)
 {

@@ -232,7 +232,7 @@ static jzx_err call_local(jzx_context *context, jzx_actor_id sender, jzx_actor_i
 {
     jzx_loop *loop = context->loop;
     admission at;
-    jzx_err err = admit(loop, to, message, 0, wire->chain, &at);
+    jzx_err err = admit(loop, to, message, wire->flow != 0 ? JZX__FLAG_FLOW : 0, wire->chain, &at);
     if (err != JZX_OK) {
         return err;
     }
@@ -408,7 +408,7 @@ jzx_err jzx__call_send(jzx_context *context, jzx_actor_id sender, jzx_actor_id t
         return call_local(context, sender, to, message, token, wire);
     }
     jzx__cell *cells;
-    jzx_err err = write_mail(context->loop, to, 2, wire->nested, &cells);
+    jzx_err err = write_mail(context->loop, to, 2, wire->nested || wire->flow != 0, &cells);
     if (err == JZX_OK) {
         fill(cells, context, message, JZX__FLAG_REQUEST | JZX__FLAG_WIDE);
         cells[0].kind = JZX__CELL_CALL;
@@ -711,7 +711,8 @@ static __attribute__((noinline)) void call_arrived(jzx_loop *loop, const jzx__ce
     }
     jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
     jzx_segment_slot *public = jzx__public(loop, index);
-    bool refuses = wire.nested && (hot->flags & JZX__SLOT_DROPS) == 0 && !jzx__wait_admits(loop, index, wire.chain);
+    bool refuses = wire.nested && may_drop(cell) && (hot->flags & JZX__SLOT_DROPS) == 0 &&
+                   !jzx__wait_admits(loop, index, wire.chain);
     if (refuses && is_full(hot, public, (cell->flags & JZX__FLAG_POINTER) != 0, cell->pointer.size)) {
         dispose(loop, cell, from->target,
                 JZX_DROP_NEWEST); /* it has passed the mark of a mailbox that is really full */

@@ -313,7 +313,7 @@ static __attribute__((noinline)) step run_request(jzx_context *context, jzx__hot
         return refuse_ask(context, cell);
     }
     jzx__cell_to_message(cell, &message);
-    message.flags |= JZX_MESSAGE_REQUEST;
+    message.flags |= JZX_MESSAGE_REQUEST | (uint32_t)(cell->flags & JZX__FLAG_FLOW) >> JZX__GROUP_SHIFT;
     message.ref = jzx__request_keep(context->loop, context->slot, cell);
     context->handling = cell;
     context->special = true;

@@ -60,7 +60,7 @@ jzx_err jzx_call_cancel(jzx_context *context, uint64_t ref)
 jzx_err jzx_delegate(jzx_context *context, uint64_t ref, jzx_actor_id to, const jzx_message *message)
 {
     jzx_err err = check_call(context, message);
-    return err == JZX_OK ? jzx__call_delegate(context, ref, to, message) : err;
+    return err == JZX_OK ? jzx__call_delegate(context, ref, to, 0, message) : err;
 }
 
 uint64_t jzx_deadline(const jzx_context *context)

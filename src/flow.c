@@ -48,6 +48,25 @@ jzx_err jzx_flow_send(jzx_context *context, jzx_flow_id flow, const jzx_message 
     return err == JZX_OK ? jzx__flow_send(context, flow, message) : err;
 }
 
+jzx_err jzx_flow_request(jzx_context *context, jzx_flow_id flow, const jzx_message *message, uint64_t timeout_ns,
+                         uint64_t *ref)
+{
+    jzx_err err = jzx__check_living(context);
+    if (err == JZX_OK) {
+        err = jzx__check_message(message);
+    }
+    return err == JZX_OK ? jzx__flow_request(context, flow, message, timeout_ns, ref) : err;
+}
+
+jzx_err jzx_flow_delegate(jzx_context *context, jzx_flow_id flow, uint64_t ref, const jzx_message *message)
+{
+    jzx_err err = jzx__check_living(context);
+    if (err == JZX_OK) {
+        err = jzx__check_message(message);
+    }
+    return err == JZX_OK ? jzx__flow_delegate(context, flow, ref, message) : err;
+}
+
 jzx_err jzx_flow_credits(jzx_context *context, jzx_flow_id flow, uint32_t *credits)
 {
     jzx_err err = jzx__check_actor(context);

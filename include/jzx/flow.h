@@ -13,7 +13,7 @@
  * flows; mail that its next incarnation keeps may come with the `ref` of one that is over.
  *
  * Messages through a flow and others between the same two actors are handled in the order they were sent. They come
- * with JZX_MESSAGE_FLOW and the receiver's id of the flow in `ref`.
+ * with JZX_MESSAGE_FLOW and the receiver's id of the flow in `ref`, requests with their request there.
  */
 #ifndef JZX_FLOW_H
 #define JZX_FLOW_H
@@ -75,8 +75,9 @@ JZX_API jzx_err jzx_flow_want(jzx_context *context, jzx_actor_id from, uint32_t 
 /**
  * The receiver gives the sender so many credits more.
  *
- * A credit is out until the receiver's handler of the message that spent it has returned. All that are out bound what
- * this actor's mailbox holds beyond its cap.
+ * A credit is out until the receiver is done with what spent it: with a message when its handler has returned, with a
+ * request when it was answered or handed on, by whomever. All that are out bound what this actor's mailbox holds beyond its
+ * cap, and how many requests through flows it keeps.
  *
  * Thread:  the loop's, in a handler of the receiver.
  * Returns: JZX_OK
@@ -90,8 +91,8 @@ JZX_API jzx_err jzx_flow_want(jzx_context *context, jzx_actor_id from, uint32_t 
 JZX_API jzx_err jzx_flow_grant(jzx_context *context, jzx_flow_id flow, uint32_t credits);
 
 /**
- * The receiver keeps `window` credits out from now on: each message gives its credit back by itself when its handler has
- * returned. Credits travel in halves of the window. 0 ends that: what is out stays out. A window may be set in place of
+ * The receiver keeps `window` credits out from now on: each message gives its credit back by itself when the receiver is done
+ * with it, as above. Credits travel in halves of the window. 0 ends that: what is out stays out. A window may be set in place of
  * another, and counts as out whole. A receiver that drains grants no more.
  *
  * Thread, Returns: as jzx_flow_grant(), where another window is no error
@@ -113,6 +114,26 @@ JZX_API jzx_err jzx_flow_window(jzx_context *context, jzx_flow_id flow, uint32_t
  *          JZX_ERR_WRONG_THREAD
  */
 JZX_API jzx_err jzx_flow_send(jzx_context *context, jzx_flow_id flow, const jzx_message *message);
+
+/**
+ * jzx_request() through a flow: it spends a credit, and its answer needs none. No policy drops it, and it waits for nobody's
+ * room but as jzx_flow_send() says. The receiver sees its deadline, and does not get it after that, as with jzx_call().
+ *
+ * Units, Owns: as jzx_request().
+ * Thread:  the loop's, in a handler of the sender.
+ * Returns: as jzx_flow_send() and jzx_request(); JZX_ERR_STOPPING also in fini
+ */
+JZX_API jzx_err jzx_flow_request(jzx_context *context, jzx_flow_id flow, const jzx_message *message,
+                                 uint64_t timeout_ns, uint64_t *ref);
+
+/**
+ * jzx_delegate() through a flow, to its receiver: who asked is its sender, and the credit is this actor's.
+ *
+ * Owns:    as jzx_delegate().
+ * Thread:  the loop's, in a handler of the sender that received the request `ref`.
+ * Returns: as jzx_flow_send() and jzx_delegate()
+ */
+JZX_API jzx_err jzx_flow_delegate(jzx_context *context, jzx_flow_id flow, uint64_t ref, const jzx_message *message);
 
 /** The credits as this side knows them: at the sender those unspent, at the receiver those that are out.
  *  Thread: the loop's, in a handler of that side.

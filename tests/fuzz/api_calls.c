@@ -220,7 +220,7 @@ static void call_flow(jzx_context *context)
     uint32_t number = credits[api_below(sizeof credits / sizeof credits[0])];
     jzx_flow_id flow = api_any(&api.flows);
     jzx_message message;
-    switch (api_below(8)) {
+    switch (api_below(9)) {
     case 0:
         if (jzx_flow_offer(context, api_any(&api.actors), &flow) == JZX_OK) {
             keep(&api.flows, flow);
@@ -242,6 +242,14 @@ static void call_flow(jzx_context *context)
         break;
     case 5:
         (void)jzx_flow_close(context, flow);
+        break;
+    case 6:
+        api_message(&message, context);
+        uint64_t ref = 0;
+        api_message_result(&message, jzx_flow_request(context, flow, &message, any_duration(), &ref));
+        if (ref != 0) {
+            keep(&api.refs, ref);
+        }
         break;
     default:
         api_message(&message, context);

@@ -118,6 +118,7 @@ static void check_refusal(const sim_play *play, const sim_flow *flow, jzx_err er
     case JZX_ERR_NO_CREDIT:
     case JZX_ERR_WOULD_BLOCK:
     case JZX_ERR_STOPPING:
+    case JZX_ERR_LIMIT: /* of what a sender of requests holds */
         break;
     case JZX_ERR_LOOP_CLOSED:
         JZX_SIM_REQUIRE(play->sim, play->stopping || play->alone[target->loop]);
@@ -127,16 +128,29 @@ static void check_refusal(const sim_play *play, const sim_flow *flow, jzx_err er
     }
 }
 
+static jzx_err request(sim_player *self, const sim_flow *flow, jzx_context *context, const jzx_message *message,
+                       open_request *asks)
+{
+    sim_play *play = self->play;
+    uint64_t ref = 0;
+    uint64_t timeout_ns = sim_chance(play->sim, 300) ? sim_below(play->sim, 100000) : JZX_FOREVER;
+    jzx_err err = jzx_flow_request(context, flow->ids[SENDER], message, timeout_ns, &ref);
+    *asks = (open_request){err == JZX_OK ? ref : 0, PLAYERS};
+    return err;
+}
+
 static void say(sim_player *self, sim_flow *flow, jzx_context *context)
 {
     sim_play *play = self->play;
     jzx_message message;
-    uint32_t number = books_offer(play, self->index, flow->sides[RECEIVER], TAG_SAY, sim_chance(play->sim, 400),
-                                  &message);
+    open_request *asks = play->knobs->ask != 0 && sim_chance(play->sim, 300) ? player_request(self) : NULL;
+    uint32_t number = books_offer(play, self->index, flow->sides[RECEIVER], asks != NULL ? TAG_ASK : TAG_SAY,
+                                  sim_chance(play->sim, 400), &message);
     play->mails[number].flow = (uint32_t)(flow - play->flows) + 1;
     flow->sent++;
     flow->out++;
-    jzx_err err = jzx_flow_send(context, flow->ids[SENDER], &message);
+    jzx_err err = asks != NULL ? request(self, flow, context, &message, asks)
+                               : jzx_flow_send(context, flow->ids[SENDER], &message);
     uint32_t credits = 0;
     if (err == JZX_OK) {
         JZX_SIM_REQUIRE(play->sim, flow->windowed || flow->sent <= flow->granted);
@@ -289,7 +303,9 @@ void flows_handled(sim_play *play, const sim_mail *mail, const jzx_message *mess
         return;
     }
     sim_flow *flow = &play->flows[mail->flow - 1];
-    JZX_SIM_REQUIRE(play->sim, (message->flags & JZX_MESSAGE_FLOW) != 0 && message->ref == flow->ids[RECEIVER]);
+    bool request = (message->flags & JZX_MESSAGE_REQUEST) != 0; /* whose ref is its own */
+    JZX_SIM_REQUIRE(play->sim, (message->flags & JZX_MESSAGE_FLOW) != 0);
+    JZX_SIM_REQUIRE(play->sim, request || message->ref == flow->ids[RECEIVER]);
     flow->handled++;
     flow->out--;
 }
@@ -298,7 +314,11 @@ void flows_dead(sim_play *play, const sim_mail *mail, jzx_drop_reason reason)
 {
     if (mail->flow != 0) {
         JZX_SIM_REQUIRE(play->sim, reason != JZX_DROP_NEWEST && reason != JZX_DROP_OLDEST); /* by no policy */
+        bool refused = reason == JZX_DROP_DEADLINE ||
+                       reason == JZX_DROP_LIMIT; /* a request, in the place of its turn */
         play->flows[mail->flow - 1].out--;
+        play->flows[mail->flow - 1].handled += refused;
+        play->players[mail->to].vanished += refused;
     }
 }
 

@@ -102,7 +102,7 @@ typedef struct sim_player {
     bool limited;        /* any handler may turn out to be too long for it to live */
     bool stash_was_full; /* it fails for that */
     uint32_t unfair;     /* signals handled in a row while mail waited */
-    uint32_t vanished;   /* notices that may wait and will not be handled */
+    uint32_t vanished;   /* notices and requests that may wait and will not be handled */
 } sim_player;
 
 typedef struct sim_stranger {
@@ -170,7 +170,8 @@ struct sim_play {
 /* player.c */
 void player_cast(sim_play *play, jzx_context *context, uint32_t loop); /* one more, through a host's context */
 void player_options(sim_player *player, jzx_spawn_options *options);
-sim_player *player_new(sim_play *play); /* NULL: all parts are given */
+sim_player *player_new(sim_play *play);         /* NULL: all parts are given */
+open_request *player_request(sim_player *self); /* one that is free, or NULL */
 void stranger_main(void *stranger);
 void host_says(sim_driven *driven); /* from outside of a turn, on the loop's own thread */
 

@@ -37,7 +37,7 @@ static void check_refusal(sim_play *play, const sim_player *target, jzx_err err)
     }
 }
 
-static open_request *free_request(sim_player *self)
+open_request *player_request(sim_player *self)
 {
     for (uint32_t i = 0; i < OPEN_MAX; i++) {
         if (self->requests[i].ref == 0) {
@@ -53,7 +53,7 @@ static void say(sim_player *self, jzx_context *context, bool ask)
 {
     sim_play *play = self->play;
     sim_player *target = somebody(play);
-    open_request *request = ask ? free_request(self) : NULL;
+    open_request *request = ask ? player_request(self) : NULL;
     if (target == NULL || (ask && request == NULL)) {
         return;
     }
@@ -196,7 +196,7 @@ static void end_other(sim_player *self, jzx_context *context)
 static void spawn(sim_player *self, jzx_context *context)
 {
     sim_play *play = self->play;
-    open_request *request = free_request(self);
+    open_request *request = player_request(self);
     sim_player *child = request == NULL ? NULL : player_new(play);
     if (child == NULL) {
         return;

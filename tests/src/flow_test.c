@@ -11,7 +11,7 @@ static jzx_context *host_of(const test_world *world, uint32_t loop)
 
 /* ---- what an actor is told to do ---- */
 
-typedef enum deed { OFFER, WANT, GRANT, WINDOW, SEND, CREDITS, CLOSE, PLAIN } deed;
+typedef enum deed { OFFER, WANT, GRANT, WINDOW, SEND, REQUEST, DELEGATE, ANSWER, HAND_ON, CREDITS, CLOSE, PLAIN } deed;
 
 typedef struct order {
     deed what;
@@ -20,6 +20,9 @@ typedef struct order {
     uint32_t number; /* of credits, or the tag of a message */
     uint32_t times;  /* messages; until one is refused */
     uint32_t done;
+    uint64_t timeout_ns;
+    uint64_t ref;   /* of a request */
+    uint64_t *refs; /* of each, may be NULL */
     jzx_err err;
 } order;
 
@@ -37,6 +40,14 @@ static jzx_err do_once(jzx_context *context, order *o)
         return jzx_flow_window(context, o->flow, o->number);
     case SEND:
         return jzx_flow_send(context, o->flow, &message);
+    case REQUEST:
+        return jzx_flow_request(context, o->flow, &message, o->timeout_ns == 0 ? JZX_FOREVER : o->timeout_ns, &o->ref);
+    case DELEGATE:
+        return jzx_flow_delegate(context, o->flow, o->ref, &message);
+    case ANSWER:
+        return jzx_answer(context, o->ref, &message);
+    case HAND_ON:
+        return jzx_delegate(context, o->ref, o->peer, &message);
     case CREDITS:
         return jzx_flow_credits(context, o->flow, &o->number);
     case CLOSE:
@@ -55,6 +66,9 @@ static jzx_behavior_result obey(jzx_context *context, test_actor *actor, void *a
     o->err = JZX_OK;
     while (o->done < times && o->err == JZX_OK) {
         o->err = do_once(context, o);
+        if (o->refs != NULL && o->err == JZX_OK) {
+            o->refs[o->done] = o->ref;
+        }
         o->done += o->err == JZX_OK;
     }
     return JZX_BEHAVIOR_OK;
@@ -1168,6 +1182,8 @@ static void fini_sends(jzx_context *context, test_actor *actor, const jzx_exit_i
     jzx_flow_id flow;
     uint32_t *wrong = &c->receiver.log[TEST_LOG - 1].tag; /* not used otherwise */
     *wrong = jzx_flow_send(context, c->out, &message) != JZX_OK;
+    *wrong += jzx_flow_request(context, c->out, &message, JZX_FOREVER, NULL) != JZX_ERR_STOPPING;
+    *wrong += jzx_flow_delegate(context, c->out, 1, &message) != JZX_ERR_STOPPING;
     *wrong += jzx_flow_offer(context, c->receiver.id, &flow) != JZX_ERR_STOPPING;
     *wrong += jzx_flow_want(context, c->receiver.id, 1, &flow) != JZX_ERR_STOPPING;
 }
@@ -1250,13 +1266,19 @@ Test(flow, who_is_restarted_has_no_flows, .timeout = 60)
 FLOW_TEST(each_side_has_its_own_calls)
 {
     cr_assert_eq(about(&c->world, &c->receiver, SEND, c->in, 5), JZX_ERR_INVALID_ARG);
+    cr_assert_eq(about(&c->world, &c->receiver, REQUEST, c->in, 5), JZX_ERR_INVALID_ARG);
+    cr_assert_eq(about(&c->world, &c->receiver, DELEGATE, c->in, 5), JZX_ERR_INVALID_ARG);
+    cr_assert_eq(about(&c->world, &c->sender, REQUEST, c->out, 5), JZX_ERR_NO_CREDIT);
+    cr_assert_eq(about(&c->world, &c->sender, DELEGATE, c->out, 5), JZX_ERR_NO_CREDIT);
+    cr_assert_eq(about(&c->world, &c->sender, REQUEST, c->out, JZX_TAG_RESERVED), JZX_ERR_INVALID_ARG);
+    cr_assert_eq(about(&c->world, &c->sender, DELEGATE, c->out, JZX_TAG_RESERVED), JZX_ERR_INVALID_ARG);
     cr_assert_eq(about(&c->world, &c->sender, GRANT, c->out, 1), JZX_ERR_INVALID_ARG);
     cr_assert_eq(about(&c->world, &c->sender, WINDOW, c->out, 1), JZX_ERR_INVALID_ARG);
     cr_assert_eq(about(&c->world, &c->receiver, GRANT, c->in, 0), JZX_ERR_INVALID_ARG);
     cr_assert_eq(about(&c->world, &c->sender, SEND, c->out, JZX_TAG_RESERVED), JZX_ERR_INVALID_ARG);
     cr_assert_eq(about(&c->world, &c->sender, SEND, c->out, JZX_TAG_SYS_FLOW), JZX_ERR_INVALID_ARG);
     /* Another's id, one of the future, and none. */
-    static const deed deeds[] = {GRANT, WINDOW, SEND, CREDITS, CLOSE};
+    static const deed deeds[] = {GRANT, WINDOW, SEND, REQUEST, DELEGATE, CREDITS, CLOSE};
     for (unsigned i = 0; i < sizeof deeds / sizeof deeds[0]; i++) {
         cr_assert_eq(about(&c->world, &c->sender, deeds[i], c->in, 1), JZX_ERR_NOT_FOUND);
         cr_assert_eq(about(&c->world, &c->receiver, deeds[i], c->out, 1), JZX_ERR_NOT_FOUND);
@@ -1279,6 +1301,8 @@ static jzx_behavior_result bad_arguments(jzx_context *context, test_actor *actor
     cr_expect_eq(jzx_flow_want(context, 0, 1, &flow), JZX_ERR_INVALID_ARG);
     cr_expect_eq(jzx_flow_credits(context, c->out, NULL), JZX_ERR_INVALID_ARG);
     cr_expect_eq(jzx_flow_send(context, c->out, NULL), JZX_ERR_INVALID_ARG);
+    cr_expect_eq(jzx_flow_request(context, c->out, NULL, JZX_FOREVER, NULL), JZX_ERR_INVALID_ARG);
+    cr_expect_eq(jzx_flow_delegate(context, c->out, 1, NULL), JZX_ERR_INVALID_ARG);
     cr_expect_eq(flow, 77, "left as it was");
     return JZX_BEHAVIOR_OK;
 }
@@ -1293,6 +1317,8 @@ static void each_call(jzx_context *context, jzx_err expected)
     cr_expect_eq(jzx_flow_grant(context, 1, 1), expected);
     cr_expect_eq(jzx_flow_window(context, 1, 1), expected);
     cr_expect_eq(jzx_flow_send(context, 1, &message), expected);
+    cr_expect_eq(jzx_flow_request(context, 1, &message, JZX_FOREVER, NULL), expected);
+    cr_expect_eq(jzx_flow_delegate(context, 1, 1, &message), expected);
     cr_expect_eq(jzx_flow_credits(context, 1, &credits), expected);
     cr_expect_eq(jzx_flow_close(context, 1), expected);
 }
@@ -1331,6 +1357,416 @@ FLOW_TEST(what_came_through_a_flow_may_be_passed_on)
     cr_assert_eq(c->receiver.finis, 0);
     cr_assert_eq(test_tags(&c->sender, 5), 1);
     cr_assert_eq(test_tagged(&c->sender, 5, 0)->flags, 0);
+}
+
+/* ---- requests ---- */
+
+enum { WINDOW_4 = 4 };
+
+/* Keeps what it is asked: its refs are in its log. */
+static jzx_flow_id asked_in(couple *c)
+{
+    cr_assert_eq(about(&c->world, &c->receiver, WINDOW, c->in, WINDOW_4), JZX_OK);
+    test_world_settle(&c->world);
+    return c->out;
+}
+
+static order request_with(couple *c, uint32_t tag, uint64_t timeout_ns)
+{
+    order o = {.what = REQUEST, .flow = c->out, .number = tag, .timeout_ns = timeout_ns};
+    return tell(&c->world, &c->sender, o);
+}
+
+static uint64_t request(couple *c, uint32_t tag)
+{
+    order o = request_with(c, tag, 0);
+    cr_assert_eq(o.err, JZX_OK, "%s", jzx_strerror(o.err));
+    cr_assert_neq(o.ref, 0);
+    return o.ref;
+}
+
+/* Those of the window are all out. */
+static void request_all(couple *c, uint64_t refs[WINDOW_4])
+{
+    order o = {.what = REQUEST, .flow = c->out, .number = 5, .times = UINT32_MAX, .refs = refs};
+    o = tell(&c->world, &c->sender, o);
+    cr_assert_eq(o.err, JZX_ERR_NO_CREDIT);
+    cr_assert_eq(o.done, WINDOW_4);
+    test_world_settle(&c->world);
+}
+
+static void answer_it(couple *c, uint32_t nth)
+{
+    order o = {.what = ANSWER, .ref = test_tagged(&c->receiver, 5, nth)->ref, .number = 6};
+    cr_assert_eq(tell(&c->world, &c->receiver, o).err, JZX_OK);
+    test_world_settle(&c->world);
+}
+
+/* All credits are where they were before the requests. */
+static void balanced(couple *c)
+{
+    test_world_settle(&c->world);
+    cr_assert_eq(credits_of(&c->world, &c->sender, c->out), WINDOW_4);
+    cr_assert_eq(credits_of(&c->world, &c->receiver, c->in), WINDOW_4);
+}
+
+static uint32_t none_of(const test_actor *actor, jzx_drop_reason reason)
+{
+    uint32_t count = 0;
+    const jzx_message *message;
+    for (uint32_t i = 0; (message = test_tagged(actor, JZX_TAG_SYS_NO_ANSWER, i)) != NULL; i++) {
+        jzx_no_answer none;
+        memcpy(&none, message->bytes, sizeof none);
+        count += none.reason == (uint32_t)reason;
+    }
+    return count;
+}
+
+static jzx_behavior_result answer_at_once(jzx_context *context, test_actor *actor, const jzx_message *message)
+{
+    (void)actor;
+    jzx_message answer = jzx_message_empty(6);
+    bool request = (message->flags & JZX_MESSAGE_REQUEST) != 0;
+    return !request || jzx_answer(context, message->ref, &answer) == JZX_OK ? JZX_BEHAVIOR_OK : JZX_BEHAVIOR_FAIL;
+}
+
+FLOW_TEST(a_request_that_is_answered_in_its_handler)
+{
+    uint64_t refs[WINDOW_4];
+    (void)asked_in(c);
+    c->receiver.on = answer_at_once;
+    for (uint32_t round = 0; round < 3; round++) {
+        request_all(c, refs);
+        balanced(c);
+        cr_assert_eq(test_tags(&c->sender, 6), (round + 1) * WINDOW_4);
+        for (uint32_t i = 0; i < WINDOW_4; i++) {
+            const jzx_message *asked = test_tagged(&c->receiver, 5, round * WINDOW_4 + i);
+            cr_assert_eq(asked->flags, (uint32_t)(JZX_MESSAGE_REQUEST | JZX_MESSAGE_FLOW));
+            cr_assert_eq(asked->sender, c->sender.id);
+            const jzx_message *answer = test_tagged(&c->sender, 6, round * WINDOW_4 + i);
+            cr_assert_eq(answer->flags, (uint32_t)JZX_MESSAGE_ANSWER);
+            cr_assert_eq(answer->ref, refs[i]);
+        }
+    }
+}
+
+FLOW_TEST(a_request_that_is_kept_keeps_its_credit)
+{
+    uint64_t refs[WINDOW_4];
+    (void)asked_in(c);
+    request_all(c, refs);
+    cr_assert_eq(test_tags(&c->receiver, 5), WINDOW_4, "their handlers have returned");
+    cr_assert_eq(credits_of(&c->world, &c->sender, c->out), 0);
+    cr_assert_eq(credits_of(&c->world, &c->receiver, c->in), WINDOW_4, "all are out");
+    answer_it(c, 1);
+    cr_assert_eq(credits_of(&c->world, &c->receiver, c->in), WINDOW_4 - 1, "they travel in halves");
+    answer_it(c, 3);
+    cr_assert_eq(credits_of(&c->world, &c->receiver, c->in), WINDOW_4);
+    cr_assert_eq(credits_of(&c->world, &c->sender, c->out), 2);
+    answer_it(c, 0);
+    answer_it(c, 2);
+    balanced(c);
+    cr_assert_eq(test_tags(&c->sender, 6), WINDOW_4);
+}
+
+FLOW_TEST(a_request_that_is_handed_on_gives_its_credit_back)
+{
+    uint64_t refs[WINDOW_4];
+    static test_actor third;
+    memset(&third, 0, sizeof third);
+    test_spawn(&c->world, 1, &third);
+    (void)asked_in(c);
+    request_all(c, refs);
+    for (uint32_t i = 0; i < WINDOW_4; i++) {
+        order o = {.what = HAND_ON, .peer = third.id, .ref = test_tagged(&c->receiver, 5, i)->ref, .number = 5};
+        cr_assert_eq(tell(&c->world, &c->receiver, o).err, JZX_OK);
+    }
+    balanced(c);
+    cr_assert_eq(test_tags(&c->sender, 6), 0, "nobody has answered yet");
+    for (uint32_t i = 0; i < WINDOW_4; i++) {
+        const jzx_message *asked = test_tagged(&third, 5, i);
+        cr_assert_eq(asked->flags, (uint32_t)JZX_MESSAGE_REQUEST, "it came to it through no flow");
+        order o = {.what = ANSWER, .ref = asked->ref, .number = 6};
+        cr_assert_eq(tell(&c->world, &third, o).err, JZX_OK);
+    }
+    balanced(c);
+    cr_assert_eq(test_tags(&c->sender, 6), WINDOW_4);
+    cr_assert_eq(test_tagged(&c->sender, 6, 0)->sender, third.id);
+}
+
+FLOW_TEST(a_request_that_is_not_for_its_receiver_gives_its_credit_back)
+{
+    uint64_t refs[WINDOW_4];
+    (void)asked_in(c);
+    c->receiver.on = handle_nothing;
+    request_all(c, refs);
+    balanced(c);
+    cr_assert_eq(none_of(&c->sender, JZX_DROP_UNHANDLED), WINDOW_4);
+}
+
+FLOW_TEST(a_request_that_is_yielded_keeps_its_credit)
+{
+    (void)asked_in(c);
+    c->receiver.on = yield_once;
+    c->receiver.data = NULL;
+    (void)request(c, 5);
+    test_world_settle(&c->world);
+    cr_assert_eq(c->receiver.yields, 1);
+    cr_assert_eq(credits_of(&c->world, &c->receiver, c->in), WINDOW_4);
+    answer_it(c, 0);
+    cr_assert_eq(credits_of(&c->world, &c->receiver, c->in), WINDOW_4 - 1);
+    (void)request(c, 5);
+    test_world_settle(&c->world);
+    answer_it(c, 1);
+    balanced(c);
+}
+
+FLOW_TEST(the_receiver_of_requests_ends)
+{
+    uint64_t refs[WINDOW_4];
+    (void)asked_in(c);
+    request_all(c, refs);
+    answer_it(c, 0);
+    answer_it(c, 1);
+    c->receiver.on = never;
+    test_send(&c->world, &c->receiver, 7); /* what comes now stays in the mailbox */
+    (void)request(c, 5);
+    (void)request(c, 5);
+    for (unsigned i = 0; i < 4; i++) {
+        test_world_step(&c->world);
+    }
+    cr_assert_eq(test_tags(&c->receiver, 5), WINDOW_4);
+    cr_assert_eq(jzx_kill(host_of(&c->world, jzx_actor_loop(c->receiver.id)), c->receiver.id), JZX_OK);
+    told_once(c, &c->sender, c->out, c->receiver.id, JZX_ERR_ENDED, JZX_EXIT_KILLED);
+    cr_assert_eq(none_of(&c->sender, JZX_DROP_ENDED), 4, "two that were kept, two that waited");
+    cr_assert_eq(request_with(c, 5, 0).err, JZX_ERR_NOT_FOUND);
+}
+
+FLOW_TEST(who_asked_ends)
+{
+    uint64_t refs[WINDOW_4];
+    (void)asked_in(c);
+    request_all(c, refs);
+    end_it(&c->world, &c->sender, IS_STOPPED);
+    told_once(c, &c->receiver, c->in, c->sender.id, JZX_ERR_ENDED, JZX_EXIT_SHUTDOWN);
+    for (uint32_t i = 0; i < WINDOW_4; i++) {
+        answer_it(c, i); /* of a flow that is over */
+    }
+    cr_assert_eq(test_count(&c->world, offsetof(jzx_counters, dropped[JZX_DROP_LATE])), WINDOW_4);
+}
+
+/* Behind one that is yielded, until the deadline is over. */
+FLOW_TEST(a_deadline_that_passes_before_its_turn_gives_the_credit_back)
+{
+    (void)asked_in(c);
+    c->receiver.on = never;
+    test_send(&c->world, &c->receiver, 7);
+    test_until(&c->world, c->receiver.yields > 0);
+    cr_assert_eq(request_with(c, 5, 1000000).err, JZX_OK);
+    cr_assert_eq(request_with(c, 5, 1000000).err, JZX_OK);
+    test_until(&c->world, none_of(&c->sender, JZX_DROP_DEADLINE) == 2);
+    cr_assert_eq(credits_of(&c->world, &c->sender, c->out), WINDOW_4 - 2, "they are still in the mailbox");
+    c->receiver.on = NULL;
+    balanced(c);
+    cr_assert_eq(test_tags(&c->receiver, 5), 0, "never handled");
+    cr_assert_eq(test_tags(&c->sender, JZX_TAG_SYS_NO_ANSWER), 2);
+}
+
+/* A call to the sender, which hands it on through the flow: who called gives it up. */
+static jzx_behavior_result on_end(jzx_context *context, void *state, void *argument, const jzx_result *result)
+{
+    (void)context;
+    (void)state;
+    *(jzx_err *)argument = result->err;
+    return JZX_BEHAVIOR_OK;
+}
+
+typedef struct calling {
+    jzx_actor_id to;
+    uint64_t ref;
+    jzx_err ended;
+    jzx_err err;
+} calling;
+
+static jzx_behavior_result call_it(jzx_context *context, test_actor *actor, void *argument)
+{
+    calling *a = argument;
+    (void)actor;
+    jzx_call_options options;
+    jzx_call_options_init(&options);
+    options.on_answer = on_end;
+    options.argument = &a->ended;
+    jzx_message message = jzx_message_empty(5);
+    a->ended = JZX_ERR_UNKNOWN;
+    a->err = jzx_call_with(context, a->to, &message, &options, &a->ref);
+    return JZX_BEHAVIOR_OK;
+}
+
+static jzx_behavior_result cancel_it(jzx_context *context, test_actor *actor, void *argument)
+{
+    calling *a = argument;
+    (void)actor;
+    a->err = jzx_call_cancel(context, a->ref);
+    return JZX_BEHAVIOR_OK;
+}
+
+static void call_through(couple *c, test_actor *asker, calling *a)
+{
+    *a = (calling){.to = c->sender.id};
+    test_do(&c->world, asker, call_it, a);
+    cr_assert_eq(a->err, JZX_OK);
+    test_until(&c->world, test_tags(&c->sender, 5) == 1);
+    order o = {.what = DELEGATE, .flow = c->out, .ref = test_tagged(&c->sender, 5, 0)->ref, .number = 5};
+    cr_assert_eq(tell(&c->world, &c->sender, o).err, JZX_OK);
+    cr_assert_eq(tell(&c->world, &c->sender, o).err, JZX_ERR_NO_SUCH_REQUEST, "it is not its own any more");
+    cr_assert_eq(credits_of(&c->world, &c->sender, c->out), WINDOW_4 - 1);
+}
+
+static test_actor *asker_of(couple *c)
+{
+    static test_actor asker;
+    memset(&asker, 0, sizeof asker);
+    test_spawn(&c->world, 0, &asker);
+    (void)asked_in(c);
+    return &asker;
+}
+
+FLOW_TEST(a_request_of_another_that_is_delegated_through_a_flow)
+{
+    test_actor *asker = asker_of(c);
+    static calling a; /* its end is written when the call ends */
+    call_through(c, asker, &a);
+    test_world_settle(&c->world);
+    const jzx_message *asked = test_tagged(&c->receiver, 5, 0);
+    cr_assert_eq(asked->sender, asker->id, "who asked first");
+    cr_assert_eq(asked->flags, (uint32_t)(JZX_MESSAGE_REQUEST | JZX_MESSAGE_FLOW));
+    answer_it(c, 0);
+    cr_assert_eq(a.ended, JZX_OK);
+    cr_assert_eq(credits_of(&c->world, &c->receiver, c->in), WINDOW_4 - 1);
+    (void)request(c, 5);
+    test_world_settle(&c->world);
+    answer_it(c, 1);
+    balanced(c);
+}
+
+/* Where all three are on one loop the cancel follows it; else the answer comes too late. */
+FLOW_TEST(a_request_that_is_cancelled_gives_its_credit_back)
+{
+    test_actor *asker = asker_of(c);
+    bool here = jzx_actor_loop(c->receiver.id) == 0;
+    c->receiver.on = never;
+    test_send(&c->world, &c->receiver, 7);
+    test_until(&c->world, c->receiver.yields > 0);
+    static calling a; /* its end is written when the call ends */
+    call_through(c, asker, &a);
+    test_do(&c->world, asker, cancel_it, &a);
+    cr_assert_eq(a.err, JZX_OK);
+    cr_assert_eq(a.ended, JZX_ERR_CANCELLED);
+    c->receiver.on = NULL;
+    test_world_settle(&c->world);
+    cr_assert_eq(test_tags(&c->receiver, 5), !here);
+    if (!here) {
+        answer_it(c, 0);
+    }
+    cr_assert_eq(credits_of(&c->world, &c->receiver, c->in), WINDOW_4 - 1, "it came back");
+    (void)request(c, 5);
+    test_world_settle(&c->world);
+    answer_it(c, !here);
+    balanced(c);
+}
+
+/* No policy drops it, and the sender needs no room. */
+static void requests_past_the_cap(uint32_t place, jzx_mailbox_policy policy)
+{
+    static couple c;
+    memset(&c, 0, sizeof c);
+    test_world_open(&c.world, 2, NULL);
+    test_spawn(&c.world, 0, &c.sender);
+    jzx_spawn_options options;
+    test_actor_options(&c.receiver, &options);
+    options.mailbox_cap = 1;
+    options.mailbox_policy = (uint8_t)policy;
+    test_spawn_with(&c.world, place, &c.receiver, &options);
+    c.in = want(&c.world, &c.receiver, c.sender.id, 10);
+    test_world_settle(&c.world);
+    c.out = opened(&c.sender, 0).flow;
+    c.receiver.on = never;
+    order plain = {.what = PLAIN, .peer = c.receiver.id, .number = 7};
+    cr_assert_eq(tell(&c.world, &c.sender, plain).err, JZX_OK);
+    test_world_step(&c.world);
+    for (uint32_t i = 0; i < 10; i++) {
+        (void)request(&c, 5);
+        test_world_step(&c.world);
+        (void)tell(&c.world, &c.sender, plain);
+    }
+    c.receiver.on = answer_at_once;
+    test_world_settle(&c.world);
+    cr_assert_eq(test_tags(&c.sender, 6), 10);
+    cr_assert_eq(test_tags(&c.sender, JZX_TAG_SYS_NO_ANSWER), 0);
+    close_couple(&c);
+}
+
+Test(flow, a_request_with_a_credit_passes_the_cap_and_is_dropped_by_no_policy, .timeout = 60)
+{
+    for (uint32_t place = 0; place < 2; place++) {
+        requests_past_the_cap(place, JZX_MAILBOX_REFUSE);
+        requests_past_the_cap(place, JZX_MAILBOX_DROP_NEWEST);
+        requests_past_the_cap(place, JZX_MAILBOX_DROP_OLDEST);
+    }
+}
+
+/* No cell to hold for the answer, no timer for the deadline, no room in the lane: the credit is not spent. */
+Test(flow, a_request_that_is_refused_costs_no_credit, .timeout = 60)
+{
+    static couple c;
+    jzx_config config;
+    test_config(&config);
+    config.lane_blocks = 2;
+    config.timers_max = 1;
+    config.cells = 4096;
+    open_couple(&c, 1, &config);
+    c.in = want(&c.world, &c.receiver, c.sender.id, 500);
+    test_world_settle(&c.world);
+    c.out = opened(&c.sender, 0).flow;
+    cr_assert_eq(request_with(&c, 5, 60000000000).err, JZX_OK);
+    cr_assert_eq(request_with(&c, 5, 60000000000).err, JZX_ERR_LIMIT, "timers_max");
+    cr_assert_eq(credits_of(&c.world, &c.sender, c.out), 499);
+    order o = {.what = REQUEST, .flow = c.out, .number = 5, .times = UINT32_MAX};
+    o = tell(&c.world, &c.sender, o);
+    cr_assert_eq(o.err, JZX_ERR_WOULD_BLOCK, "%s", jzx_strerror(o.err));
+    test_world_settle(&c.world);
+    cr_assert_eq(credits_of(&c.world, &c.sender, c.out), 499 - o.done);
+    do {
+        o = tell(&c.world, &c.sender, (order){.what = REQUEST, .flow = c.out, .number = 5, .times = UINT32_MAX});
+        test_world_settle(&c.world);
+    } while (o.err == JZX_ERR_WOULD_BLOCK);
+    cr_assert_eq(o.err, JZX_ERR_NO_CREDIT);
+    close_couple(&c);
+}
+
+Test(flow, requests_to_one_that_is_ending_or_whose_loop_has_stopped, .timeout = 60)
+{
+    static couple c;
+    open_couple(&c, 0, NULL);
+    connect_couple(&c, false);
+    cr_assert_eq(about(&c.world, &c.receiver, WINDOW, c.in, 2), JZX_OK);
+    c.receiver.on = never;
+    cr_assert_eq(about(&c.world, &c.sender, SEND, c.out, 5), JZX_OK);
+    cr_assert_eq(jzx_drain(host_of(&c.world, 0), c.receiver.id), JZX_OK);
+    cr_assert_eq(request_with(&c, 5, 0).err, JZX_ERR_STOPPING);
+    cr_assert_eq(credits_of(&c.world, &c.sender, c.out), 1, "not spent");
+    c.receiver.on = NULL;
+    close_couple(&c);
+    open_couple(&c, 1, NULL);
+    connect_couple(&c, false);
+    cr_assert_eq(about(&c.world, &c.receiver, GRANT, c.in, 5), JZX_OK);
+    test_world_settle(&c.world);
+    cr_assert_eq(jzx_loop_request_stop(c.world.loops[1]), JZX_OK);
+    while (atomic_load(&c.world.loops[1]->closed) == 0) {
+        cr_assert_eq(jzx_loop_run_once(c.world.loops[1], 0), JZX_OK);
+    }
+    cr_assert_eq(request_with(&c, 5, 0).err, JZX_ERR_LOOP_CLOSED);
+    close_couple(&c);
 }
 
 /* ---- on threads ---- */
