@@ -80,7 +80,7 @@ jzx_err jzx__shield_enter(jzx_context *context);
 jzx_err jzx__shield_leave(jzx_context *context);
 
 /* order.c */
-/* High mail comes, past nothing but normal mail: as normal mail when there is no annex to be had. Takes JZX__CELL_HIGH. */
+/* High mail comes, past nothing but normal mail: as normal mail when there is no annex to be had, or when a wait lets it in. */
 void jzx__high_push(jzx_loop *loop, uint32_t index, jzx__cell *cell);
 /* Moves the requests of a chain from high mail and the stash to the end of a queue, when a wait begins (sched/wait.h). */
 void jzx__order_take(jzx_loop *loop, uint32_t index, uint64_t chain, jzx__queue *to);

@@ -277,6 +277,7 @@ jzx_err jzx__call_in(jzx_context *context, jzx__scope *scope, bool timed, jzx_ac
         .chain = calling->chain,
         .nested = (calling->flags & JZX__CALL_NESTED) != 0,
         .exclusive = order->exclusive,
+        .high = order->high,
     };
     if (order->exclusive) {
         err = jzx__wait_refusal(context, to, wire.chain, order->cycle);
@@ -484,6 +485,7 @@ void jzx__called_make(jzx_loop *loop, jzx__cell *mail, jzx__cell *cell, uint64_t
     jzx__called *called = (jzx__called *)(void *)cell;
     called->scope = (jzx__scope){.hops = wire->hops,
                                  .kind = JZX__CELL_CALLED,
+                                 .flags = wire->high ? JZX__CALL_HIGH : 0,
                                  .number = jzx__pool_number(&loop->pool, cell),
                                  .deadline_ns = wire->deadline_ns};
     called->chain = wire->chain;
@@ -573,6 +575,7 @@ jzx_err jzx__call_delegate(jzx_context *context, uint64_t ref, jzx_actor_id to, 
         wire.deadline_ns = called->scope.deadline_ns;
         wire.chain = called->chain;
         wire.hops = (uint8_t)(called->scope.hops + 1);
+        wire.high = (called->scope.flags & JZX__CALL_HIGH) != 0;
         token = token_of(called, kept);
     }
     wire.flow = flow;

@@ -110,6 +110,7 @@ typedef struct jzx__call_wire {
     uint8_t hops;
     bool nested; /* made for another call: see jzx__call_send() */
     bool exclusive;
+    bool high; /* in a lane the mail itself says so */
 } jzx__call_wire;
 _Static_assert(sizeof(jzx__call_wire) <= sizeof(jzx__cell), "the context of a call travels in a cell");
 
@@ -119,6 +120,7 @@ enum {
     JZX__CALL_COMPLETE = 1u << 2,  /* gathering: jzx_gather_end() was called */
     JZX__CALL_NESTED = 1u << 3,    /* calling: its chain is that of another call */
     JZX__CALL_BEGUN = 1u << 4,     /* called: its handler has seen it, and may have yielded it */
+    JZX__CALL_HIGH = 1u << 5,      /* called: of high priority, also for the one to whom it is handed on */
 };
 
 enum {
@@ -143,6 +145,7 @@ typedef struct jzx__call_order {
     jzx_answer_fn on_answer;
     void *argument;
     bool exclusive;   /* see sched/wait.h */
+    bool high;        /* of its request: see sched/annex.h */
     jzx_cycle *cycle; /* of a DEADLOCK; may be NULL */
 } jzx__call_order;
 

@@ -244,7 +244,7 @@ static jzx_err call_local(jzx_context *context, jzx_actor_id sender, jzx_actor_i
         }
         return no_cell(loop);
     }
-    fill(cell, context, message, JZX__FLAG_REQUEST);
+    fill(cell, context, message, JZX__FLAG_REQUEST | (wire->high ? JZX__FLAG_HIGH : 0));
     cell->sender = sender;
     jzx__called_make(loop, cell, called, token, wire);
     push_admitted(loop, &at, cell);
@@ -410,7 +410,7 @@ jzx_err jzx__call_send(jzx_context *context, jzx_actor_id sender, jzx_actor_id t
     jzx__cell *cells;
     jzx_err err = write_mail(context->loop, to, 2, wire->nested || wire->flow != 0, &cells);
     if (err == JZX_OK) {
-        fill(cells, context, message, JZX__FLAG_REQUEST | JZX__FLAG_WIDE);
+        fill(cells, context, message, JZX__FLAG_REQUEST | JZX__FLAG_WIDE | (wire->high ? JZX__FLAG_HIGH : 0));
         cells[0].kind = JZX__CELL_CALL;
         cells[0].sender = sender;
         cells[0].token = token;
@@ -661,6 +661,7 @@ static void tell_full(jzx_loop *loop, uint32_t index, const jzx__hot *hot)
     }
 }
 
+/* With a policy, high, or to one that waits. */
 static __attribute__((noinline)) void take_in_by_policy(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx__cell *cell)
 {
     if ((hot->flags & JZX__SLOT_DROPS) != 0 && may_drop(cell) && !jzx__wait_lets_in(loop, index, cell) &&
@@ -668,7 +669,7 @@ static __attribute__((noinline)) void take_in_by_policy(jzx_loop *loop, uint32_t
         push_by_policy(loop, index, hot, cell);
         return;
     }
-    jzx__mail_push(loop, index, cell);
+    push(loop, index, cell);
     tell_full(loop, index, hot);
 }
 
@@ -718,7 +719,11 @@ static __attribute__((noinline)) void call_arrived(jzx_loop *loop, const jzx__ce
                 JZX_DROP_NEWEST); /* it has passed the mark of a mailbox that is really full */
         return;
     }
-    take_in(loop, index, hot, public, cell);
+    if ((cell->flags & JZX__FLAG_HIGH) != 0) {
+        take_in_by_policy(loop, index, hot, cell);
+    } else {
+        take_in(loop, index, hot, public, cell);
+    }
     if (wire.exclusive) {
         jzx__wait_met(loop, index, wire.chain);
     }
@@ -732,17 +737,9 @@ static __attribute__((noinline)) void high_arrived(jzx_loop *loop, const jzx__ce
         mail_too_late(loop, from, index);
         return;
     }
-    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
     jzx__cell *cell = take_mail(loop, from);
-    if ((hot->flags & JZX__SLOT_DROPS) != 0 &&
-        is_full(hot, jzx__public(loop, index), (cell->flags & JZX__FLAG_POINTER) != 0, cell->pointer.size)) {
-        push_by_policy(loop, index, hot, cell);
-        return;
-    }
-    jzx__high_push(loop, index, cell);
-    if ((hot->flags & (JZX__SLOT_MARKED | JZX__SLOT_DROPS)) == JZX__SLOT_MARKED) {
-        jzx__observe_full(loop, index);
-    }
+    cell->kind = JZX__CELL_MAIL;
+    take_in_by_policy(loop, index, jzx__slot_hot(&loop->slots, index), cell);
 }
 
 static __attribute__((noinline)) void exit_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *second)

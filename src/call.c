@@ -43,11 +43,12 @@ jzx_err jzx_call_with(jzx_context *context, jzx_actor_id to, const jzx_message *
     if (options == NULL || options->struct_size != sizeof *options || options->on_answer == NULL) {
         return JZX_ERR_INVALID_ARG;
     }
-    if (options->high) {
-        return JZX_ERR_UNSUPPORTED;
-    }
-    const jzx__call_order order = {options->deadline_ns, options->on_answer, options->argument, options->exclusive,
-                                   options->cycle};
+    const jzx__call_order order = {.deadline_ns = options->deadline_ns,
+                                   .on_answer = options->on_answer,
+                                   .argument = options->argument,
+                                   .exclusive = options->exclusive,
+                                   .high = options->high,
+                                   .cycle = options->cycle};
     return jzx__call(context, to, message, &order, ref);
 }
 

@@ -71,7 +71,7 @@ typedef struct jzx_call_options {
     uint64_t deadline_ns;    /* a time of CLOCK_MONOTONIC; default JZX_FOREVER: those of the scopes around it only */
     jzx_answer_fn on_answer; /* required */
     void *argument;          /* given to on_answer */
-    bool high;               /* the request overtakes mail of normal priority: not yet, JZX_ERR_UNSUPPORTED */
+    bool high;               /* the request is of high priority (jzx/order.h), also where it is handed on to */
     bool exclusive;          /* until it ends the caller handles nothing else: see jzx_call_with() */
     jzx_cycle *cycle;        /* filled when JZX_ERR_DEADLOCK is returned; may be NULL */
 } jzx_call_options;
@@ -125,7 +125,6 @@ JZX_API jzx_err jzx_call(jzx_context *context, jzx_actor_id to, const jzx_messag
  *                               of the chain it waits in (of its supervisor's word); annexes_max
  *          JZX_ERR_INVALID_ARG  options without on_answer or of another size; a second exclusive call in one handler
  *          JZX_ERR_NO_MEMORY    exclusive: for the annex of this actor, or what it waits with
- *          JZX_ERR_UNSUPPORTED  of high priority
  */
 JZX_API jzx_err jzx_call_with(jzx_context *context, jzx_actor_id to, const jzx_message *message,
                               const jzx_call_options *options, uint64_t *ref);

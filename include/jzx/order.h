@@ -4,8 +4,9 @@
  * What these need is kept in an annex of the actor, made when it is first needed (annexes_max of jzx_config); an actor that
  * uses none of them costs nothing more. The calls are for the actor whose handler runs.
  *
- * Priorities. Mail is of normal priority, or high: jzx_send_with() with JZX_SEND_HIGH. High mail does not wait behind normal
- * mail, but takes turns with it, one message each, so that neither starves; signals (timers, sockets) take turns with both.
+ * Priorities. Mail is of normal priority, or high: jzx_send_with() with JZX_SEND_HIGH, and the requests of calls that are `high`
+ * (jzx_call_options; answers are normal). High mail does not wait behind normal mail, but takes turns with it, one message
+ * each, so that neither starves; signals (timers, sockets) take turns with both.
  * Messages from one actor to another are handled in the order they were sent within each priority, not across the two; what an
  * actor has sent before it ends, high or not, is handled before its JZX_TAG_SYS_DOWN or JZX_TAG_SYS_EXIT. High mail counts in
  * the mailbox as other mail does, and is refused as that is when the mailbox is full. JZX_MAILBOX_DROP_OLDEST drops normal

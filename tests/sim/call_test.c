@@ -192,6 +192,7 @@ static void call(actor *self, jzx_context *context, uint64_t ref)
     jzx_call_options options;
     jzx_call_options_init(&options);
     options.deadline_ns = draw_deadline(p, context);
+    options.high = sim_chance(p->sim, 300);
     options.on_answer = on_answer;
     options.argument = note(self, ref);
     uint64_t *at = &self->calls[sim_below(p->sim, OPEN)];
@@ -545,17 +546,30 @@ static void begin(play *p)
     }
 }
 
+/* False: it cannot be told, for its loop's cells are low, and what holds them is what it was to give back. */
+static bool tell_calm(play *p, const actor *a)
+{
+    jzx_message message = jzx_message_empty(TAG_CALM);
+    jzx_err err = JZX_OK;
+    for (uint32_t i = 0; a->alive && !a->calm && jzx_sim_failure(p->sim) == NULL; i++) {
+        if (i >= 1000 && err == JZX_ERR_WOULD_BLOCK) {
+            return false;
+        }
+        err = jzx_post(p->runtime, a->id, &message);
+        (void)jzx_sim_advance(p->sim, 1000000);
+    }
+    return true;
+}
+
 /* All that is left to do is done, and nothing is lost. */
 static void become_calm(play *p)
 {
-    jzx_message message = jzx_message_empty(TAG_CALM);
     p->calm = true;
     (void)jzx_sim_heal(p->sim);
     (void)jzx_sim_advance(p->sim, 100000000); /* what yields is done with it, and mailboxes have room */
     for (uint32_t i = 0; i < p->actor_count; i++) {
-        while (p->actors[i].alive && !p->actors[i].calm && jzx_sim_failure(p->sim) == NULL) {
-            (void)jzx_post(p->runtime, p->actors[i].id, &message);
-            (void)jzx_sim_advance(p->sim, 1000000);
+        if (!tell_calm(p, &p->actors[i])) {
+            return;
         }
     }
     (void)jzx_sim_advance(p->sim, 3000000000u); /* longer than any deadline */

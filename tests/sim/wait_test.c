@@ -220,6 +220,7 @@ static void make_call(jzx_context *context, book *frame, const op *what)
     options.on_answer = has_ended;
     options.argument = b;
     options.exclusive = b->kind == OP_WAIT;
+    options.high = sim_chance(p->sim, 300);
     options.cycle = &cycle;
     if (sim_chance(p->sim, p->breaks)) {
         options.deadline_ns = jzx_clock_ns(context) + jzx_sim_between(p->sim, 1, MS / 2);

@@ -70,6 +70,7 @@ typedef struct question {
     jzx_actor_id to;
     jzx_message message;
     uint64_t in_ns; /* the deadline, from now; JZX_FOREVER: none */
+    bool high;
     outcome outcome;
     uint64_t deadline_ns;
     uint64_t ref;
@@ -89,6 +90,7 @@ static jzx_behavior_result ask(jzx_context *context, test_actor *actor, void *ar
     jzx_call_options_init(&options);
     q->deadline_ns = from_now(context, q->in_ns);
     options.deadline_ns = q->deadline_ns;
+    options.high = q->high;
     options.on_answer = on_end;
     options.argument = &q->outcome;
     q->err = jzx_call_with(context, q->to, &q->message, &options, &q->ref);
@@ -622,8 +624,6 @@ static jzx_behavior_result be_refused(jzx_context *context, test_actor *actor, v
     options.struct_size = 1;
     cr_assert_eq(jzx_call_with(context, r->to, &message, &options, NULL), JZX_ERR_INVALID_ARG);
     options.struct_size = sizeof options;
-    options.high = true;
-    cr_assert_eq(jzx_call_with(context, r->to, &message, &options, NULL), JZX_ERR_UNSUPPORTED);
     cr_assert_eq(jzx_call_cancel(context, 0), JZX_ERR_NO_SUCH_REQUEST);
     cr_assert_eq(jzx_call_cancel(context, UINT64_MAX), JZX_ERR_NO_SUCH_REQUEST);
     cr_assert_eq(jzx_delegate(context, 1, r->to, &message), JZX_ERR_NO_SUCH_REQUEST);
@@ -881,6 +881,45 @@ Test(call, a_delegated_request_is_answered_by_another, .timeout = 60)
         cr_assert_eq(last.sender, p.asker.id);
         cr_assert_eq(last.deadline_ns, q.deadline_ns);
         close_world(&p.world);
+    }
+}
+
+static jzx_behavior_result note_tags(jzx_context *context, test_actor *actor, const jzx_message *message)
+{
+    (void)context;
+    (void)message;
+    return actor->data == NULL ? JZX_BEHAVIOR_YIELD : JZX_BEHAVIOR_OK;
+}
+
+/* A request is of one priority, whoever handles it, and also if the first one has stashed it. */
+static void hand_on_in_order(uint32_t place, bool high)
+{
+    pair p;
+    open_pair(&p, place & 1, HANDS_ON);
+    test_actor far = {.on = note_tags};
+    test_spawn(&p.world, place >> 1, &far);
+    p.callee.next = far.id;
+    test_send(&p.world, &far, 1);
+    test_send(&p.world, &far, 2);
+    question q = question_to(p.target.id, 7);
+    q.high = high;
+    ask_it(&p.world, &p.asker, &q, JZX_OK);
+    test_until(&p.world, p.callee.handled == 1);
+    turns(&p.world);
+    far.data = &p;
+    test_until(&p.world, far.received == 3);
+    cr_assert_eq(far.log[high ? 0 : 2].tag, 7, "the first is %u", far.log[0].tag);
+    int32_t code = 3;
+    test_do(&p.world, &far, fail_now, &code); /* it has the request still */
+    test_until(&p.world, q.outcome.count == 1);
+    close_world(&p.world);
+}
+
+Test(call, a_delegated_request_keeps_its_priority, .timeout = 60)
+{
+    for (uint32_t place = 0; place < 4; place++) {
+        hand_on_in_order(place, false);
+        hand_on_in_order(place, true);
     }
 }
 

@@ -80,7 +80,7 @@ static void pair_close(pair *p)
 
 /*
  * Sends one message after the other in one handler, as the letters say: n normal, h high, N and H the same with a payload,
- * r a request, s ends the sender. Tags count from 1.
+ * r a request, c and C a call of normal and of high priority, s ends the sender. Tags count from 1.
  */
 typedef struct letters {
     const char *what;
@@ -96,18 +96,48 @@ static jzx_message letter(const letters *l, uint32_t i)
     return pointer ? test_payload(l->ledger, i + 1, 16) : jzx_message_empty(i + 1);
 }
 
+/* How often the calls of an actor have ended so, if it counts that. */
+static jzx_behavior_result count_end(jzx_context *context, void *state, void *argument, const jzx_result *result)
+{
+    test_actor *actor = state;
+    (void)context;
+    (void)argument;
+    if (actor->data != NULL) {
+        ((uint32_t *)actor->data)[-result->err]++;
+    }
+    return JZX_BEHAVIOR_OK;
+}
+
+static jzx_err write_call(jzx_context *context, jzx_actor_id to, const jzx_message *message, bool high)
+{
+    jzx_call_options options;
+    jzx_call_options_init(&options);
+    options.on_answer = count_end;
+    options.high = high;
+    return jzx_call_with(context, to, message, &options, NULL);
+}
+
+static jzx_err write_letter(jzx_context *context, jzx_actor_id to, const jzx_message *message, char what)
+{
+    if (what == 'r') {
+        return jzx_request(context, to, message, JZX_FOREVER, NULL);
+    }
+    if (what == 'c' || what == 'C') {
+        return write_call(context, to, message, what == 'C');
+    }
+    return jzx_send_with(context, to, message, what == 'h' || what == 'H' ? JZX_SEND_HIGH : 0);
+}
+
 static jzx_behavior_result write_letters(jzx_context *context, test_actor *actor, void *argument)
 {
     letters *l = argument;
     (void)actor;
     for (uint32_t i = 0; l->what[i] != '\0'; i++) {
         jzx_message message = letter(l, i);
-        bool high = l->what[i] == 'h' || l->what[i] == 'H';
         if (l->what[i] == 's') {
             return JZX_BEHAVIOR_STOP;
         }
-        l->errs[i] = l->what[i] == 'r' ? jzx_request(context, l->to, &message, JZX_FOREVER, NULL)
-                                       : jzx_send_with(context, l->to, &message, high ? JZX_SEND_HIGH : 0);
+        l->errs[i] = write_letter(context, l->to, &message, l->what[i]);
         if (l->errs[i] != JZX_OK && (message.flags & JZX_MESSAGE_POINTER) != 0) {
             (void)test_payload_take(l->ledger, &message);
         }
@@ -162,6 +192,9 @@ static void high_takes_turns(uint32_t loops)
     pair_spawn(&p, NULL);
     send_letters(&p, "nnnnhhh");
     CAME(&p, 5, 1, 6, 2, 7, 3, 4);
+    p.to.received = 0;
+    send_letters(&p, "nccnChC"); /* requests of calls are mail like any other */
+    CAME(&p, 5, 1, 6, 2, 7, 3, 4);
     pair_close(&p);
 }
 
@@ -172,12 +205,12 @@ Test(order, MB08_high_mail_takes_turns_with_normal_mail, .timeout = 60)
 }
 
 /* A flood of each: neither comes twice while the other waits, and each keeps its order. */
-static void flood(uint32_t loops, uint16_t per_turn)
+static void flood(uint32_t loops, uint16_t per_turn, const char kinds[2])
 {
-    enum { EACH = 100 };
+    enum { EACH = 50 };
     char what[2 * EACH + 1] = {0};
-    memset(what, 'n', EACH);
-    memset(what + EACH, 'h', EACH);
+    memset(what, kinds[0], EACH);
+    memset(what + EACH, kinds[1], EACH);
     pair p = {0};
     pair_open(&p, loops, NULL);
     jzx_spawn_options options;
@@ -202,9 +235,12 @@ static void flood(uint32_t loops, uint16_t per_turn)
 Test(order, MB08_neither_priority_starves_the_other, .timeout = 60)
 {
     for (uint32_t loops = 1; loops <= 2; loops++) {
-        flood(loops, 0);
-        flood(loops, 1); /* whose turn it is outlives a turn of the actor */
-        flood(loops, 3);
+        flood(loops, 0, "nh");
+        flood(loops, 1, "nh"); /* whose turn it is outlives a turn of the actor */
+        flood(loops, 3, "nh");
+        flood(loops, 0, "cC");
+        flood(loops, 1, "cC");
+        flood(loops, 1, "nC");
     }
 }
 
@@ -357,6 +393,9 @@ Test(order, MB08_a_full_mailbox_refuses_high_mail_too, .timeout = 60)
     test_do(&p.world, &p.from, write_letters, &l);
     cr_assert_eq(l.errs[2], JZX_ERR_MAILBOX_FULL);
     cr_assert_eq(length_of(&p.world, &p.to), 2);
+    letters call = {.what = "C", .to = p.to.id};
+    test_do(&p.world, &p.from, write_letters, &call);
+    cr_assert_eq(call.errs[0], JZX_ERR_MAILBOX_FULL);
     p.to.data = &p;
     test_until(&p.world, p.to.received == 2);
     pair_close(&p);
@@ -388,6 +427,54 @@ Test(order, MB03_drop_oldest_spares_high_mail_and_keeps_to_the_cap, .timeout = 6
     drop_oldest(2);
 }
 
+/* The same of calls, which are answered so. */
+static void drop_calls(uint32_t loops, jzx_mailbox_policy policy)
+{
+    uint32_t ends[512] = {0};
+    pair p = {.from.data = ends};
+    pair_open(&p, loops, NULL);
+    spawn_gated(&p, 3, policy);
+    send_letters(&p, "cCCCcC");
+    test_until(&p.world, ends[-JZX_ERR_MAILBOX_FULL] == 3);
+    cr_assert_eq(length_of(&p.world, &p.to), 3);
+    p.to.data = &p;
+    if (policy == JZX_MAILBOX_DROP_OLDEST) {
+        CAME(&p, 2, 3, 4);
+    }
+    test_until(&p.world, p.to.received == 3);
+    pair_stop(&p, &p.to);
+    test_until(&p.world, ends[-JZX_ERR_ENDED] == 3);
+    pair_close(&p);
+}
+
+Test(order, a_call_that_a_policy_drops_is_answered_of_whatever_priority, .timeout = 60)
+{
+    for (uint32_t loops = 1; loops <= 2; loops++) {
+        drop_calls(loops, JZX_MAILBOX_DROP_OLDEST);
+        drop_calls(loops, JZX_MAILBOX_DROP_NEWEST);
+    }
+}
+
+/* What is queued when its actor is ended is answered, from whichever queue. */
+static void end_with_calls(uint32_t loops)
+{
+    uint32_t ends[512] = {0};
+    pair p = {.from.data = ends};
+    pair_open(&p, loops, NULL);
+    spawn_gated(&p, 8, JZX_MAILBOX_REFUSE);
+    send_letters(&p, "cCC");
+    test_until(&p.world, length_of(&p.world, &p.to) == 3);
+    cr_assert_eq(jzx_kill(host_of(&p.world, loops - 1), p.to.id), JZX_OK);
+    test_until(&p.world, ends[-JZX_ERR_ENDED] == 3);
+    pair_close(&p);
+}
+
+Test(order, the_end_answers_high_calls_too, .timeout = 60)
+{
+    end_with_calls(1);
+    end_with_calls(2);
+}
+
 Test(order, MB02_drop_newest_drops_the_high_newcomer, .timeout = 60)
 {
     pair p = {0};
@@ -408,13 +495,13 @@ static jzx_behavior_result yield_first(jzx_context *context, test_actor *actor, 
     return message->tag == 2 && actor->yields < 2 ? JZX_BEHAVIOR_YIELD : JZX_BEHAVIOR_OK;
 }
 
-static void yield_high(uint32_t loops)
+static void yield_high(uint32_t loops, const char *what)
 {
     pair p = {0};
     p.to.on = yield_first;
     pair_open(&p, loops, NULL);
     pair_spawn(&p, NULL);
-    send_letters(&p, "nhhnh");
+    send_letters(&p, what);
     /* 2 is put back in front of 3; 1 and 4 have their turns while it is repeated. */
     CAME(&p, 1, 4, 2, 3, 5);
     pair_close(&p);
@@ -422,8 +509,10 @@ static void yield_high(uint32_t loops)
 
 Test(order, a_yielded_high_message_comes_before_the_next_high_one, .timeout = 60)
 {
-    yield_high(1);
-    yield_high(2);
+    for (uint32_t loops = 1; loops <= 2; loops++) {
+        yield_high(loops, "nhhnh");
+        yield_high(loops, "nCCnC");
+    }
 }
 
 static jzx_behavior_result answer_all(jzx_context *context, test_actor *actor, const jzx_message *message)
@@ -1507,7 +1596,7 @@ Test(order, an_annex_that_cannot_be_had, .timeout = 60)
     cr_assert_eq(answer.err, JZX_ERR_LIMIT);
     cr_assert_eq(limited_one.inits, 0);
 
-    send_letters(&p, "nhh");
+    send_letters(&p, "nhC");
     test_until(&p.world, p.to.finis == 1);
     cr_assert_eq(test_count(&p.world, offsetof(jzx_counters, high_as_normal)), 2);
     cr_assert_eq(p.to.exit.code, JZX_EXIT_CODE_LIMIT);

@@ -14,6 +14,8 @@ typedef enum move {
     TWICE,      /* two exclusive calls in one handler */
     YIELDS,     /* waits, and gives its message back */
     STASHES,
+    GATE,  /* yields until the player is open */
+    LATER, /* stashes it until the player waits */
 } move;
 
 typedef struct player player;
@@ -26,6 +28,7 @@ typedef struct plan {
     player *then;
     uint32_t then_tag;
     uint64_t deadline_ns; /* 0: none */
+    bool high;            /* what it calls */
 } plan;
 
 /* A handler that is not done: whom it answers, and for which plan. */
@@ -46,7 +49,9 @@ struct player {
     jzx_err refusal;     /* and what the function returned */
     jzx_err errs[STEPS]; /* how its calls ended */
     uint32_t ends;
-    jzx_cycle cycle;         /* of the last DEADLOCK, either way */
+    jzx_cycle cycle; /* of the last DEADLOCK, either way */
+    bool open;
+    uint32_t waits;
     uint32_t handled[STEPS]; /* tags, of plans and other messages */
     uint32_t handled_count;
 };
@@ -85,11 +90,13 @@ static jzx_behavior_result is_forgotten(jzx_context *context, void *state, void 
 
 static jzx_err call(jzx_context *context, player *p, bool exclusive, const player *to, uint32_t tag, frame *f)
 {
+    p->waits += exclusive;
     jzx_call_options options;
     jzx_call_options_init(&options);
     uint64_t deadline_ns = p->plans[f->tag].deadline_ns;
     options.deadline_ns = deadline_ns != 0 ? deadline_ns : JZX_FOREVER;
     options.exclusive = exclusive;
+    options.high = p->plans[f->tag].high;
     options.on_answer = has_ended;
     options.argument = f;
     options.cycle = &p->cycle;
@@ -104,6 +111,13 @@ static jzx_err call(jzx_context *context, player *p, bool exclusive, const playe
 static jzx_behavior_result play(jzx_context *context, test_actor *actor, const jzx_message *message)
 {
     player *p = actor->data;
+    move first = message->tag < PLANS ? p->plans[message->tag].move : ANSWER;
+    if (first == GATE && !p->open) {
+        return JZX_BEHAVIOR_YIELD;
+    }
+    if (first == LATER && p->waits == 0) {
+        return JZX_BEHAVIOR_STASH;
+    }
     p->handled[p->handled_count++ % STEPS] = message->tag;
     if (message->tag >= PLANS) {
         return JZX_BEHAVIOR_OK;
@@ -113,6 +127,7 @@ static jzx_behavior_result play(jzx_context *context, test_actor *actor, const j
     *f = (frame){p, message->tag, (message->flags & JZX_MESSAGE_REQUEST) != 0 ? message->ref : 0};
     switch (next->move) {
     case ANSWER:
+    case LATER:
         finish(context, f);
         break;
     case KEEP:
@@ -126,7 +141,12 @@ static jzx_behavior_result play(jzx_context *context, test_actor *actor, const j
         break;
     case FORK: {
         jzx_message forked = jzx_message_empty(next->tag);
-        cr_assert_eq(jzx_call(context, next->to->actor.id, &forked, JZX_FOREVER, is_forgotten, p), JZX_OK);
+        jzx_call_options options;
+        jzx_call_options_init(&options);
+        options.high = next->high;
+        options.on_answer = is_forgotten;
+        options.argument = p;
+        cr_assert_eq(jzx_call_with(context, next->to->actor.id, &forked, &options, NULL), JZX_OK);
         (void)call(context, p, true, next->then, next->then_tag, f);
         break;
     }
@@ -140,6 +160,8 @@ static jzx_behavior_result play(jzx_context *context, test_actor *actor, const j
     case STASHES:
         cr_assert_eq(call(context, p, true, next->to, next->tag, f), JZX_OK);
         return JZX_BEHAVIOR_STASH;
+    case GATE:
+        break;
     }
     return JZX_BEHAVIOR_OK;
 }
@@ -154,13 +176,14 @@ static void join(test_world *world, uint32_t loop, player *p)
     test_spawn(world, loop, &p->actor);
 }
 
-static void join_with_cap(test_world *world, uint32_t loop, player *p, uint32_t cap)
+static void join_with_cap(test_world *world, uint32_t loop, player *p, uint32_t cap, jzx_mailbox_policy policy)
 {
     jzx_spawn_options options;
     p->actor.on = play;
     p->actor.data = p;
     test_actor_options(&p->actor, &options);
     options.mailbox_cap = cap;
+    options.mailbox_policy = (uint8_t)policy;
     test_spawn_with(world, loop, &p->actor, &options);
 }
 
@@ -178,6 +201,14 @@ static jzx_behavior_result answer_kept(jzx_context *context, test_actor *actor, 
         (void)jzx_answer(context, p->kept[i], &answer);
     }
     p->kept_count = 0;
+    return JZX_BEHAVIOR_OK;
+}
+
+static jzx_behavior_result unstash(jzx_context *context, test_actor *actor, void *argument)
+{
+    (void)actor;
+    (void)argument;
+    cr_assert_eq(jzx_unstash_all(context), JZX_OK);
     return JZX_BEHAVIOR_OK;
 }
 
@@ -300,14 +331,14 @@ Test(wait, a_handler_that_waits_cannot_give_its_message_back, .timeout = 60)
 
 /* ---- re-entry ---- */
 
-Test(wait, who_is_asked_may_ask_back, .timeout = 60)
+static void ask_back(bool high)
 {
     EACH_PLACE(place)
     {
         test_world world;
         test_world_open(&world, 2, NULL);
-        player a = {.plans[1] = {WAIT, .tag = 1}};
-        player b = {.plans[1] = {WAIT, .tag = 2}};
+        player a = {.plans[1] = {WAIT, .tag = 1, .high = high}};
+        player b = {.plans[1] = {WAIT, .tag = 2, .high = high}};
         a.plans[1].to = &b;
         b.plans[1].to = &a;
         join(&world, 0, &a);
@@ -323,21 +354,27 @@ Test(wait, who_is_asked_may_ask_back, .timeout = 60)
     }
 }
 
-Test(wait, a_queue_of_one_that_is_full_does_not_keep_the_chain_out, .timeout = 60)
+Test(wait, who_is_asked_may_ask_back, .timeout = 60)
+{
+    ask_back(false);
+    ask_back(true);
+}
+
+static void full_queue_of_one(jzx_mailbox_policy policy, bool high)
 {
     EACH_PLACE(place)
     {
         test_world world;
         test_world_open(&world, 2, NULL);
         player a = {.plans[1] = {WAIT, .tag = 1}};
-        player b = {.plans[1] = {KEEP}, .plans[3] = {WAIT, .tag = 2}};
-        player c = {.plans[1] = {WAIT, .tag = 3}};
+        player b = {.plans[1] = {KEEP}, .plans[3] = {WAIT, .tag = 2, .high = high}};
+        player c = {.plans[1] = {WAIT, .tag = 3, .high = high}};
         a.plans[1].to = &c;
         c.plans[1].to = &b;
         b.plans[3].to = &a;
-        join_with_cap(&world, 0, &a, 1);
-        join_with_cap(&world, place, &b, 1);
-        join_with_cap(&world, place, &c, 1);
+        join_with_cap(&world, 0, &a, 1, policy);
+        join_with_cap(&world, place, &b, 1, policy);
+        join_with_cap(&world, place, &c, 1, policy);
         kick(&world, &a, 1);
         test_world_step(&world);
         jzx_message message = jzx_message_empty(20);
@@ -349,6 +386,13 @@ Test(wait, a_queue_of_one_that_is_full_does_not_keep_the_chain_out, .timeout = 6
         cr_assert_eq(c.errs[0], JZX_OK);
         test_until(&world, has_handled(&a, 20));
         test_world_close(&world);
+    }
+}
+
+Test(wait, a_queue_of_one_that_is_full_does_not_keep_the_chain_out, .timeout = 60)
+{
+    for (uint32_t high = 0; high < 2; high++) {
+        full_queue_of_one(JZX_MAILBOX_REFUSE, high != 0);
     }
 }
 
@@ -382,6 +426,125 @@ Test(wait, a_request_of_the_chain_that_was_there_before_comes_through, .timeout 
     test_until(&world, r.ends == 1 && a.ends == 1);
     cr_assert_eq(r.errs[0], JZX_OK);
     test_world_close(&world);
+}
+
+static void send_high(test_world *world, const player *p, uint32_t tag)
+{
+    jzx_message message = jzx_message_empty(tag);
+    jzx_context *host = jzx_loop_context(world->loops[jzx_actor_loop(p->actor.id)]);
+    cr_assert_eq(jzx_send_with(host, p->actor.id, &message, JZX_SEND_HIGH), JZX_OK);
+}
+
+/* Where somebody yields a world never rests. */
+static void turns(test_world *world)
+{
+    for (uint32_t i = 0; i < 8; i++) {
+        test_world_step(world);
+    }
+}
+
+/*
+ * For r, d asks a, and b, who asks a too. All is high, and with a before it handles the first, by which it waits for c: there
+ * what is of the chain comes through, and what e asks waits in its place.
+ */
+Test(wait, high_requests_of_the_chain_that_were_there_before_come_through, .timeout = 60)
+{
+    EACH_PLACE(place)
+    {
+        test_world world;
+        test_world_open(&world, 2, NULL);
+        player r = {.plans[1] = {WAIT, .tag = 4}};
+        player d = {.plans[4] = {FORK, .tag = 5, .then_tag = 1, .high = true}};
+        player b = {.plans[1] = {WAIT, .tag = 2, .high = true}, .plans[7] = {GATE}};
+        player e = {.plans[1] = {CALL, .tag = 6, .high = true}};
+        player a = {.plans[5] = {WAIT, .tag = 1}, .plans[7] = {GATE}};
+        player c = {.plans[1] = {KEEP}};
+        r.plans[1].to = &d;
+        d.plans[4].to = b.plans[1].to = e.plans[1].to = &a;
+        d.plans[4].then = &b;
+        a.plans[5].to = &c;
+        join(&world, 0, &r);
+        join(&world, 0, &d);
+        join(&world, 0, &b);
+        join(&world, 0, &e);
+        join(&world, place, &a);
+        join(&world, place, &c);
+        send_high(&world, &a, 7);
+        send_high(&world, &b, 7);
+        kick(&world, &r, 1);
+        turns(&world);
+        kick(&world, &e, 1);
+        turns(&world);
+        b.open = true;
+        turns(&world);
+        send_high(&world, &a, 22);
+        cr_assert_eq(a.handled_count, 0);
+        a.open = true;
+        test_until(&world, b.ends == 1);
+        cr_assert_eq(b.errs[0], JZX_OK);
+        send_high(&world, &a, 23);
+        test_world_settle(&world);
+        cr_assert_eq(a.handled_count, 3, "it waits");
+        cr_assert_eq(e.ends, 0);
+        test_do(&world, &c.actor, answer_kept, NULL);
+        test_until(&world, r.ends == 1 && e.ends == 1 && has_handled(&a, 23));
+        static const uint32_t order[] = {7, 5, 2, 6, 22, 23};
+        for (uint32_t i = 0; i < sizeof order / sizeof *order; i++) {
+            cr_assert_eq(a.handled[i], order[i], "the %u. is %u", i, a.handled[i]);
+        }
+        test_world_settle(&world);
+        test_world_close(&world);
+    }
+}
+
+/* For r, d asks b, who asks a, and then g, who asks a too. a stashes the first, and waits by the second. */
+static void wait_with_a_stash(uint32_t place, bool high)
+{
+    test_world world;
+    test_world_open(&world, 2, NULL);
+    player r = {.plans[1] = {WAIT, .tag = 4}};
+    player d = {.plans[4] = {FORK, .tag = 1, .then_tag = 1}};
+    player b = {.plans[1] = {WAIT, .tag = 2, .high = high}};
+    player g = {.plans[1] = {WAIT, .tag = 5, .high = high}};
+    player e = {.plans[1] = {CALL, .tag = 6, .high = high}};
+    player a = {.plans[2] = {LATER}, .plans[5] = {WAIT, .tag = 1}, .plans[6] = {LATER}};
+    player c = {.plans[1] = {KEEP}};
+    r.plans[1].to = &d;
+    d.plans[4].to = &b;
+    d.plans[4].then = &g;
+    b.plans[1].to = g.plans[1].to = e.plans[1].to = &a;
+    a.plans[5].to = &c;
+    join(&world, 0, &r);
+    join(&world, 0, &d);
+    join(&world, 0, &b);
+    join(&world, 0, &g);
+    join(&world, 0, &e);
+    join(&world, place, &a);
+    join(&world, place, &c);
+    kick(&world, &e, 1);
+    test_world_settle(&world);
+    kick(&world, &r, 1);
+    test_until(&world, b.ends == 1);
+    cr_assert_eq(b.errs[0], JZX_OK);
+    test_world_settle(&world);
+    cr_assert_eq(a.handled_count, 2, "the other one is still stashed");
+    cr_assert_eq(a.handled[0], 5);
+    cr_assert_eq(a.handled[1], 2);
+    test_do(&world, &c.actor, answer_kept, NULL);
+    test_until(&world, r.ends == 1);
+    cr_assert_eq(e.ends, 0);
+    test_do(&world, &a.actor, unstash, NULL);
+    test_until(&world, e.ends == 1);
+    test_world_close(&world);
+}
+
+Test(wait, a_stashed_request_of_the_chain_comes_through, .timeout = 60)
+{
+    EACH_PLACE(place)
+    {
+        wait_with_a_stash(place, false);
+        wait_with_a_stash(place, true);
+    }
 }
 
 /* a waits for b, who asks a back, who asks b back, ...: eight waits of each at most. */
@@ -476,18 +639,22 @@ Test(wait, a_circle_through_a_nested_call_is_refused, .timeout = 60)
     test_world_close(&world);
 }
 
-Test(wait, a_circle_across_loops_is_told_to_its_largest, .timeout = 60)
+static void circle_of_two(bool high)
 {
     test_world world;
     test_world_open(&world, 2, NULL);
-    player a = {.plans[1] = {WAIT, .tag = 2}};
-    player b = {.plans[1] = {WAIT, .tag = 2}};
+    player a = {.plans[1] = {WAIT, .tag = 2, .high = high}, .plans[7] = {GATE}};
+    player b = {.plans[1] = {WAIT, .tag = 2, .high = high}, .plans[7] = {GATE}};
     a.plans[1].to = &b;
     b.plans[1].to = &a;
     join(&world, 0, &a);
     join(&world, 1, &b);
+    send_high(&world, &a, 7); /* or a high request would be answered before the other one waits */
+    send_high(&world, &b, 7);
     kick(&world, &a, 1);
     kick(&world, &b, 1);
+    turns(&world);
+    a.open = b.open = true;
     test_until(&world, a.ends == 1 && b.ends == 1);
     cr_assert_eq(b.errs[0], JZX_ERR_DEADLOCK, "%s", jzx_strerror(b.errs[0]));
     player *members[] = {&b, &a};
@@ -496,6 +663,12 @@ Test(wait, a_circle_across_loops_is_told_to_its_largest, .timeout = 60)
     test_world_settle(&world);
     cr_assert_eq(a.ends + b.ends, 2);
     test_world_close(&world);
+}
+
+Test(wait, a_circle_across_loops_is_told_to_its_largest, .timeout = 60)
+{
+    circle_of_two(false);
+    circle_of_two(true);
 }
 
 Test(wait, a_long_circle_across_loops_lists_as_many_as_fit, .timeout = 60)
