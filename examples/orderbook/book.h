@@ -1,10 +1,10 @@
 /*
- * book: the order book of one instrument. Price-time priority, prices in ticks, no memory but its own, no clock, no actors.
+ * book: the order book of one symbol. Price-time priority, prices in ticks, no memory but its own, no clock, no actors.
  *
  * Invariants
  *   O1  An order is in one level, behind those that came to that price before it, and in the bucket of its key.
  *   O2  The best price to buy is below the best price to sell: what could trade has traded.
- *   O3  best[] is the best price with an order, or NO_PRICE.
+ *   O3  best[] is the best price with an order, or NO_PRICE; the quantity of a level is that of its orders.
  */
 #ifndef ORDERBOOK_BOOK_H
 #define ORDERBOOK_BOOK_H
@@ -13,9 +13,9 @@
 #include <stdint.h>
 
 enum {
-    BOOK_PRICE_MAX = 1000, /* ticks, from 1 */
-    BOOK_ORDERS_MAX = 64,  /* resting at one time; so few that a test meets it */
-    BOOK_BUCKETS = 64,     /* a power of two */
+    BOOK_PRICE_MAX = 1000,  /* ticks, from 1 */
+    BOOK_ORDERS_MAX = 4096, /* resting at one time */
+    BOOK_BUCKETS = 4096,    /* a power of two */
     BOOK_NO_PRICE = 0,
 };
 
@@ -23,7 +23,7 @@ enum book_side { BOOK_BUY = 0, BOOK_SELL = 1 };
 
 /* Indexes are into the book's orders; 0 is none. */
 struct book_order {
-    uint64_t key; /* who calls it so is up to the caller; the same key twice are two orders */
+    uint64_t key; /* who calls it so is up to the caller; no two that rest have one key */
     int32_t price;
     uint32_t quantity; /* left */
     uint16_t after;    /* the next at its price */
@@ -33,6 +33,7 @@ struct book_order {
 };
 
 struct book_level {
+    uint64_t quantity;
     uint16_t first;
     uint16_t last;
 };
@@ -44,10 +45,10 @@ struct book {
     int32_t best[2];
     uint16_t free;
     uint16_t count;
+    uint16_t orders_max;
 };
 
 struct book_trade {
-    uint64_t taker;
     uint64_t maker;
     int32_t price; /* the maker's */
     uint32_t quantity;
@@ -55,12 +56,21 @@ struct book_trade {
 
 typedef void (*book_trade_fn)(void *context, const struct book_trade *trade);
 
-void book_init(struct book *book);
-/* Can it take an order like this? Checked apart, so that its acceptance can be told before its trades. */
-bool book_takes(const struct book *book, int32_t price, uint32_t quantity);
-/* Trades what can be traded, best price and oldest order first, and lets the rest stand. */
-void book_add(struct book *book, const struct book_order *order, book_trade_fn trade, void *context);
-/* The quantity that was left of it; 0: there is no such order. */
-uint32_t book_cancel(struct book *book, uint64_t key);
+/* `orders_max`: 1 to BOOK_ORDERS_MAX. */
+void book_init(struct book *book, uint16_t orders_max);
+bool book_full(const struct book *book);
+/*
+ * Trades what can be traded with orders up to `order->price`, best price and oldest order first. Returns what is left of it,
+ * which rests only by book_rest().
+ */
+uint32_t book_match(struct book *book, const struct book_order *order, book_trade_fn trade, void *context);
+/* For an order that has been matched, in a book that is not full. */
+void book_rest(struct book *book, const struct book_order *order);
+/* The order of that key, or NULL. */
+const struct book_order *book_find(const struct book *book, uint64_t key);
+/* Takes an order out that book_find() has found. */
+void book_remove(struct book *book, uint64_t key);
+/* The order `key` has less left and another key, and keeps its place. */
+void book_reduce(struct book *book, uint64_t key, uint64_t new_key, uint32_t quantity);
 
 #endif

@@ -1,174 +1,142 @@
-/* engine: the actor of one instrument. It takes commands, each once, and tells who asks what has come of them. */
+/* engine: the actor that carries commands out, and answers who asks for what has been. */
 #include "exchange.h"
 
-/* The state of one incarnation: questions that wait for an event. The rest is struct engine. */
-struct asked {
+/* The state of one incarnation. The market and the ring are the exchange's. */
+struct engine {
     struct exchange *exchange;
-    struct engine *engine;
-    uint64_t refs[READERS];        /* requests; 0: none */
-    const struct command *command; /* being carried out */
+    jzx_context *context; /* of the handler that runs */
+    struct page page;     /* being filled */
 };
-
-static uint64_t key_of(uint32_t session, uint32_t number)
-{
-    return (uint64_t)session << 32 | number;
-}
-
-/* ---- events ---- */
-
-static bool concerns(const struct event *event, uint32_t reader)
-{
-    bool trade = event->kind == EVENT_TRADE;
-    return reader == READER_TAPE || (reader == READER_POSITIONS && trade) || reader == event->session ||
-           (trade && reader == event->other_session);
-}
-
-/* Answers a reader that waits, if there is something for it. What does not concern it counts as read. */
-static void serve(jzx_context *context, struct asked *asked, uint32_t reader)
-{
-    struct engine *engine = asked->engine;
-    uint64_t *at = &engine->read[reader];
-    while (*at < engine->next && !concerns(&engine->events[*at % EVENTS_SIZE], reader)) {
-        (*at)++;
-    }
-    if (asked->refs[reader] != 0 && *at < engine->next) {
-        const struct event *event = &engine->events[*at % EVENTS_SIZE];
-        jzx_message answer = jzx_message_value(TAG_EVENT, event, sizeof *event);
-        (void)jzx_answer(context, asked->refs[reader], &answer); /* who asked may be gone: then it will ask again */
-        asked->refs[reader] = 0;
-    }
-}
-
-static void serve_all(jzx_context *context, struct asked *asked)
-{
-    for (uint32_t i = 0; i < READERS; i++) {
-        serve(context, asked, i);
-    }
-}
-
-static void on_next(jzx_context *context, struct asked *asked, const jzx_message *message)
-{
-    struct next next;
-    memcpy(&next, message->bytes, sizeof next);
-    uint64_t *at = &asked->engine->read[next.reader];
-    *at = next.from > *at ? next.from : *at;
-    asked->refs[next.reader] = message->ref;
-    serve(context, asked, (uint32_t)next.reader);
-}
-
-/* An event that comes of the command. Its room was looked at before. */
-static struct event *tell(struct asked *asked, enum event_kind kind)
-{
-    const struct command *command = asked->command;
-    struct engine *engine = asked->engine;
-    struct event *event = &engine->events[engine->next % EVENTS_SIZE];
-    *event = (struct event){
-        .sequence = engine->next++,
-        .kind = (uint8_t)kind,
-        .number = command->number,
-        .other = command->target,
-        .price = command->price,
-        .quantity = command->quantity,
-        .side = command->side,
-        .instrument = command->instrument,
-        .session = command->session,
-        .other_session = command->session,
-    };
-    return event;
-}
 
 /* ---- commands ---- */
 
-static void on_trade(void *context, const struct book_trade *trade)
+static void tell(void *argument, const struct event *event)
 {
-    struct event *event = tell(context, EVENT_TRADE);
-    event->other = (uint32_t)trade->maker;
-    event->other_session = (uint8_t)(trade->maker >> 32);
-    event->price = trade->price;
-    event->quantity = trade->quantity;
+    struct engine *engine = argument;
+    feed_tell(engine->exchange, engine->context, event);
 }
 
-static void on_limit(struct asked *asked, const struct command *command)
+static void on_command(struct engine *engine, const struct command *command)
 {
-    struct book *book = &asked->engine->book;
-    if (!book_takes(book, command->price, command->quantity)) {
-        tell(asked, EVENT_REJECTED);
-        return;
+    struct exchange *exchange = engine->exchange;
+    const struct exchange_user *user = &exchange->options.user;
+    enum event_reason reason;
+    if (market_takes(&exchange->market, command, &reason)) {
+        if (user->journal != NULL) {
+            user->journal(user->argument, command);
+        }
+        market_apply(&exchange->market, command, tell, engine);
+    } else if (reason != REASON_NONE) {
+        feed_hint(exchange, engine->context, command, reason);
     }
-    struct book_order order = {
-        .key = key_of(command->session, command->number),
-        .price = command->price,
-        .quantity = command->quantity,
-        .side = command->side,
+}
+
+/* ---- questions ---- */
+
+static uint32_t lowest(uint32_t symbols)
+{
+    return (uint32_t)__builtin_ctz(symbols);
+}
+
+static void fill_view(const struct market *market, uint32_t symbol, struct view *view)
+{
+    view->trades = market->trades[symbol];
+    view->volume = market->volume[symbol];
+    for (int side = BOOK_BUY; side <= BOOK_SELL; side++) {
+        for (int32_t price = 0; price <= BOOK_PRICE_MAX; price++) {
+            view->levels[side][price] = market->books[symbol].levels[side][price].quantity;
+        }
+    }
+}
+
+/* Each makes a buffer with the answer; of no memory, none. */
+
+static jzx_buffer *make_page(struct engine *engine, const struct ask *ask)
+{
+    jzx_buffer *buffer = NULL;
+    size_t size = feed_page(engine->exchange, ask, &engine->page);
+    (void)jzx_buffer_copy(engine->exchange->runtime, &engine->page, size, &buffer);
+    return buffer;
+}
+
+static jzx_buffer *make_book(const struct engine *engine, const struct ask *ask)
+{
+    const struct exchange *exchange = engine->exchange;
+    jzx_buffer *buffer = NULL;
+    void *bytes;
+    if (jzx_buffer_make(exchange->runtime, sizeof(struct book_state), &buffer, &bytes) == JZX_OK) {
+        struct book_state *state = bytes;
+        state->sequence = exchange->next;
+        state->symbol = lowest(ask->symbols);
+        state->closed = exchange->market.present == 0;
+        fill_view(&exchange->market, state->symbol, &state->view);
+    }
+    return buffer;
+}
+
+static jzx_buffer *make_account(const struct engine *engine, const struct ask *ask)
+{
+    const struct exchange *exchange = engine->exchange;
+    const struct market *market = &exchange->market;
+    struct account_state state = {
+        .sequence = exchange->next,
+        .last = market->last[ask->session],
+        .left = market->left[ask->session],
     };
-    tell(asked, EVENT_ACCEPTED);
-    book_add(book, &order, on_trade, asked);
+    jzx_buffer *buffer = NULL;
+    memcpy(state.holds, market->holds[ask->session], sizeof state.holds);
+    (void)jzx_buffer_copy(exchange->runtime, &state, sizeof state, &buffer);
+    return buffer;
 }
 
-static void on_cancel(struct asked *asked, const struct command *command)
+/* Who asked may be gone: its next incarnation will ask. */
+static void on_ask(struct engine *engine, const struct ask *ask, uint64_t ref)
 {
-    uint32_t left = book_cancel(&asked->engine->book, key_of(command->session, command->target));
-    tell(asked, left != 0 ? EVENT_CANCELLED : EVENT_REJECTED)->quantity = left;
-}
-
-/* An order trades at most with all that rest, and has one event more. */
-static bool has_room(const struct engine *engine)
-{
-    uint64_t slowest = engine->next;
-    for (uint32_t i = 0; i < READERS; i++) {
-        slowest = engine->read[i] < slowest ? engine->read[i] : slowest;
+    jzx_buffer *buffer = ask->kind == ASK_PAGE   ? make_page(engine, ask)
+                         : ask->kind == ASK_BOOK ? make_book(engine, ask)
+                                                 : make_account(engine, ask);
+    uint32_t tag = ask->kind == ASK_PAGE ? TAG_PAGE : ask->kind == ASK_BOOK ? TAG_BOOK : TAG_ACCOUNT;
+    jzx_message answer = buffer != NULL ? jzx_message_buffer(tag, buffer) : jzx_message_empty(TAG_BUSY);
+    if (jzx_answer(engine->context, ref, &answer) != JZX_OK) {
+        jzx_buffer_unref(buffer);
     }
-    return engine->next - slowest + engine->book.count + 1 <= EVENTS_SIZE;
-}
-
-static uint32_t on_command(jzx_context *context, struct asked *asked, const struct command *command)
-{
-    struct engine *engine = asked->engine;
-    if (command->number <= engine->last[command->session] && !asked->exchange->options.planted_resend) {
-        return TAG_TAKEN; /* its session did not hear of it */
-    }
-    if (!has_room(engine)) {
-        return TAG_BUSY;
-    }
-    engine->last[command->session] = command->number;
-    asked->command = command;
-    if (command->kind == COMMAND_CANCEL) {
-        on_cancel(asked, command);
-    } else {
-        on_limit(asked, command);
-    }
-    serve_all(context, asked);
-    return TAG_TAKEN;
 }
 
 /* ---- the actor ---- */
 
+/* A flow of the gate: what is in front of the engine goes no further than its window. Without one the gate refuses. */
+static jzx_behavior_result on_flow(jzx_context *context, const jzx_message *message)
+{
+    jzx_flow_opened opened;
+    memcpy(&opened, message->bytes, sizeof opened);
+    jzx_err err = jzx_flow_window(context, opened.flow, 2 * IN_FLIGHT_MAX);
+    return err == JZX_OK ? JZX_BEHAVIOR_OK : JZX_BEHAVIOR_UNHANDLED;
+}
+
 static jzx_behavior_result behave(jzx_context *context, void *state, const jzx_message *message)
 {
-    struct asked *asked = state;
-    struct command command;
-    switch (message->tag) {
-    case TAG_COMMAND: {
-        memcpy(&command, message->bytes, sizeof command);
-        jzx_message answer = jzx_message_empty(on_command(context, asked, &command));
-        (void)jzx_answer(context, message->ref, &answer);
-        return JZX_BEHAVIOR_OK;
-    }
-    case TAG_NEXT:
-        on_next(context, asked, message);
-        return JZX_BEHAVIOR_OK;
-    default:
+    struct engine *engine = state;
+    const struct command *command = command_of(message);
+    const struct ask *ask = ask_of(message);
+    engine->context = context;
+    if (command != NULL) {
+        on_command(engine, command);
+    } else if (ask != NULL) {
+        on_ask(engine, ask, message->ref);
+    } else if (message->tag == JZX_TAG_SYS_FLOW) {
+        return on_flow(context, message);
+    } else if (message->tag != JZX_TAG_SYS_FLOW_ENDED) {
         return JZX_BEHAVIOR_UNHANDLED;
     }
+    return JZX_BEHAVIOR_OK;
 }
 
 static jzx_err init(jzx_context *context, void *argument, void **state)
 {
     const struct part *part = argument;
-    struct asked *asked = *state;
-    asked->exchange = part->exchange;
-    asked->engine = &part->exchange->engines[part->index];
-    atomic_store(&part->exchange->engine_refs[part->index], jzx_child_self(context));
+    struct engine *engine = *state;
+    engine->exchange = part->exchange;
+    engine->exchange->engine = jzx_child_self(context);
     return JZX_OK;
 }
 
@@ -176,5 +144,6 @@ void engine_spec(jzx_child_spec *spec)
 {
     spec->init = init;
     spec->behavior = behave;
-    spec->state_size = sizeof(struct asked);
+    spec->state_size = sizeof(struct engine);
+    spec->keep_mail = true; /* what the gate has let in is taken by the next incarnation */
 }

@@ -1,155 +1,204 @@
 /*
- * exchange: a small market as actors on two loops.
+ * exchange: a small market as actors on one loop, which may have a CPU for itself and never sleep.
  *
- *   loop 0   session-0, session-1, ...   a client each: numbers its commands, reports what becomes of them
- *            positions                   who holds how much
- *   loop 1   engine-0, engine-1, ...     the book of an instrument each
- *            tape                        market data: everything that happens, in the order of each engine
+ *   gate           the way in. One actor for all clients, so that what trades with what depends on the order in which
+ *                  commands came, and on nothing else. It has a flow to the engine for each session, whose credits bound
+ *                  what the session can have in front of the engine
+ *   engine         carries the commands out, each once, and keeps what came of them in a ring
+ *   session-0 ...  a client each: hears the words of its commands, and its trades
+ *   subscriber-0 ...  market data: what happens in some symbols, and how much stands at each price
+ *
+ * What happens is broadcast: to the group of the session that it concerns, and, what all may know, to that of the
+ * subscribers, who filter it by symbol. The engine waits for nobody. Who has missed something (JZX_TAG_SYS_MISSED), or was
+ * down, asks the engine for what is in the ring from there on, a page at a time; if the ring has it no more, for the state of
+ * now: a subscriber for how each of its books stands, a session for its account. So sessions and subscribers read in one
+ * way (reader.c), and each has everything once and in order, or knows what it does not have.
  *
  * All are children of one supervisor, which starts again the one that fails and no other. What must not be lost with it
  * lies here and not in its actor's state: an actor that is started again goes on from there. This works because a handler
- * changes it only when nothing can go wrong any more, and because what is under way while somebody is down is repeated:
+ * changes it only when nothing can go wrong any more. A command may be lost with the gate when that fails, or be refused
+ * by it: then its client sends it again, and those behind it (market.h).
  *
- *   commands  a session sends one at a time, again and again until an engine says that it has it. An engine knows the number
- *             of the last one it took of each session, and takes none twice.
- *   events    an engine keeps what happened in a ring. Readers ask for the next one, from a number on; so each of them
- *             reads all that is for it, once and in order. An engine takes no command while the slowest leaves no room.
- *
- * Both are requests, so engines answer and never have to wait for room. Nothing is allocated after the start.
+ * Nothing is allocated after the start but pages, and answers from the state of now.
  */
 #ifndef ORDERBOOK_EXCHANGE_H
 #define ORDERBOOK_EXCHANGE_H
 
 #include <jzx/jzx.h>
+#include <jzx/typed.h>
 #include <stdatomic.h>
 
-#include "book.h"
+#include "market.h"
 
 enum {
-    SESSIONS_MAX = 8,
-    INSTRUMENTS = 2,
-    READERS = SESSIONS_MAX + 2, /* the sessions, then: */
-    READER_POSITIONS = SESSIONS_MAX,
-    READER_TAPE,
-    /* So small that a test meets them. */
-    QUEUE_SIZE = 8,                     /* commands of a session; a power of two */
-    EVENTS_SIZE = BOOK_ORDERS_MAX + 16, /* of an engine: all that can come of one order, and a little */
+    SUBSCRIBERS_MAX = 16,
+    EVENTS_MAX = 65536, /* in the ring */
+    PAGE_EVENTS = 64,
+    PAGE_LOOKS = 1024, /* events that are looked at for one page: an asker costs the engine no more at a time */
+    /*
+     * Commands of a session whose word it has not heard. Who keeps to it is not throttled: the window of its flow is twice
+     * that, as credits come back in halves of a window.
+     */
+    IN_FLIGHT_MAX = 16,
+    NO_SESSION = UINT32_MAX,
 };
 
-/* How long a session waits for an engine's word, and how long anybody waits after a refusal, before asking again. */
-#define DEADLINE_NS 10000000u
-#define AGAIN_NS 1000000u
-
-enum command_kind { COMMAND_LIMIT = 0, COMMAND_CANCEL = 1 };
-
-struct command {
-    uint32_t number; /* of the session, from 1; set by it */
-    uint32_t target; /* CANCEL: the number of the order */
-    int32_t price;
-    uint32_t quantity;
-    uint8_t kind; /* enum command_kind */
-    uint8_t side; /* enum book_side */
-    uint8_t instrument;
-    uint8_t session;
-};
-
-enum event_kind {
-    EVENT_ACCEPTED = 0, /* each command gets one of the first four; then an order may trade */
-    EVENT_CANCELLED,    /* `other` with the quantity it had left */
-    EVENT_REJECTED,     /* an order that the book cannot take, or a cancel of what does not rest */
-    EVENT_THROTTLED,    /* by the session, which has too many under way; it has no sequence and no number */
-    EVENT_TRADE,        /* of the order `number` with the older one `other`, at its price */
-};
-
-struct event {
-    uint64_t sequence; /* of the instrument, from 0 */
-    uint32_t number;   /* the command it comes of */
-    uint32_t other;
-    int32_t price;
-    uint32_t quantity;
-    uint8_t kind; /* enum event_kind */
-    uint8_t side; /* of `number` */
-    uint8_t instrument;
-    uint8_t session;       /* of `number` */
-    uint8_t other_session; /* of `other` */
-};
+#define NO_SEQUENCE UINT64_MAX /* of a hint: an event in no ring */
+#define AGAIN_NS 1000000u      /* how long anybody waits after a refusal before asking again */
 _Static_assert(sizeof(struct event) <= JZX_INLINE_MAX, "events go by value");
+_Static_assert(SYMBOLS_MAX <= 32, "sets of symbols are words");
 
-struct exchange;
-
-/* Of a session. Thread: loop 0's. */
-struct session {
-    struct command queue[QUEUE_SIZE]; /* from `first` on: what no engine has yet */
-    uint32_t first;                   /* numbers; % QUEUE_SIZE: places */
-    uint32_t next;
-    uint64_t read[INSTRUMENTS]; /* the next event to read of each engine */
-};
-
-/* Of an engine. Thread: loop 1's. */
-struct engine {
-    struct book book;
-    struct event events[EVENTS_SIZE];
-    uint64_t next;               /* sequence */
-    uint64_t read[READERS];      /* how far each reader has come, as it last said */
-    uint32_t last[SESSIONS_MAX]; /* command of each session that was taken */
+/* What an actor of the exchange tells its user, on the loop's thread, with the context of the actor. */
+struct exchange_user {
+    void *argument;
+    /* A session hears of an event. EVENT_LOST: some are gone for good; its account is of now, `number` is the last taken. */
+    void (*report)(void *argument, jzx_context *context, uint32_t session, const struct event *event);
+    /* A subscriber has an event. */
+    void (*market)(void *argument, jzx_context *context, uint32_t subscriber, const struct event *event);
+    /* The engine takes a command; it is carried out after this. */
+    void (*journal)(void *argument, const struct command *command);
 };
 
 struct exchange_options {
-    uint32_t sessions; /* 1 to SESSIONS_MAX */
-    uint64_t seed;     /* 0: the kernel's */
-    /* Called on loop 0 with what a session tells its client, and on loop 1 with what the tape carries; may be NULL. */
-    void (*report)(void *user, uint32_t session, const struct event *event);
-    void (*tape)(void *user, const struct event *event);
-    void *user;
-    bool planted_resend; /* for the test of the test: engines take a command as often as it is sent */
+    uint32_t symbols;          /* 1 to SYMBOLS_MAX */
+    uint32_t sessions;         /* 1 to SESSIONS_MAX */
+    uint32_t subscribers;      /* 1 to SUBSCRIBERS_MAX. The first has all symbols, the others one each */
+    uint32_t events;           /* of the ring, a power of two up to EVENTS_MAX; 0: that */
+    uint32_t mailbox;          /* of sessions and subscribers; 0: the runtime's default */
+    uint16_t orders;           /* that rest in a book, up to BOOK_ORDERS_MAX; 0: that */
+    int cpu;                   /* of the loop, or JZX_CPU_ANY */
+    bool busy;                 /* the loop never sleeps */
+    bool hosted;               /* the caller turns the loop: no thread is started */
+    uint64_t seed;             /* of the runtime; 0: the kernel's */
+    struct exchange_user user; /* each function may be NULL */
+    bool planted_deaf; /* for the test of the test: a reader that is started again has missed nothing, it believes */
 };
 
+/* How a symbol stands, as a subscriber knows it. */
+struct view {
+    uint64_t volume;
+    uint32_t trades;
+    uint64_t levels[2][BOOK_PRICE_MAX + 1]; /* quantities */
+};
+
+/* How far a reader has come. */
+struct place {
+    uint64_t next;      /* sequence */
+    uint64_t missed;    /* events, as the runtime counted them */
+    uint64_t pages;     /* asked for */
+    uint64_t snapshots; /* and states of now */
+};
+
+struct session {
+    struct place place;
+    int64_t holds[SYMBOLS_MAX]; /* by what it heard */
+};
+
+struct subscriber {
+    struct place place;
+    uint32_t symbols;            /* a set */
+    uint64_t known[SYMBOLS_MAX]; /* events before this are in the view: it came from a snapshot */
+    bool closed;
+    struct view views[SYMBOLS_MAX];
+};
+
+/* All of it is the loop's, once it runs, but for the atomic ones. */
 struct exchange {
     struct exchange_options options;
     jzx_runtime *runtime;
+    jzx_loop *loop;
+    jzx_group market_group;
+    jzx_group session_groups[SESSIONS_MAX];
+    uint64_t next; /* sequence: the ring has those before it */
     struct session sessions[SESSIONS_MAX];
-    struct engine engines[INSTRUMENTS];
-    int64_t positions[SESSIONS_MAX][INSTRUMENTS]; /* of the actor `positions` */
-    uint64_t positions_read[INSTRUMENTS];
-    uint64_t tape_read[INSTRUMENTS];
-    _Atomic jzx_child_ref engine_refs[INSTRUMENTS]; /* told by the children, good for all their incarnations */
+    jzx_child_ref engine; /* told by its init, good for all its incarnations */
+    _Atomic jzx_child_ref gate;
     _Atomic jzx_child_ref session_refs[SESSIONS_MAX];
+    atomic_bool open; /* the gate has had credits for all */
+    /* Large; nothing is written beyond what the options ask for. */
+    struct market market;
+    struct subscriber subscribers[SUBSCRIBERS_MAX];
+    struct event events[EVENTS_MAX];
 };
 
-/* Makes the runtime and starts all of it. On an error nothing is left. */
-jzx_err exchange_start(struct exchange *exchange, const struct exchange_options *options);
-/* From any thread that is no loop's. Returns: as jzx_post(); JZX_ERR_NOT_RUNNING: not yet */
-jzx_err exchange_submit(struct exchange *exchange, const struct command *command);
-/* Makes a session fail, as a mistake in it would. */
+/* Makes the runtime and starts all of it. On an error nothing is left, and *os_error is the system's, or 0. */
+jzx_err exchange_start(struct exchange *exchange, const struct exchange_options *options, int *os_error);
+/*
+ * Sends a command to the gate. JZX_OK says no more than that: it is taken when its word is heard. With a poster from its
+ * thread; without one from any that is no loop's, or from the caller's if it turns the loop.
+ * Returns: as jzx_post() or jzx_send(); JZX_ERR_NOT_RUNNING: it is not open yet; JZX_ERR_INVALID_ARG: no such session
+ */
+jzx_err exchange_submit(struct exchange *exchange, jzx_poster *poster, const struct command *command);
+/* Makes a session fail, as a mistake in it would. Thread: any that is no loop's. Returns: as jzx_post() */
 jzx_err exchange_crash(struct exchange *exchange, uint32_t session);
-/* No more is read or written by any loop after it. */
+/* No more is read or written by the loop after it. */
 jzx_err exchange_stop(struct exchange *exchange);
 
 /* ---- between its files ---- */
 
 enum {
-    TAG_COMMAND = 1, /* struct command: from a client to its session, and as a request to an engine */
-    TAG_CRASH,
-    TAG_TAKEN, /* answers to a command: it has been carried out, now or before */
-    TAG_BUSY,  /* no room for what may come of it: again later */
-    TAG_NEXT,  /* struct next, a request: answered when there is such an event */
-    TAG_EVENT, /* struct event, the answer */
+    TAG_CRASH = 100,
     TAG_AGAIN, /* a timer: ask for what was refused */
+    TAG_PAGE,  /* answers to a struct ask: struct page in a buffer */
+    TAG_BOOK,  /* struct view, behind its sequence */
+    TAG_ACCOUNT,
+    TAG_BUSY, /* no memory: again later */
 };
 
-struct next {
-    uint64_t from; /* sequence */
-    uint64_t reader;
+enum ask_kind { ASK_PAGE = 0, ASK_BOOK, ASK_ACCOUNT };
+
+/* What a reader wants of the engine: a request. */
+struct ask {
+    uint64_t from;    /* PAGE: sequence */
+    uint32_t symbols; /* PAGE, BOOK: a set; the lowest of it */
+    uint32_t session; /* PAGE, ACCOUNT; or NO_SESSION */
+    uint32_t kind;    /* enum ask_kind */
 };
+
+struct page {
+    uint64_t next; /* sequence: go on from there */
+    bool past;     /* the ring has those from where was asked no more */
+    bool last;     /* there is nothing behind it */
+    uint32_t count;
+    struct event events[PAGE_EVENTS];
+};
+
+struct book_state {
+    uint64_t sequence; /* of the first event that is not in it */
+    uint32_t symbol;
+    bool closed;
+    struct view view;
+};
+
+struct account_state {
+    uint64_t sequence;
+    uint32_t last; /* command that was taken */
+    bool left;
+    int64_t holds[SYMBOLS_MAX];
+};
+
+JZX_TYPED(command, 1, struct command)
+JZX_TYPED(event, 2, struct event)
+JZX_TYPED(ask, 3, struct ask)
+
+/* Gives an event its sequence and its place in the ring, and broadcasts it. */
+void feed_tell(struct exchange *exchange, jzx_context *context, const struct event *event);
+/* Tells the session of a command that was not taken. May be missed. */
+void feed_hint(struct exchange *exchange, jzx_context *context, const struct command *command,
+               enum event_reason reason);
+/* Fills a page. Returns its size. */
+size_t feed_page(const struct exchange *exchange, const struct ask *ask, struct page *page);
+bool feed_wanted(const struct event *event, uint32_t symbols, uint32_t session);
 
 /* What an actor is: the argument of its init. */
 struct part {
     struct exchange *exchange;
-    uint32_t index; /* of an engine, or of a reader */
+    uint32_t index; /* of a session or a subscriber */
 };
 
 void engine_spec(jzx_child_spec *spec);
+void gate_spec(jzx_child_spec *spec);
 void session_spec(jzx_child_spec *spec);
-void reader_spec(jzx_child_spec *spec); /* the positions, the tape */
+void subscriber_spec(jzx_child_spec *spec);
 
 #endif

@@ -1,91 +1,468 @@
-/* orderbook: a day at a very small exchange: four clients, two instruments, and a session that fails in the middle. */
+/*
+ * orderbook: a day at a small exchange, and how long its clients wait.
+ *
+ * Commands are due by a schedule that does not wait for answers. Latency counts from when one was due, not from when it was
+ * sent, so a stall is seen in full (coordinated omission): to when its session hears its word, and to when a subscriber has
+ * what it brought about. The clock is read at each of these.
+ *
+ * With two CPUs the loop of the exchange has one for itself and polls without sleeping, and this thread sends from another
+ * through a poster. With one, two that poll would starve each other: so this thread turns the loop itself, and sends
+ * between two turns.
+ */
+#include "bench/harness/histogram.h"
 #include "exchange.h"
+#include "load.h"
 
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <jzx/bench.h>
+#include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
-static const char *const instruments[INSTRUMENTS] = {"ACME", "OTTO"};
-static const char *const sides[] = {"buy", "sell"};
-static const char *const kinds[] = {"accepted", "cancelled", "rejected", "throttled", "traded"};
+enum { POSTER_SIZE = 1024, INVALID = 3 };
 
-struct day {
-    struct exchange exchange;
-    _Atomic uint32_t reports; /* of commands */
+static const uint64_t second_ns = 1000000000;
+static const uint64_t silence_ns = 20000000000; /* an exchange that says nothing for so long has failed */
+
+struct settings {
+    uint64_t symbols, orders, rate, subscribers, seed;
+    int cpu;       /* of the loop */
+    int other_cpu; /* of this thread; JZX_CPU_ANY: there is none, it turns the loop */
 };
 
-/* What the clients hear: each line is from the loop of the sessions. */
-static void say(void *user, uint32_t session, const struct event *event)
+/* What was heard. Written by the loop's thread, and read by this one when all is over, but for the atomic ones. */
+struct heard {
+    bench_histogram *words;
+    bench_histogram *data;
+    struct tape tape;
+    uint64_t kinds[EVENT_LOST + 1]; /* words and what sessions heard beside them; of trades the taker's */
+    uint64_t reasons[REASONS];
+    uint64_t last_ns;
+    _Atomic uint32_t numbers[SESSIONS_MAX]; /* of the last word */
+    _Atomic uint32_t closed;                /* subscribers that know that the market is */
+};
+
+struct day {
+    struct settings settings;
+    struct exchange exchange;
+    struct heard heard;
+    struct load load;
+    jzx_poster *poster;
+    uint64_t began_ns;
+    double gap_ns;
+    /* The schedule as it was kept: an order is late if this thread looked at the clock too late to send it. */
+    uint64_t due, sent, late, worst_ns, sent_ns;
+};
+
+/* ---- the schedule ---- */
+
+static uint64_t now_ns(void)
 {
-    struct day *day = user;
-    bool maker = event->kind == EVENT_TRADE && session == event->other_session;
-    printf("client %u: %s order %u %s", session, instruments[event->instrument], maker ? event->other : event->number,
-           kinds[event->kind]);
-    if (event->kind == EVENT_TRADE) {
-        printf(", %s %u at %d", sides[maker ? !event->side : event->side], event->quantity, event->price);
-    }
-    printf("\n");
-    if (event->kind != EVENT_TRADE) {
-        atomic_fetch_add(&day->reports, 1);
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * second_ns + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t due_at(const struct day *day, uint64_t index)
+{
+    return day->began_ns + (uint64_t)((double)index * day->gap_ns);
+}
+
+/* Goes on to the orders that are due now, whether they can be sent or not: an exchange that stalls holds up nothing here. */
+static void note_due(struct day *day)
+{
+    uint64_t now = now_ns();
+    for (; day->due < day->settings.orders && due_at(day, day->due) <= now; day->due++) {
+        uint64_t late_ns = now - due_at(day, day->due);
+        day->late += late_ns > JZX_BENCH_LATE_NS;
+        day->worst_ns = late_ns > day->worst_ns ? late_ns : day->worst_ns;
     }
 }
 
-static void pause_ms(long ms)
+/* ---- what is heard, on the loop's thread ---- */
+
+/* Commands that are in the schedule: what comes of the leaves at the end is behind it. */
+static void count_latency(struct day *day, bench_histogram *histogram, jzx_context *context, const struct event *event)
 {
-    (void)nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
+    uint64_t index = load_index(SESSIONS_MAX, event->session, event->number);
+    if (index < day->settings.orders) {
+        uint64_t due_ns = due_at(day, index);
+        uint64_t heard_ns = jzx_clock_ns(context);
+        bench_histogram_add(histogram, heard_ns > due_ns ? heard_ns - due_ns : 0, 1);
+        day->heard.last_ns = heard_ns;
+    }
 }
 
-/* Sends one, and waits for what becomes of it. */
-static bool submit(struct day *day, const struct command *command)
+static void on_report(void *argument, jzx_context *context, uint32_t session, const struct event *event)
 {
-    uint32_t before = atomic_load(&day->reports);
-    jzx_err err;
-    while ((err = exchange_submit(&day->exchange, command)) == JZX_ERR_NOT_RUNNING || err == JZX_ERR_WOULD_BLOCK) {
-        pause_ms(1);
+    struct day *day = argument;
+    if (event->kind != EVENT_TRADE || event->session == session) {
+        day->heard.kinds[event->kind]++;
     }
-    while (err == JZX_OK && atomic_load(&day->reports) == before) {
-        pause_ms(1);
+    if (event->kind == EVENT_REJECTED) {
+        day->heard.reasons[event->reason]++;
     }
-    return err == JZX_OK;
+    if (event_is_word(event) && event->sequence != NO_SEQUENCE) {
+        count_latency(day, day->heard.words, context, event);
+        atomic_store_explicit(&day->heard.numbers[session], event->number, memory_order_release);
+    }
 }
 
-static bool trade(struct day *day)
+static void on_market(void *argument, jzx_context *context, uint32_t subscriber, const struct event *event)
 {
-    static const struct command flow[] = {
-        {.session = 0, .instrument = 0, .side = BOOK_SELL, .price = 102, .quantity = 10},
-        {.session = 1, .instrument = 0, .side = BOOK_SELL, .price = 101, .quantity = 5},
-        {.session = 2, .instrument = 0, .side = BOOK_BUY, .price = 102, .quantity = 8},
-        {.session = 3, .instrument = 1, .side = BOOK_BUY, .price = 50, .quantity = 4},
-        {.session = 0, .instrument = 0, .kind = COMMAND_CANCEL, .target = 1},
-        {.session = 3, .instrument = 1, .side = BOOK_BUY, .price = 0, .quantity = 4},
-        {.session = 2, .instrument = 1, .side = BOOK_SELL, .price = 49, .quantity = 4},
-    };
-    for (size_t i = 0; i < sizeof flow / sizeof flow[0]; i++) {
-        if (i == 4) {
-            printf("the session of client 0 fails; its order still stands\n");
-            (void)exchange_crash(&day->exchange, 0);
+    struct day *day = argument;
+    if (event->kind == EVENT_CLOSED) {
+        atomic_fetch_add(&day->heard.closed, 1);
+        return;
+    }
+    count_latency(day, day->heard.data, context, event);
+    if (subscriber == 0 && event->kind == EVENT_TRADE) {
+        tape_add(&day->heard.tape, event);
+    }
+}
+
+/* ---- sending ---- */
+
+static void turn(struct day *day)
+{
+    if (day->exchange.options.hosted) {
+        (void)jzx_loop_run_once(day->exchange.loop, 0);
+    }
+}
+
+/* As long as its session has no more under way than it should. */
+static bool may_send(const struct day *day, const struct command *command)
+{
+    uint32_t heard = atomic_load_explicit(&day->heard.numbers[command->session], memory_order_acquire);
+    return command->number - heard <= IN_FLIGHT_MAX;
+}
+
+static bool is_refusal(jzx_err err)
+{
+    return err == JZX_ERR_WOULD_BLOCK || err == JZX_ERR_MAILBOX_FULL || err == JZX_ERR_NOT_RUNNING;
+}
+
+/* Says what failed. */
+static bool failed(const char *what, jzx_err err)
+{
+    fprintf(stderr, "orderbook: %s: %s\n", what, jzx_strerror(err));
+    return false;
+}
+
+/* One that is due goes, or waits for its turn in front of all others: what trades with what is to depend on the seed alone. */
+static bool send_due(struct day *day)
+{
+    struct command command = load_next(&day->load);
+    uint64_t quiet_ns = now_ns();
+    while (day->sent < day->settings.orders) {
+        jzx_err err = JZX_ERR_WOULD_BLOCK;
+        note_due(day);
+        if (day->sent < day->due && may_send(day, &command)) {
+            err = exchange_submit(&day->exchange, day->poster, &command);
         }
-        if (!submit(day, &flow[i])) {
-            return false;
+        if (err == JZX_OK) {
+            day->sent++;
+            quiet_ns = day->sent_ns = now_ns();
+            command = load_next(&day->load);
+        } else if (!is_refusal(err)) {
+            return failed("cannot send an order", err);
+        } else if (day->sent < day->due && now_ns() - quiet_ns > silence_ns) {
+            return failed("the exchange does not answer", JZX_ERR_TIMEOUT);
         }
-        pause_ms(20); /* for the trades, to be read in order */
+        turn(day);
     }
     return true;
 }
 
-int main(void)
+static void pass_time(struct day *day)
 {
-    static struct day day;
-    struct exchange_options options = {.sessions = 4, .report = say, .user = &day};
-    jzx_err err = exchange_start(&day.exchange, &options);
+    turn(day);
+    if (!day->exchange.options.hosted) {
+        (void)nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+    }
+}
+
+/* Each session leaves behind its last command, and with the last one the market closes, which all subscribers hear. */
+static bool leave(struct day *day)
+{
+    uint64_t began_ns = now_ns();
+    for (uint32_t i = 0; i < SESSIONS_MAX; i++) {
+        uint32_t number = (uint32_t)((day->settings.orders + SESSIONS_MAX - 1 - i) / SESSIONS_MAX) + 1;
+        struct command command = {.kind = COMMAND_LEAVE, .session = (uint8_t)i, .number = number};
+        jzx_err err = JZX_ERR_WOULD_BLOCK;
+        while (!may_send(day, &command) || is_refusal(err = exchange_submit(&day->exchange, day->poster, &command))) {
+            if (now_ns() - began_ns > silence_ns) {
+                return failed("a session cannot leave", JZX_ERR_TIMEOUT);
+            }
+            pass_time(day);
+        }
+        if (err != JZX_OK) {
+            return failed("a session cannot leave", err);
+        }
+    }
+    while (atomic_load(&day->heard.closed) < day->settings.subscribers) {
+        if (now_ns() - began_ns > silence_ns) {
+            return failed("the market does not close", JZX_ERR_TIMEOUT);
+        }
+        pass_time(day);
+    }
+    return true;
+}
+
+/* ---- what is said ---- */
+
+static void print_latencies(const char *name, const bench_histogram *histogram)
+{
+    static const double shares[] = {0.5, 0.9, 0.99, 0.999};
+    printf("%-28s %10" PRIu64, name, bench_histogram_count(histogram));
+    for (size_t i = 0; i < sizeof shares / sizeof shares[0]; i++) {
+        printf(" %10.2f", (double)bench_histogram_at(histogram, shares[i]) / 1000);
+    }
+    printf(" %10.2f\n", (double)bench_histogram_max(histogram) / 1000);
+}
+
+static void print_words(const struct heard *heard)
+{
+    static const char *const reasons[REASONS] = {
+        "", "kind", "side", "symbol", "price", "quantity", "book full", "no such order", "throttled", "early", "over"};
+    printf("words: accepted %" PRIu64 ", replaced %" PRIu64 ", cancelled %" PRIu64 ", rejected %" PRIu64,
+           heard->kinds[EVENT_ACCEPTED], heard->kinds[EVENT_REPLACED], heard->kinds[EVENT_CANCELLED],
+           heard->kinds[EVENT_REJECTED]);
+    for (uint32_t i = 1; i < REASONS; i++) {
+        if (heard->reasons[i] != 0) {
+            printf("; %s %" PRIu64, reasons[i], heard->reasons[i]);
+        }
+    }
+    printf("\n");
+}
+
+static void print_readers(const struct day *day)
+{
+    uint64_t missed = 0;
+    uint64_t snapshots = 0;
+    for (uint32_t i = 0; i < day->settings.subscribers; i++) {
+        missed += day->exchange.subscribers[i].place.missed;
+        snapshots += day->exchange.subscribers[i].place.snapshots;
+    }
+    printf("market data: missed by a subscriber and sent again %" PRIu64 ", snapshots %" PRIu64 "\n", missed,
+           snapshots);
+}
+
+static void print_setting(const struct day *day)
+{
+    const struct settings *settings = &day->settings;
+    printf("orderbook: %" PRIu64 " orders of %d sessions, symbols %" PRIu64 ", subscribers %" PRIu64 ", seed %" PRIu64
+           "\n",
+           settings->orders, SESSIONS_MAX, settings->symbols, settings->subscribers, settings->seed);
+    if (day->exchange.options.hosted) {
+        printf("the loop polls on CPU %d, and orders are sent between its turns\n", settings->cpu);
+    } else {
+        printf("the loop polls on CPU %d, orders come from CPU %d\n", settings->cpu, settings->other_cpu);
+    }
+}
+
+/* Returns what main() should. */
+static int print_day(const struct day *day)
+{
+    const struct heard *heard = &day->heard;
+    double wanted = (double)day->settings.rate;
+    double sent = (double)day->sent * 1e9 / (double)(day->sent_ns - day->began_ns);
+    double answered = (double)day->sent * 1e9 / (double)(heard->last_ns - day->began_ns);
+    bool invalid = day->late * 100 > day->sent * JZX_BENCH_LATE_PERCENT;
+    print_words(heard);
+    printf("tape: %" PRIu64 " trades, volume %" PRIu64 ", hash %016" PRIx64 "\n", heard->tape.trades,
+           heard->tape.volume, heard->tape.hash);
+    print_readers(day);
+    printf("rate: %.0f a second wanted, %.0f sent, %.0f answered; %.2f %% were sent late, the latest by %.0f us\n",
+           wanted, sent, answered, (double)day->late * 100 / (double)day->sent, (double)day->worst_ns / 1000);
+    printf("%-28s %10s %10s %10s %10s %10s %10s\n", "latency in us", "count", "p50", "p90", "p99", "p99.9", "max");
+    print_latencies("order in to report out", heard->words);
+    print_latencies("order in to market data out", heard->data);
+    if (invalid) {
+        printf("INVALID: the generator fell behind its own schedule: more than %d %% came more than %d us late\n",
+               JZX_BENCH_LATE_PERCENT, JZX_BENCH_LATE_NS / 1000);
+    }
+    return invalid ? INVALID : 0;
+}
+
+/* ---- the day ---- */
+
+static jzx_err open_exchange(struct day *day)
+{
+    const struct settings *settings = &day->settings;
+    struct exchange_options options = {
+        .symbols = (uint32_t)settings->symbols,
+        .sessions = SESSIONS_MAX,
+        .subscribers = (uint32_t)settings->subscribers,
+        .cpu = settings->cpu,
+        .busy = true,
+        .hosted = settings->other_cpu == JZX_CPU_ANY,
+        .seed = settings->seed + 1,
+        .user = {day, on_report, on_market, NULL},
+    };
+    int os_error;
+    jzx_err err = exchange_start(&day->exchange, &options, &os_error);
+    if (err == JZX_ERR_NO_SUCH_CPU) {
+        fprintf(stderr, "orderbook: CPU %d cannot be had\n", settings->cpu);
+    } else if (err != JZX_OK) {
+        fprintf(stderr, "orderbook: the exchange does not open: %s%s%s\n", jzx_strerror(err), os_error != 0 ? ": " : "",
+                os_error != 0 ? strerror(os_error) : "");
+    }
+    return err;
+}
+
+static bool run(struct day *day)
+{
+    jzx_err err = day->exchange.options.hosted ? JZX_OK
+                                               : jzx_poster_create(day->exchange.runtime, POSTER_SIZE, &day->poster);
     if (err != JZX_OK) {
-        printf("the exchange does not open: %s\n", jzx_strerror(err));
+        return failed("no poster", err);
+    }
+    while (!atomic_load(&day->exchange.open)) {
+        pass_time(day);
+    }
+    load_init(&day->load, day->settings.seed, (uint32_t)day->settings.symbols, SESSIONS_MAX);
+    day->gap_ns = 1e9 / (double)day->settings.rate;
+    day->began_ns = now_ns();
+    return send_due(day) && leave(day);
+}
+
+static int play(struct day *day)
+{
+    cpu_set_t own;
+    CPU_ZERO(&own);
+    tape_init(&day->heard.tape);
+    day->heard.words = bench_histogram_create();
+    day->heard.data = bench_histogram_create();
+    if (day->heard.words == NULL || day->heard.data == NULL) {
+        fputs("orderbook: no memory\n", stderr);
         return 1;
     }
-    bool all = trade(&day);
-    err = exchange_stop(&day.exchange);
-    for (uint32_t i = 0; i < options.sessions; i++) {
-        printf("client %u holds %lld ACME, %lld OTTO\n", i, (long long)day.exchange.positions[i][0],
-               (long long)day.exchange.positions[i][1]);
+    if (open_exchange(day) != JZX_OK) {
+        return 1;
     }
-    return all && err == JZX_OK ? 0 : 1;
+    print_setting(day);
+    if (!day->exchange.options.hosted) { /* only now: the loop's CPU has to be one that this thread may use */
+        CPU_SET((size_t)day->settings.other_cpu, &own);
+        (void)sched_setaffinity(0, sizeof own, &own);
+    }
+    bool good = run(day);
+    jzx_err err = exchange_stop(&day->exchange);
+    if (err != JZX_OK) {
+        failed("the exchange does not stop", err);
+    }
+    int status = good && err == JZX_OK ? print_day(day) : 1;
+    bench_histogram_destroy(day->heard.words);
+    bench_histogram_destroy(day->heard.data);
+    return status;
+}
+
+/* ---- options ---- */
+
+static const char usage[] =
+    "usage: example-orderbook [options]\n"
+    "  --symbols N      that are traded, 1 to 16 (4)\n"
+    "  --orders N       that are sent, 1 to 100000000 (200000)\n"
+    "  --rate N         orders in a second, 1 to 10000000 (100000)\n"
+    "  --subscribers N  to market data: one of all symbols, the others of one each, 1 to 16 (4)\n"
+    "  --seed N         of the orders: the same seed has the same trades (1)\n"
+    "  --cpu N          for the loop of the exchange (the last one that it may use)\n"
+    "  --help           this text\n"
+    "It ends with 3 if it was itself too late with its orders: then latencies mean nothing.\n";
+
+static const struct option option_names[] = {
+    {"symbols", required_argument, NULL, 'y'}, {"orders", required_argument, NULL, 'o'},
+    {"rate", required_argument, NULL, 'r'},    {"subscribers", required_argument, NULL, 'u'},
+    {"seed", required_argument, NULL, 's'},    {"cpu", required_argument, NULL, 'c'},
+    {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+};
+
+static bool parse_number(const char *name, const char *text, uint64_t least, uint64_t most, uint64_t *value)
+{
+    char *end;
+    errno = 0;
+    uint64_t number = strtoull(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end != 0 || errno != 0 || number < least || number > most) {
+        fprintf(stderr, "orderbook: --%s takes a number from %" PRIu64 " to %" PRIu64 ", not '%s'\n", name, least, most,
+                text);
+        return false;
+    }
+    *value = number;
+    return true;
+}
+
+static bool set_option(struct settings *settings, int name, const char *text)
+{
+    uint64_t cpu = 0;
+    bool good = false;
+    switch (name) {
+    case 'y':
+        return parse_number("symbols", text, 1, SYMBOLS_MAX, &settings->symbols);
+    case 'o':
+        return parse_number("orders", text, 1, 100000000, &settings->orders);
+    case 'r':
+        return parse_number("rate", text, 1, 10000000, &settings->rate);
+    case 'u':
+        return parse_number("subscribers", text, 1, SUBSCRIBERS_MAX, &settings->subscribers);
+    case 's':
+        return parse_number("seed", text, 0, UINT64_MAX - 1, &settings->seed);
+    case 'c':
+        good = parse_number("cpu", text, 0, CPU_SETSIZE - 1, &cpu);
+        settings->cpu = good ? (int)cpu : settings->cpu;
+        return good;
+    default:
+        return false; /* getopt has said why */
+    }
+}
+
+/* The loop's, if none was asked for, is the last one; this thread's is the first other one, if there is one. */
+static void choose_cpus(struct settings *settings)
+{
+    cpu_set_t all;
+    settings->other_cpu = JZX_CPU_ANY;
+    if (sched_getaffinity(0, sizeof all, &all) != 0) {
+        return;
+    }
+    for (size_t i = CPU_SETSIZE; settings->cpu == JZX_CPU_ANY && i-- > 0;) {
+        settings->cpu = CPU_ISSET(i, &all) ? (int)i : JZX_CPU_ANY;
+    }
+    for (size_t i = CPU_SETSIZE; i-- > 0;) {
+        settings->other_cpu = CPU_ISSET(i, &all) && (int)i != settings->cpu ? (int)i : settings->other_cpu;
+    }
+}
+
+/* What a wrong command line deserves is said here. */
+static bool parse_options(int count, char **arguments, struct settings *settings)
+{
+    *settings = (struct settings){
+        .symbols = 4, .orders = 200000, .rate = 100000, .subscribers = 4, .seed = 1, .cpu = JZX_CPU_ANY};
+    int name;
+    while ((name = getopt_long(count, arguments, "", option_names, NULL)) != -1) {
+        if (name == 'h') {
+            fputs(usage, stdout);
+            exit(0);
+        }
+        if (!set_option(settings, name, optarg)) {
+            return false;
+        }
+    }
+    if (optind != count) {
+        fprintf(stderr, "orderbook: '%s' is not an option\n", arguments[optind]);
+        return false;
+    }
+    choose_cpus(settings);
+    return true;
+}
+
+int main(int count, char **arguments)
+{
+    static struct day day;
+    if (!parse_options(count, arguments, &day.settings)) {
+        fputs("orderbook: --help lists the options\n", stderr);
+        return 2;
+    }
+    return play(&day);
 }

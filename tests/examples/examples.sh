@@ -63,19 +63,6 @@ supervisor)
         'divider failed too often (divided by zero)' 'the runtime ended: a supervisor gave up'
     cmp -s "$dir/wanted" "$dir/out" || fail "prints something else"
     ;;
-orderbook)
-    run
-    # What each client hears is in order; lines of different clients may change places.
-    lines 'client 0: ACME order 1 accepted' 'client 0: ACME order 1 traded, sell 3 at 102' 'client 0: ACME order 2 cancelled' \
-        'client 0 holds -3 ACME, 0 OTTO' 'client 1: ACME order 1 accepted' 'client 1: ACME order 1 traded, sell 5 at 101' \
-        'client 1 holds -5 ACME, 0 OTTO' 'client 2: ACME order 1 accepted' 'client 2: ACME order 1 traded, buy 5 at 101' \
-        'client 2: ACME order 1 traded, buy 3 at 102' 'client 2: OTTO order 2 accepted' \
-        'client 2: OTTO order 2 traded, sell 4 at 50' 'client 2 holds 8 ACME, -4 OTTO' 'client 3: OTTO order 1 accepted' \
-        'client 3: OTTO order 2 rejected' 'client 3: OTTO order 1 traded, buy 4 at 50' 'client 3 holds 0 ACME, 4 OTTO'
-    grep '^client' "$dir/out" | tr -d ':' | LC_ALL=C sort -s -k 2,2 >"$dir/sorted"
-    tr -d ':' <"$dir/wanted" | LC_ALL=C sort -s -k 2,2 | cmp -s - "$dir/sorted" || fail "prints something else"
-    grep -q '^the session of client 0 fails' "$dir/out" || fail "no session fails"
-    ;;
 epoll_host)
     run
     lines 'actor: tick 1' 'actor: tick 2' 'actor: tick 3' 'actor: tick 4' 'actor: tick 5'
