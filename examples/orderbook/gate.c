@@ -75,7 +75,7 @@ static jzx_behavior_result behave(jzx_context *context, void *state, const jzx_m
     struct gate *gate = state;
     const struct command *command = command_of(message);
     jzx_err err = JZX_OK;
-    if (command != NULL) {
+    if (command != NULL && command->session < gate->exchange->options.sessions) {
         on_command(context, gate, command);
     } else if (message->tag == JZX_TAG_SYS_CREDIT) {
         on_credit(context, gate);

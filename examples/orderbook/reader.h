@@ -21,7 +21,7 @@ struct reader;
 /* What a kind of reader does with what it reads. */
 struct reader_kind {
     void (*take)(struct reader *reader, jzx_context *context, const struct event *event);
-    /* The ring does not have what is wanted: the next request for the state of now, or ASK_PAGE when all is there. */
+    /* The ring does not have what is wanted: a request for the state of now, and what it brings. */
     struct ask (*state_ask)(const struct reader *reader);
     void (*state_take)(struct reader *reader, jzx_context *context, const void *data);
 };
