@@ -1,7 +1,8 @@
 /*
  * ask.c: what does it cost a thread that runs no loop to ask an actor and sleep until it is answered?
  *
- * The loop sleeps in the kernel whenever it has nothing to do, so a trip is two threads that each wake the other and sleep.
+ * The loop sleeps in the kernel whenever it has nothing to do, so a trip is two threads that each wake the other and sleep. They
+ * have a CPU each. The side jzx-one-cpu has one for both, where the kernel likes to put two threads that nobody places.
  *
  * Raw: two threads and a word for each that it sleeps on (a futex).
  */
@@ -50,6 +51,7 @@ struct asker {
     struct questions questions;
     jzx_runtime *runtime;
     jzx_actor_id oracle;
+    int cpu; /* index of that of the asker */
 };
 
 static jzx_behavior_result give_answer(jzx_context *context, void *state, const jzx_message *message)
@@ -65,7 +67,7 @@ static void *ask_all(void *argument)
 {
     struct asker *asker = argument;
     struct questions *questions = &asker->questions;
-    affinity_pin(jzx_bench_cpu(questions->bench, 1));
+    affinity_pin(jzx_bench_cpu(questions->bench, asker->cpu));
     for (uint64_t i = 0; i < questions->total; i++) {
         jzx_message question = jzx_message_value(TAG_QUESTION, &i, sizeof i);
         jzx_message answer;
@@ -80,9 +82,8 @@ static void *ask_all(void *argument)
 
 static void run_ask(jzx_bench *bench, void *argument)
 {
-    (void)argument;
     world_need_cpus(bench, 2);
-    struct asker asker = {.questions = questions_make(bench)};
+    struct asker asker = {.questions = questions_make(bench), .cpu = *(const int *)argument};
     struct world world;
     pthread_t thread;
     world_open(&world, bench, NULL, 1);
@@ -152,7 +153,11 @@ static void run_raw(jzx_bench *bench, void *argument)
     questions_prove(&raw.questions);
 }
 
-static const jzx_bench_side sides[] = {{"jzx", run_ask, NULL}, {"raw", run_raw, NULL}};
+static int own_cpu = 1;
+static int loop_cpu = 0;
+
+static const jzx_bench_side sides[] = {
+    {"jzx", run_ask, &own_cpu}, {"jzx-one-cpu", run_ask, &loop_cpu}, {"raw", run_raw, NULL}};
 
 static const jzx_bench_workload workloads[] = {
     {BENCH_WORKLOAD, .name = "wake/ask", .about = "a thread that runs no loop asks, and sleeps until it is answered",

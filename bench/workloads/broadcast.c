@@ -2,11 +2,12 @@
  * broadcast.c: what does it cost to reach one of 1,000 members of a group?
  *
  * A source broadcasts 32 bytes by value, and again when it has the answer that all loops are done. On one loop, and on two that
- * linger, with half of the members on each. On one, the side jzx-sends tells each with a send of its own. A topic has
- * members that filter: each wants one of four kinds of messages, so of four that are asked three are not reached, and the item is
- * a member asked.
+ * linger, with half of the members on each. On one, the side jzx-sends tells each with a send of its own. A topic has a name of
+ * 64 bytes, which each publish is given, and members that filter: each wants one of four kinds of messages, so of four that are
+ * asked three are not reached, and the item is a member asked.
  *
- * Raw: raw/crowd.h, to each member in turn; between two threads one cell of a raw/blocks.h lane for all.
+ * Raw: raw/crowd.h, to each member in turn; between two threads one cell of a raw/blocks.h lane for all. A topic is found by its
+ * name in a table, and its number goes into the cell.
  */
 #include "raw/blocks.h"
 #include "raw/crowd.h"
@@ -19,8 +20,13 @@
 #include <ck_pr.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { MEMBERS = 1000, KINDS = 4, TAG_GO = 1, TAG_WORD = 2 };
+
+/* What a publisher knows of a topic. */
+static const char topic_name[] = "markets/europe/frankfurt/equities/automobiles/manufacturer/depth";
+_Static_assert(sizeof topic_name - 1 == JZX_GROUP_NAME_MAX, "as long as a name may be");
 
 struct plan {
     int loops;
@@ -50,6 +56,7 @@ struct hall {
     struct world world;
     uint64_t rounds;
     uint64_t round; /* the source's */
+    jzx_space *space;
     jzx_group group;
     jzx_actor_id ids[MEMBERS];
     struct member members[MEMBERS];
@@ -161,6 +168,9 @@ static jzx_behavior_result source(jzx_context *context, void *state, const jzx_m
     if (hall->plan->sends) {
         send_round(context, hall, &word);
     } else {
+        if (hall->plan->topic) {
+            hall->group = jzx_group_named(hall->space, topic_name);
+        }
         WORLD_CHECK(jzx_broadcast_request(context, &hall->group, &word, 0, JZX_FOREVER, NULL, NULL));
     }
     return JZX_BEHAVIOR_OK;
@@ -182,13 +192,12 @@ static void spawn_members(struct hall *hall)
 static void run(jzx_bench *bench, void *argument)
 {
     struct hall *hall = hall_make(bench, argument);
-    jzx_space *space;
     jzx_config config;
     jzx_config_init(&config);
     config.linger_ns = hall->plan->loops > 1 ? JZX_FOREVER : 0;
     world_open(&hall->world, bench, &config, hall->plan->loops);
-    WORLD_CHECK(jzx_space_create(hall->world.runtime, NULL, &space));
-    hall->group = jzx_group_named(space, "all");
+    WORLD_CHECK(jzx_space_create(hall->world.runtime, NULL, &hall->space));
+    hall->group = jzx_group_named(hall->space, topic_name);
     spawn_members(hall);
     world_tell(&hall->world, world_spawn(&hall->world, 0, source, hall), TAG_GO);
     world_run(&hall->world);
@@ -198,12 +207,24 @@ static void run(jzx_bench *bench, void *argument)
 
 /* ---- raw ---- */
 
+enum { RAW_TOPICS = 64 }; /* places of the table */
+
+typedef bool (*raw_filter_fn)(struct member *member, const raw_cell *cell);
+
+/* Who is on one thread. */
+struct raw_half {
+    raw_crowd crowd;
+    struct member *members[MEMBERS];
+    uint64_t ids[MEMBERS];
+    uint32_t count;
+};
+
 struct raw_hall {
     struct hall *hall;
-    raw_crowd crowds[2];
-    uint64_t ids[2][MEMBERS];
-    uint32_t counts[2];
+    struct raw_half halves[2];
+    raw_filter_fn wants; /* NULL: all */
     raw_lane *lane;
+    char topics[RAW_TOPICS][JZX_GROUP_NAME_MAX]; /* names; the others are empty */
 };
 
 static void raw_hear(raw_crowd *crowd, void *state, const raw_cell *cell)
@@ -213,12 +234,38 @@ static void raw_hear(raw_crowd *crowd, void *state, const raw_cell *cell)
     (void)take(self->side, cell->words);
 }
 
+static bool raw_wants(struct member *member, const raw_cell *cell)
+{
+    member->side->asked++;
+    return cell->words[0] % KINDS == member->kind;
+}
+
+/* The place of a topic, or the empty one where it would be. */
+static uint32_t raw_topic(const struct raw_hall *raw, const char name[JZX_GROUP_NAME_MAX])
+{
+    uint64_t words[JZX_GROUP_NAME_MAX / 8];
+    uint64_t hash = 0;
+    memcpy(words, name, sizeof words);
+    for (size_t i = 0; i < BENCH_COUNT(words); i++) {
+        hash = (hash ^ words[i]) * 0x9E3779B97F4A7C15u;
+        hash ^= hash >> 32;
+    }
+    uint32_t place = hash % RAW_TOPICS;
+    while (raw->topics[place][0] != 0 && memcmp(raw->topics[place], name, sizeof words) != 0) {
+        place = (place + 1) % RAW_TOPICS;
+    }
+    return place;
+}
+
 static void raw_reach(struct raw_hall *raw, int side, const raw_cell *cell)
 {
-    for (uint32_t i = 0; i < raw->counts[side]; i++) {
-        BENCH_CHECK(raw_crowd_send(&raw->crowds[side], raw->ids[side][i], cell), "too few cells");
+    struct raw_half *half = &raw->halves[side];
+    for (uint32_t i = 0; i < half->count; i++) {
+        if (raw->wants == NULL || raw->wants(half->members[i], cell)) {
+            BENCH_CHECK(raw_crowd_send(&half->crowd, half->ids[i], cell), "too few cells");
+        }
     }
-    raw_crowd_run(&raw->crowds[side]);
+    raw_crowd_run(&half->crowd);
 }
 
 static void raw_arrived(void *state, const raw_cell *cell)
@@ -234,8 +281,9 @@ static void raw_first(void *context)
     while (hall->round < hall->rounds) {
         uint64_t words[4] = {++hall->round, 2, 3, 4};
         raw_cell cell = raw_cell_make(TAG_WORD, words);
+        uint32_t topic = hall->plan->topic ? raw_topic(raw, topic_name) : 0;
         if (raw->lane != NULL) {
-            while (!raw_lane_write(raw->lane, 0, TAG_WORD, words)) {
+            while (!raw_lane_write(raw->lane, topic, TAG_WORD, words)) {
                 ck_pr_stall();
             }
             raw_lane_publish(raw->lane);
@@ -247,38 +295,54 @@ static void raw_first(void *context)
 static void raw_second(void *context)
 {
     struct raw_hall *raw = context;
-    const raw_target target = {raw_arrived, raw};
+    raw_target targets[RAW_TOPICS];
     const struct side *side = &raw->hall->sides[1];
+    for (uint32_t i = 0; i < RAW_TOPICS; i++) {
+        targets[i] = (raw_target){raw_arrived, raw};
+    }
     while (side->handled < side->total) {
-        if (raw_lane_read(raw->lane, &target) == 0) {
+        if (raw_lane_read(raw->lane, targets) == 0) {
             ck_pr_stall();
         }
     }
 }
 
+static void raw_fill(struct raw_hall *raw)
+{
+    struct hall *hall = raw->hall;
+    for (uint32_t i = 0; i < MEMBERS; i++) {
+        struct raw_half *half = &raw->halves[i % (uint32_t)hall->plan->loops];
+        half->members[half->count] = &hall->members[i];
+        half->ids[half->count] = raw_member_set(&half->crowd, half->count, raw_hear, &hall->members[i]);
+        half->count++;
+    }
+    if (hall->plan->topic) {
+        raw->wants = raw_wants;
+        memcpy(raw->topics[raw_topic(raw, topic_name)], topic_name, JZX_GROUP_NAME_MAX);
+    }
+}
+
 static void run_raw(jzx_bench *bench, void *argument)
 {
-    struct raw_hall raw = {.hall = hall_make(bench, argument)};
-    int loops = raw.hall->plan->loops;
+    struct raw_hall *raw = bench_memory_take(sizeof *raw);
+    raw->hall = hall_make(bench, argument);
+    int loops = raw->hall->plan->loops;
     for (int i = 0; i < loops; i++) {
-        raw_crowd_open(&raw.crowds[i], MEMBERS, 2 * MEMBERS);
+        raw_crowd_open(&raw->halves[i].crowd, MEMBERS, 2 * MEMBERS);
     }
-    for (uint32_t i = 0; i < MEMBERS; i++) {
-        uint32_t side = i % (uint32_t)loops;
-        uint32_t place = raw.counts[side]++;
-        raw.ids[side][place] = raw_member_set(&raw.crowds[side], place, raw_hear, &raw.hall->members[i]);
-    }
+    raw_fill(raw);
     if (loops > 1) {
-        raw.lane = raw_lane_open();
-        pair_run(bench, raw_first, raw_second, &raw);
-        raw_lane_close(raw.lane);
+        raw->lane = raw_lane_open();
+        pair_run(bench, raw_first, raw_second, raw);
+        raw_lane_close(raw->lane);
     } else {
-        raw_first(&raw);
+        raw_first(raw);
     }
     for (int i = 0; i < loops; i++) {
-        raw_crowd_close(&raw.crowds[i]);
+        raw_crowd_close(&raw->halves[i].crowd);
     }
-    hall_finish(raw.hall);
+    hall_finish(raw->hall);
+    free(raw);
 }
 
 /* ---- the workloads ---- */
@@ -290,7 +354,7 @@ static struct plan topic = {.loops = 2, .topic = true};
 
 static const jzx_bench_side one_sides[] = {{"jzx", run, &one}, {"jzx-sends", run, &one_sends}, {"raw", run_raw, &one}};
 static const jzx_bench_side two_sides[] = {{"jzx", run, &two}, {"raw", run_raw, &two}};
-static const jzx_bench_side topic_sides[] = {{"jzx", run, &topic}};
+static const jzx_bench_side topic_sides[] = {{"jzx", run, &topic}, {"raw", run_raw, &topic}};
 
 #define HALL BENCH_WORKLOAD, .item = "member", .count = 4000000, .quick_count = 16000, .step = MEMBERS * KINDS
 
@@ -299,7 +363,7 @@ static const jzx_bench_workload workloads[] = {
      BENCH_SIDES(one_sides)},
     {HALL, .name = "message/broadcast-threads", .about = "the same, half of them on each of two loops", .cpus = 2,
      BENCH_SIDES(two_sides)},
-    {HALL, .name = "message/topic", .about = "the same, and each wants every fourth", .cpus = 2,
+    {HALL, .name = "message/topic", .about = "the same by a name of 64 bytes, and each wants every fourth", .cpus = 2,
      BENCH_SIDES(topic_sides)},
 };
 

@@ -2,7 +2,8 @@
  * call.c: what does a question with its answer cost?
  *
  * call/round-trip: one actor asks another and goes on with the answer, on one loop or on two; payloads of 32 bytes, of which the
- * first word grows by one each time. As a call, whose context goes with it, as a request, and as two plain messages.
+ * first word grows by one each time. As a call, whose context goes with it, as one that the asker handles nothing else beside
+ * (exclusive), as a request, and as two plain messages.
  * call/gather: one actor asks eight at once and goes on when all have answered; as a gathering, and as eight requests that it
  * counts itself.
  */
@@ -18,7 +19,8 @@ struct talk {
     uint64_t done;
     uint64_t sum; /* of the answers' first words */
     jzx_actor_id to[MEMBERS];
-    uint32_t open; /* of requests that are counted */
+    uint32_t open;  /* of requests that are counted */
+    bool exclusive; /* calls */
 };
 
 typedef void (*ask_fn)(jzx_context *context, struct talk *talk);
@@ -82,7 +84,15 @@ static jzx_behavior_result on_answer(jzx_context *context, void *state, void *ar
 static void ask_call(jzx_context *context, struct talk *talk)
 {
     jzx_message question = question_of(talk);
-    WORLD_CHECK(jzx_call(context, talk->to[0], &question, JZX_FOREVER, on_answer, NULL));
+    if (!talk->exclusive) {
+        WORLD_CHECK(jzx_call(context, talk->to[0], &question, JZX_FOREVER, on_answer, NULL));
+        return;
+    }
+    jzx_call_options options;
+    jzx_call_options_init(&options);
+    options.on_answer = on_answer;
+    options.exclusive = true;
+    WORLD_CHECK(jzx_call_with(context, talk->to[0], &question, &options, NULL));
 }
 
 static jzx_behavior_result caller(jzx_context *context, void *state, const jzx_message *message)
@@ -192,6 +202,7 @@ struct talk_plan {
     jzx_behavior_fn answerer;
     uint32_t members;
     int loops;
+    bool exclusive;
 };
 
 static void run_talk(jzx_bench *bench, void *argument)
@@ -203,7 +214,8 @@ static void run_talk(jzx_bench *bench, void *argument)
     jzx_config_init(&config);
     config.linger_ns = JZX_FOREVER;
     world_open(&world, bench, &config, plan->loops);
-    struct talk talk = {.bench = bench, .runtime = world.runtime, .total = jzx_bench_count(bench)};
+    struct talk talk = {
+        .bench = bench, .runtime = world.runtime, .total = jzx_bench_count(bench), .exclusive = plan->exclusive};
     for (uint32_t i = 0; i < plan->members; i++) {
         talk.to[i] = world_spawn(&world, plan->loops - 1, plan->answerer, NULL);
     }
@@ -213,21 +225,27 @@ static void run_talk(jzx_bench *bench, void *argument)
     talk_prove(&talk);
 }
 
-static struct talk_plan call_here = {caller, answer_request, 1, 1};
-static struct talk_plan request_here = {requester, answer_request, 1, 1};
-static struct talk_plan send_here = {sender, answer_message, 1, 1};
-static struct talk_plan call_there = {caller, answer_request, 1, 2};
-static struct talk_plan request_there = {requester, answer_request, 1, 2};
-static struct talk_plan send_there = {sender, answer_message, 1, 2};
-static struct talk_plan gather_here = {gatherer, answer_request, MEMBERS, 1};
-static struct talk_plan count_here = {counter, answer_request, MEMBERS, 1};
-static struct talk_plan gather_there = {gatherer, answer_request, MEMBERS, 2};
-static struct talk_plan count_there = {counter, answer_request, MEMBERS, 2};
+static struct talk_plan call_here = {caller, answer_request, 1, 1, false};
+static struct talk_plan exclusive_here = {caller, answer_request, 1, 1, true};
+static struct talk_plan request_here = {requester, answer_request, 1, 1, false};
+static struct talk_plan send_here = {sender, answer_message, 1, 1, false};
+static struct talk_plan call_there = {caller, answer_request, 1, 2, false};
+static struct talk_plan exclusive_there = {caller, answer_request, 1, 2, true};
+static struct talk_plan request_there = {requester, answer_request, 1, 2, false};
+static struct talk_plan send_there = {sender, answer_message, 1, 2, false};
+static struct talk_plan gather_here = {gatherer, answer_request, MEMBERS, 1, false};
+static struct talk_plan count_here = {counter, answer_request, MEMBERS, 1, false};
+static struct talk_plan gather_there = {gatherer, answer_request, MEMBERS, 2, false};
+static struct talk_plan count_there = {counter, answer_request, MEMBERS, 2, false};
 
-static const jzx_bench_side here_sides[] = {
-    {"jzx", run_talk, &call_here}, {"jzx-request", run_talk, &request_here}, {"jzx-send", run_talk, &send_here}};
-static const jzx_bench_side there_sides[] = {
-    {"jzx", run_talk, &call_there}, {"jzx-request", run_talk, &request_there}, {"jzx-send", run_talk, &send_there}};
+static const jzx_bench_side here_sides[] = {{"jzx", run_talk, &call_here},
+                                            {"jzx-exclusive", run_talk, &exclusive_here},
+                                            {"jzx-request", run_talk, &request_here},
+                                            {"jzx-send", run_talk, &send_here}};
+static const jzx_bench_side there_sides[] = {{"jzx", run_talk, &call_there},
+                                             {"jzx-exclusive", run_talk, &exclusive_there},
+                                             {"jzx-request", run_talk, &request_there},
+                                             {"jzx-send", run_talk, &send_there}};
 static const jzx_bench_side gather_sides[] = {{"jzx", run_talk, &gather_here}, {"jzx-request", run_talk, &count_here}};
 static const jzx_bench_side gather_there_sides[] = {{"jzx", run_talk, &gather_there},
                                                     {"jzx-request", run_talk, &count_there}};
