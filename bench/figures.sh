@@ -1,5 +1,5 @@
 #!/bin/sh
-# Measures what README.md and docs/performance.md show, and writes it there. Takes some 50 minutes on two cores, and wants the
+# Measures what README.md and docs/performance.md show, and writes it there. Takes an hour or more on two cores, and wants the
 # machine for itself. Called by ./dev bench --figures.
 #
 #   bench/figures.sh [--quick] PROGRAM FOLDER [PEER...]
@@ -61,13 +61,15 @@ group first 5 0.15 "$peers" message/ping-pong message/ping-pong-threads message/
     life/spawn life/idle supervision/restart io/echo-64-50
 group messages 5 0.15 "$peers" message/ring-threads message/counting-threads message/fan-in-threads message/fan-out \
     message/fan-out-threads message/random-10000
+group asking 5 0.1 "$peers" 'call/*' message/broadcast message/broadcast-threads message/topic message/dispatch message/stream \
+    wake/ask
 group savina 5 0.1 "$peers" savina/fork-join-throughput savina/fork-join-create savina/chameneos savina/big \
     savina/concurrent-dictionary savina/bank-transaction
 group timers 5 0.1 "$peers" timer/million
 group io 5 0.2 "$peers" io/echo-64-1 io/echo-64-500 'io/echo-16k-*' 'io/kv-*'
 # Beside the raw limit alone.
-group alone 8 0.1 '' message/stream message/random-64 message/post message/turn-latency message/dispatch 'wake/*' timer/million-random \
-    timer/lateness timer/drift 'process/*' 'scale/*' supervision/restart-threads 'supervision/storm-*' supervision/group \
+group alone 8 0.1 '' message/random-64 message/post message/turn-latency wake/parked wake/round-trip 'order/*' \
+    timer/million-random timer/lateness timer/drift 'process/*' 'scale/*' supervision/restart-threads 'supervision/storm-*' supervision/group \
     supervision/shutdown supervision/children 'supervision/crash-*' supervision/backoff supervision/kill-full-lanes
 group latency 5 0.2 '' 'latency/*'
 

@@ -16,8 +16,9 @@ const char usage[] =
 workloads all_workloads()
 {
     workloads all;
-    for (const auto *some : {&message_workloads(), &life_workloads(), &timer_workloads(), &supervision_workloads(),
-                             &savina_many_workloads(), &savina_shared_workloads(), &savina_tables_workloads()}) {
+    for (const auto *some :
+         {&message_workloads(), &call_workloads(), &many_workloads(), &life_workloads(), &timer_workloads(),
+          &supervision_workloads(), &savina_many_workloads(), &savina_shared_workloads(), &savina_tables_workloads()}) {
         all.insert(all.end(), some->begin(), some->end());
     }
     return all;

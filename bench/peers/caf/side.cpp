@@ -1,6 +1,8 @@
 /* side.cpp: see side.hpp. */
 #include "side.hpp"
 
+#include <sched.h>
+
 #include <cinttypes>
 #include <cstdio>
 
@@ -40,9 +42,36 @@ void report::figure(const std::string &name, const std::string &unit, const char
     text_ += "figure " + name + " " + unit + " " + better + " " + std::to_string(value) + "\n";
 }
 
+void report::latency(uint64_t ns)
+{
+    text_ += "latency " + std::to_string(ns) + " 1\n";
+}
+
 void report::proof(const std::string &name, uint64_t value)
 {
     text_ += "proof " + name + " " + std::to_string(value) + "\n";
+}
+
+void pin(size_t index)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0) {
+        throw invalid("no set of CPUs");
+    }
+    int cpu = 0;
+    for (size_t left = index + 1; cpu < CPU_SETSIZE; cpu++) {
+        if (CPU_ISSET(cpu, &set) && --left == 0) {
+            break;
+        }
+    }
+    if (cpu == CPU_SETSIZE) {
+        throw skipped("it wants more CPUs");
+    }
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+    if (sched_setaffinity(0, sizeof set, &set) != 0) {
+        throw invalid("a thread stays where it is");
+    }
 }
 
 place::place(size_t workers, bool waits_busily, size_t throughput)

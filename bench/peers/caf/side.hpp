@@ -71,6 +71,7 @@ class report
   public:
     void time(const std::string &name, uint64_t elapsed_ns, uint64_t operations);
     void figure(const std::string &name, const std::string &unit, const char *better, double value);
+    void latency(uint64_t ns);
     void proof(const std::string &name, uint64_t value);
     const std::string &text() const
     {
@@ -123,6 +124,9 @@ class finish
     std::atomic<bool> failed_{false};
     std::promise<void> done_;
 };
+
+/* Keeps the calling thread on the CPU of that index among those it may use. */
+void pin(size_t index);
 
 /* What actors counted themselves, put together as they end. */
 struct tally {
@@ -184,6 +188,8 @@ using workloads = std::vector<workload>;
 
 /* One file each. */
 const workloads &message_workloads();
+const workloads &call_workloads();
+const workloads &many_workloads();
 const workloads &life_workloads();
 const workloads &timer_workloads();
 const workloads &supervision_workloads();

@@ -1,10 +1,12 @@
-%% The Erlang bench: sides erlang, erlang-free (message.erl) and erlang-links (supervision.erl). bench/README.md says
+%% The Erlang bench: sides erlang, erlang-free (message.erl), erlang-alias (call.erl) and erlang-links (supervision.erl). bench/README.md says
 %% what each workload is.
 -module(bench).
 -export([start/0, now_ns/0, elapsed/2, place/1, tallies/1]).
 
 -define(MODULES, [
     message,
+    call,
+    many,
     life,
     timers,
     supervision,

@@ -1,6 +1,6 @@
 %% Messages: a payload is a tuple of four integers, which has no tag beside it. The side erlang-free leaves it to two schedulers
 %% where the ends of a stream run, which is mostly on one: 0.25 of the time in counting-threads, 0.75 in fan-in-threads and
-%% fan-out-threads.
+%% fan-out-threads. OTP has no router and no pool, so work is dealt out to one worker after the other, as in fan-out.
 -module(message).
 -export([workloads/0]).
 
@@ -21,6 +21,8 @@ workloads() ->
         {"message/fan-in-threads", "erlang", fun(Count, _) -> fan_in(threads, Count) end},
         {"message/fan-out", "erlang", fun(Count, _) -> fan_out(one, Count) end},
         {"message/fan-out-threads", "erlang", fun(Count, _) -> fan_out(threads, Count) end},
+        {"message/dispatch", "erlang", fun(Count, _) -> fan_out(one, Count) end},
+        {"dispatch/pool", "erlang", fun(Count, _) -> fan_out(one, Count) end},
         {"message/counting-threads", "erlang-free", fun(Count, _) -> counting(one, Count) end},
         {"message/fan-in-threads", "erlang-free", fun(Count, _) -> fan_in(one, Count) end},
         {"message/fan-out-threads", "erlang-free", fun(Count, _) -> fan_out(one, Count) end},

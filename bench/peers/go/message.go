@@ -20,6 +20,7 @@ func init() {
 	register("message/fan-in-threads", func(bench *bench) { fanIn(bench, true) })
 	register("message/fan-out", func(bench *bench) { fanOut(bench, false) })
 	register("message/fan-out-threads", func(bench *bench) { fanOut(bench, true) })
+	register("message/stream", func(bench *bench) { stream(bench, 8192, true) })
 	registerFree("message/counting-threads", func(bench *bench) { counting(bench, false) })
 	registerFree("message/fan-in-threads", func(bench *bench) { fanIn(bench, false) })
 	registerFree("message/fan-out-threads", func(bench *bench) { fanOut(bench, false) })
@@ -69,8 +70,10 @@ func produce(to chan<- payload, count uint64) {
 	}
 }
 
-func counting(bench *bench, ownThreads bool) {
-	mailbox, tallies := make(chan payload, window), make(chan tally, 1)
+func counting(bench *bench, ownThreads bool) { stream(bench, window, ownThreads) }
+
+func stream(bench *bench, room int, ownThreads bool) {
+	mailbox, tallies := make(chan payload, room), make(chan tally, 1)
 	began := time.Now()
 	start(ownThreads, func() {
 		produce(mailbox, bench.count)

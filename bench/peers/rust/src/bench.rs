@@ -1,4 +1,5 @@
 //! One run: what is asked, and what was found.
+use crate::threads::pin;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
@@ -12,9 +13,16 @@ pub fn payload(first: u64) -> Payload {
 /// The window that is allowed, and the block that is acknowledged at once where mailboxes do not push back.
 pub const WINDOW: u64 = 1000;
 pub const BLOCK: u64 = 500;
+/// The room of message/stream, where the mailbox may be larger.
+pub const STREAM_ROOM: usize = 8192;
 /// How many senders or receivers a fan has, and how many actors pass tokens on at random.
 pub const FAN: u64 = 16;
 pub const CROWD: u64 = 100_000;
+/// How many hear a broadcast; of a topic each wants one of so many kinds.
+pub const MEMBERS: u64 = 1000;
+pub const KINDS: u64 = 4;
+/// As long as ours: 64 bytes.
+pub const TOPIC: &str = "markets/europe/frankfurt/equities/automobiles/manufacturer/depth";
 
 /// What one actor has handled. Actix and kameo want to be told that it may be an answer.
 #[derive(Clone, Copy, Default, actix::MessageResponse, kameo::Reply)]
@@ -35,9 +43,33 @@ impl Tally {
         self.add(message);
     }
 
+    /// The sum of what was sent in so many rounds, whose numbers begin with 1, to those that `share` of `MEMBERS` is.
+    pub fn prove_heard(self, bench: &mut Bench, rounds: u64, share: u64) {
+        assert_eq!(self.sum * share, MEMBERS * (rounds * (rounds + 1) / 2), "another sum");
+        bench.prove("members", self.messages * share);
+    }
+
     pub fn merge(&mut self, other: Tally) {
         self.messages += other.messages;
         self.sum = self.sum.wrapping_add(other.sum);
+    }
+}
+
+/// How many are asked at once.
+pub const GATHERING: usize = 8;
+
+/// What who asks has been answered; each answer must be its question.
+#[derive(Clone, Copy, Default)]
+pub struct Asked {
+    answers: u64,
+    sum: u64,
+}
+
+impl Asked {
+    pub fn add(&mut self, word: u64, answer: u64) {
+        assert_eq!(answer, word, "another answer");
+        self.answers += 1;
+        self.sum += answer;
     }
 }
 
@@ -93,6 +125,33 @@ impl Bench {
     pub fn prove_tally(&mut self, tally: Tally) {
         self.prove("messages", tally.messages);
         self.prove("sum", tally.sum);
+    }
+
+    pub fn prove_asked(&mut self, asked: Asked) {
+        self.prove("answers", asked.answers);
+        self.prove("sum", asked.sum);
+    }
+
+    /// Asks from a thread on the first CPU, with the words from 0 on; each answer is one more.
+    pub fn ask(&mut self, ask: impl Fn(u64) -> u64 + Send) {
+        let count = self.count;
+        let asker = move || {
+            pin(0);
+            let mut sum = 0;
+            let one = |word| {
+                let began = Instant::now();
+                sum += ask(word);
+                began.elapsed()
+            };
+            let latencies: Vec<_> = (0..count).map(one).collect();
+            (latencies, sum)
+        };
+        let (latencies, sum) = std::thread::scope(|scope| scope.spawn(asker).join().expect("the asker"));
+        for latency in &latencies {
+            self.line(format_args!("latency {} 1", latency.as_nanos()));
+        }
+        self.prove("trips", latencies.len() as u64);
+        self.prove("sum", sum);
     }
 
     fn line(&mut self, line: std::fmt::Arguments) {

@@ -13,14 +13,14 @@ fn free_threads() -> Runtime {
 }
 
 /// A runtime of one thread that does what its handle is given, until this is dropped.
-struct OtherThread {
-    handle: Handle,
+pub struct OtherThread {
+    pub handle: Handle,
     end: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl OtherThread {
-    fn start() -> OtherThread {
+    pub fn start() -> OtherThread {
         let runtime = one_thread();
         let handle = runtime.handle().clone();
         let (end, ended) = oneshot::channel::<()>();
@@ -36,6 +36,21 @@ impl Drop for OtherThread {
         drop(self.end.take());
         let joined = self.thread.take().map(JoinHandle::join);
         assert!(matches!(joined, Some(Ok(()))), "the other thread failed");
+    }
+}
+
+/// Keeps this thread on one of the CPUs that it may use, where a workload wants two threads on two of them.
+pub fn pin(index: usize) {
+    // SAFETY: sets of CPUs are plain bits, and both calls are given their size.
+    unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        let size = std::mem::size_of_val(&set);
+        assert_eq!(libc::sched_getaffinity(0, size, &mut set), 0, "no set of CPUs");
+        let mut cpus = (0..libc::CPU_SETSIZE as usize).filter(|cpu| libc::CPU_ISSET(*cpu, &set));
+        let cpu = cpus.nth(index).expect("so many CPUs");
+        libc::CPU_ZERO(&mut set);
+        libc::CPU_SET(cpu, &mut set);
+        assert_eq!(libc::sched_setaffinity(0, size, &set), 0, "the thread stays where it is");
     }
 }
 

@@ -19,6 +19,7 @@ pub fn answers() -> Vec<Answer> {
         answer(SIDE, "message/fan-in-threads", |bench| fan_in(bench, 2)),
         answer(SIDE, "message/fan-out", |bench| fan_out(bench, 1)),
         answer(SIDE, "message/fan-out-threads", |bench| fan_out(bench, 2)),
+        answer(SIDE, "message/dispatch", |bench| fan_out(bench, 1)),
         answer(SIDE, "message/random-64", |bench| random(bench, 64)),
         answer(SIDE, "message/random-10000", |bench| random(bench, 10000)),
     ]

@@ -1,5 +1,7 @@
 //! Actix. Its mailboxes take all that do_send() sends, so streams have a window: a receiver acknowledges each block.
+mod call;
 mod life;
+mod many;
 mod message;
 mod savina;
 mod supervision;
@@ -13,7 +15,15 @@ use tokio::sync::{mpsc, oneshot};
 const SIDE: &str = "actix";
 
 pub fn answers() -> Vec<Answer> {
-    [message::answers(), life::answers(), supervision::answers(), savina::answers()].into_iter().flatten().collect()
+    let all = [
+        message::answers(),
+        call::answers(),
+        many::answers(),
+        life::answers(),
+        supervision::answers(),
+        savina::answers(),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 /// The threads that actors live on; the driver is on the first.

@@ -1,4 +1,5 @@
 //! Kameo: actors on tokio, with Erlang's kind of supervisors. Its runtimes are those of tokio-channels.
+mod call;
 mod life;
 mod message;
 mod supervision;
@@ -10,7 +11,10 @@ use tokio::sync::mpsc;
 const SIDE: &str = "kameo";
 
 pub fn answers() -> Vec<Answer> {
-    [message::answers(), life::answers(), timers::answers(), supervision::answers()].into_iter().flatten().collect()
+    [message::answers(), call::answers(), life::answers(), timers::answers(), supervision::answers()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// An actor that is what it is started with, and cannot fail as it starts.

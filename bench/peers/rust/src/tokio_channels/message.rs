@@ -1,6 +1,6 @@
 //! Messages.
 use super::{FREE_SIDE, SIDE};
-use crate::bench::{payload, wander, Bench, Payload, Tally, CROWD, FAN, WINDOW};
+use crate::bench::{payload, wander, Bench, Payload, Tally, CROWD, FAN, STREAM_ROOM, WINDOW};
 use crate::threads::Ends;
 use crate::{answer, Answer};
 use std::sync::Arc;
@@ -21,6 +21,7 @@ pub fn answers() -> Vec<Answer> {
         answer(SIDE, "message/fan-in-threads", |bench| fan_in(bench, Ends::Two)),
         answer(SIDE, "message/fan-out", |bench| fan_out(bench, Ends::One)),
         answer(SIDE, "message/fan-out-threads", |bench| fan_out(bench, Ends::Two)),
+        answer(SIDE, "message/stream", |bench| stream(bench, STREAM_ROOM, Ends::Two)),
         answer(FREE_SIDE, "message/counting-threads", |bench| counting(bench, Ends::Free)),
         answer(FREE_SIDE, "message/fan-in-threads", |bench| fan_in(bench, Ends::Free)),
         answer(FREE_SIDE, "message/fan-out-threads", |bench| fan_out(bench, Ends::Free)),
@@ -114,9 +115,13 @@ async fn consume(mut mailbox: Receiver<Payload>, add: fn(&mut Tally, &Payload)) 
 }
 
 fn counting(bench: &mut Bench, ends: Ends) {
+    stream(bench, WINDOW as usize, ends);
+}
+
+fn stream(bench: &mut Bench, room: usize, ends: Ends) {
     let count = bench.count;
     ends.run(|first, second| async move {
-        let (sender, mailbox) = mpsc::channel(WINDOW as usize);
+        let (sender, mailbox) = mpsc::channel(room);
         let began = Instant::now();
         let counter = second.spawn(consume(mailbox, Tally::add_next));
         first.spawn(produce(vec![sender], count));

@@ -21,6 +21,8 @@ public final class Main {
 
     static {
         Messages.register(WORKLOADS);
+        Calls.register(WORKLOADS);
+        Many.register(WORKLOADS);
         Lives.register(WORKLOADS);
         Timers.register(WORKLOADS);
         Supervision.register(WORKLOADS);

@@ -26,6 +26,10 @@ final class Report {
         text.append("figure %s %s %s %.6f\n".formatted(name, unit, better, value));
     }
 
+    void latency(long ns) {
+        text.append("latency ").append(ns).append(" 1\n");
+    }
+
     void proof(String name, long value) {
         text.append("proof ").append(name).append(' ').append(Long.toUnsignedString(value)).append('\n');
     }
