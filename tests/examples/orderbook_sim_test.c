@@ -558,7 +558,6 @@ static void settle(const struct play *play)
     cr_assert_eq(jzx_sim_run_until_idle(play->sim), JZX_OK, "%s", jzx_sim_failure(play->sim));
 }
 
-/* The next time that it has to stop and look. */
 static void fail_actor(struct play *play, jzx_child_ref ref)
 {
     jzx_actor_id id;
@@ -599,6 +598,16 @@ Test(orderbook, session_is_none_that_there_is_not, .timeout = 60)
     struct command command = limit(1, BOOK_BUY, 100, 10);
     command.session = 3;
     cr_assert_eq(exchange_submit(&play->exchange, NULL, &command), JZX_ERR_INVALID_ARG);
+
+    jzx_message message = command_message(command); /* whoever goes past the look */
+    jzx_actor_id gate;
+    cr_assert_eq(jzx_child_id(play->exchange.runtime, atomic_load(&play->exchange.gate), &gate), JZX_OK);
+    cr_assert_eq(jzx_post(play->exchange.runtime, gate, &message), JZX_OK);
+    settle(play);
+    jzx_counters counters;
+    cr_assert_eq(jzx_loop_stats(play->exchange.loop, &counters), JZX_OK);
+    cr_assert_eq(counters.unhandled, 1);
+    cr_assert_eq(play->exchange.next, 0);
     close_healthy(play);
 }
 
@@ -713,6 +722,33 @@ Test(orderbook, session_that_is_down_for_long_has_its_account, .timeout = 60)
     cr_assert_eq(jzx_sim_advance(play->sim, 2 * AGAIN_NS), JZX_OK);
     cr_assert_eq(exchange->sessions[0].holds[0], 20);
     cr_assert_eq(exchange->sessions[0].place.snapshots, 1);
+    close_healthy(play);
+}
+
+/* It is down for as long as the test likes: words come at once all the same. */
+Test(orderbook, subscriber_that_is_down_holds_up_nobody, .timeout = 60)
+{
+    struct play *play = open_healthy(0, 256, false);
+    jzx_member member;
+    uint32_t count;
+    cr_assert_eq(jzx_group_members(&play->exchange.market_group, &member, 1, &count), JZX_OK);
+    cr_assert_eq(member.tag, 0);
+    cr_assert_eq(jzx_sim_inject(play->sim, &(jzx_sim_injection){.fault = JZX_SIM_INIT_FAILS, .times = UINT64_MAX}),
+                 JZX_OK);
+    cr_assert_eq(jzx_sim_fail_actor(play->sim, play->exchange.runtime, member.id, 7), JZX_OK);
+    settle(play);
+    uint64_t began_ns = jzx_sim_now_ns(play->sim);
+    for (uint32_t i = 1; i <= COMMANDS_MOST; i++) {
+        submit(play, 1, limit(i, i % 2 == 0 ? BOOK_BUY : BOOK_SELL, 100, i));
+        settle(play);
+        cr_assert_eq(play->clients[1].heard, i);
+    }
+    cr_assert_eq(jzx_sim_now_ns(play->sim), began_ns);
+    cr_assert_eq(play->next[0], 0);
+    cr_assert_eq(jzx_sim_heal(play->sim), JZX_OK);
+    cr_assert_eq(jzx_sim_advance(play->sim, 2 * AGAIN_NS), JZX_OK);
+    cr_assert_gt(play->exchange.subscribers[0].place.pages, 1);
+    cr_assert_eq(play->exchange.subscribers[0].place.snapshots, 0);
     close_healthy(play);
 }
 
