@@ -47,8 +47,10 @@ static jzx__gather *find_own(const jzx_context *context, uint64_t number)
 
 static bool decided(const jzx__gather *gather)
 {
-    return (gather->scope.flags & JZX__CALL_COMPLETE) != 0 &&
-           (gather->answered >= gather->need || gather->calls - gather->failed < gather->need);
+    bool enough = gather->need != JZX_NEED_NONE && gather->answered >= gather->need;
+    bool hopeless = gather->calls - gather->failed < gather->need;
+    bool over = gather->answered + gather->failed == gather->calls;
+    return (gather->scope.flags & JZX__CALL_COMPLETE) != 0 && (enough || hopeless || over);
 }
 
 /* What on_done is told. `err`: of an end that its calls have not brought about, else JZX_OK. */

@@ -138,8 +138,7 @@ jzx_err jzx_gather_begin(jzx_context *context, const jzx_gather_options *options
     if (err != JZX_OK) {
         return err;
     }
-    if (options == NULL || gather == NULL || options->struct_size != sizeof *options || options->on_done == NULL ||
-        options->need == 0) {
+    if (options == NULL || gather == NULL || options->struct_size != sizeof *options || options->on_done == NULL) {
         return JZX_ERR_INVALID_ARG;
     }
     return jzx__gather_begin(context, options, gather);

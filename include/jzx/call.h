@@ -29,6 +29,7 @@ extern "C" {
 #define JZX_CYCLE_MAX 8u        /* ids of a deadlock that are listed */
 #define JZX_WAITS_MAX 8u        /* exclusive waits of one actor, one inside the other by re-entry */
 #define JZX_NEED_ALL UINT32_MAX /* of a gathering: every call must be answered */
+#define JZX_NEED_NONE 0u        /* of a gathering: none must be; it waits until every call has ended */
 
 /** Actors that wait for each other: each for the next one, and the last for the first. The first is the one that is told. */
 typedef struct jzx_cycle {
@@ -233,7 +234,8 @@ typedef jzx_behavior_result (*jzx_gather_done_fn)(jzx_context *context, void *st
 typedef struct jzx_gather_options {
     size_t struct_size;
     uint64_t deadline_ns;       /* of every call, as in jzx_call(); default JZX_FOREVER */
-    uint32_t need;              /* answers that decide it: JZX_NEED_ALL (default), 1 for the first, or a quorum */
+    uint32_t need;              /* answers that decide it: JZX_NEED_ALL (default), 1 for the first, a quorum, or
+                                   JZX_NEED_NONE */
     jzx_gather_each_fn on_each; /* NULL: answers are dropped, with their destructors */
     jzx_gather_done_fn on_done; /* required */
     void *argument;             /* given to both */
@@ -245,16 +247,17 @@ JZX_API void jzx_gather_options_init(jzx_gather_options *options);
 /**
  * Several calls whose ends are waited for together: jzx_gather_begin(), then jzx_gather_call() for each, then
  * jzx_gather_end(), in one handler or several. It is decided when `need` calls were answered, or can not be any more; what is
- * still open is then cancelled, without on_each. Nothing is decided before jzx_gather_end(), except by the deadline.
+ * still open is then cancelled, without on_each. With JZX_NEED_NONE it is decided when every call has ended, well or not.
+ * Nothing is decided before jzx_gather_end(), except by the deadline.
  *
  * A call that is refused is not part of it, and its payload still the caller's, who may cancel the gathering or do without.
  *
  * Owns, Thread: as jzx_call().
  * Returns: begin  JZX_OK with *gather; JZX_ERR_TIMEOUT, JZX_ERR_CANCELLED, JZX_ERR_LIMIT, JZX_ERR_WOULD_BLOCK,
- *                 JZX_ERR_STOPPING, JZX_ERR_WRONG_THREAD as jzx_call(); JZX_ERR_INVALID_ARG (no on_done, need 0)
+ *                 JZX_ERR_STOPPING, JZX_ERR_WRONG_THREAD as jzx_call(); JZX_ERR_INVALID_ARG (no on_done)
  *          call   as jzx_call(), and JZX_ERR_NO_SUCH_REQUEST (ended, decided, or another's)
- *          end    JZX_OK; JZX_ERR_NO_SUCH_REQUEST; JZX_ERR_INVALID_ARG: `need` is over the number of calls (of all:
- *                 there are none), and the gathering is cancelled: on_done tells with JZX_ERR_CANCELLED
+ *          end    JZX_OK; JZX_ERR_NO_SUCH_REQUEST; JZX_ERR_INVALID_ARG: `need` is over the number of calls, or
+ *                 there are none, and the gathering is cancelled: on_done tells with JZX_ERR_CANCELLED
  */
 JZX_API jzx_err jzx_gather_begin(jzx_context *context, const jzx_gather_options *options, uint64_t *gather);
 JZX_API jzx_err jzx_gather_call(jzx_context *context, uint64_t gather, jzx_actor_id to, const jzx_message *message,

@@ -243,7 +243,7 @@ static void gather(actor *self, jzx_context *context)
     uint32_t calls = sim_between(p->sim, 0, 5);
     jzx_gather_options_init(&options);
     options.deadline_ns = draw_deadline(p, context);
-    options.need = sim_chance(p->sim, 300) ? JZX_NEED_ALL : sim_between(p->sim, 1, 5);
+    options.need = sim_chance(p->sim, 300) ? JZX_NEED_ALL : sim_between(p->sim, JZX_NEED_NONE, 5);
     options.on_each = on_each;
     options.on_done = on_done;
     options.argument = note(self, 0);

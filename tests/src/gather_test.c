@@ -447,6 +447,41 @@ Test(gather, its_end_may_be_said_in_another_handler, .timeout = 60)
     close_play(&p);
 }
 
+/* Ends that are no answers decide nothing: each is told, and the gathering with the last of them. */
+Test(gather, needs_none_and_waits_for_every_end, .timeout = 60)
+{
+    for (uint32_t failing = 0; failing <= 4; failing++) {
+        static play p;
+        begin_play(&p, 4, JZX_NEED_NONE);
+        for (uint32_t i = 0; i < 4; i++) {
+            cr_assert_eq(p.dones, 0, "after %u ends, of which %u are failures", i, failing);
+            if (i < failing) {
+                fail(&p, i);
+            } else {
+                answer(&p, i);
+            }
+            cr_assert_eq(p.each[i], 1);
+            cr_assert_eq(p.each_err[i], i < failing ? JZX_ERR_ENDED : JZX_OK);
+        }
+        expect(&p, JZX_OK, 4 - failing, failing, 0);
+        cr_assert_eq(p.done_turn, p.each_turn, "in the same turn");
+        close_play(&p);
+    }
+}
+
+Test(gather, that_needs_none_ends_at_its_deadline, .timeout = 60)
+{
+    static play p;
+    open_play(&p, 3, JZX_NEED_NONE);
+    p.in_ns = 20000000;
+    test_do(&p.world, &p.asker, gather, &p);
+    test_until(&p.world, p.kept == 3);
+    test_until(&p.world, p.dones == 1);
+    expect(&p, JZX_ERR_TIMEOUT, 0, 0, 3);
+    answer_rest(&p, 0);
+    close_play(&p);
+}
+
 Test(gather, more_needed_than_called_is_an_error, .timeout = 60)
 {
     for (uint32_t calls = 0; calls < 3; calls++) {
@@ -459,6 +494,17 @@ Test(gather, more_needed_than_called_is_an_error, .timeout = 60)
         test_world_settle(&p.world);
         close_play(&p);
     }
+}
+
+Test(gather, of_no_call_is_an_error_whatever_it_needs, .timeout = 60)
+{
+    static play p;
+    open_play(&p, 0, JZX_NEED_NONE);
+    test_do(&p.world, &p.asker, gather, &p);
+    cr_assert_eq(p.err, JZX_ERR_INVALID_ARG);
+    test_world_settle(&p.world);
+    expect(&p, JZX_ERR_CANCELLED, 0, 0, 0);
+    close_play(&p);
 }
 
 static jzx_behavior_result wrong_gathers(jzx_context *context, test_actor *actor, void *argument)
@@ -477,8 +523,6 @@ static jzx_behavior_result wrong_gathers(jzx_context *context, test_actor *actor
     cr_assert_eq(jzx_gather_begin(context, &options, NULL), JZX_ERR_INVALID_ARG);
     cr_assert_eq(jzx_gather_begin(context, NULL, &gather), JZX_ERR_INVALID_ARG);
     cr_assert_eq(jzx_gather_begin(NULL, &options, &gather), JZX_ERR_INVALID_ARG);
-    options.need = 0;
-    cr_assert_eq(jzx_gather_begin(context, &options, &gather), JZX_ERR_INVALID_ARG);
     options.need = 1;
     options.struct_size = 3;
     cr_assert_eq(jzx_gather_begin(context, &options, &gather), JZX_ERR_INVALID_ARG);
