@@ -10,6 +10,7 @@ struct totals {
     uint64_t commands;
     uint64_t refused;
     uint64_t resumed;
+    uint64_t overdue;
 };
 
 static struct totals sum_loops(struct kv_server *server)
@@ -21,6 +22,7 @@ static struct totals sum_loops(struct kv_server *server)
         totals.commands += kv_counted(&server->loops[i].commands);
         totals.refused += kv_counted(&server->loops[i].refused);
         totals.resumed += kv_counted(&server->loops[i].resumed);
+        totals.overdue += kv_counted(&server->loops[i].overdue);
     }
     return totals;
 }
@@ -44,12 +46,13 @@ static void write_info(void *context, const int64_t sums[2], struct kv_buffer *o
         "multiplexing_api:io_uring\r\ntcp_port:%u\r\nuptime_in_seconds:%llu\r\nloops:%u\r\n"
         "shards:%u\r\n\r\n# Clients\r\nconnected_clients:%llu\r\nmaxclients:%u\r\n\r\n"
         "# Stats\r\ntotal_connections_received:%llu\r\ntotal_commands_processed:%llu\r\n"
-        "refused_requests:%llu\r\nresume_notices:%llu\r\n"
+        "refused_requests:%llu\r\nresume_notices:%llu\r\ncall_timeouts:%llu\r\n"
         "shard_restarts:%llu\r\nlast_restart_us:%llu\r\n\r\n"
         "# Replication\r\nrole:master\r\n\r\n# Keyspace\r\n%s",
         server->port, (unsigned long long)uptime_s, server->options.loop_count, server->shard_count,
         (unsigned long long)totals.open, server->options.clients_max, (unsigned long long)totals.connections,
         (unsigned long long)totals.commands, (unsigned long long)totals.refused, (unsigned long long)totals.resumed,
+        (unsigned long long)totals.overdue,
         (unsigned long long)atomic_load_explicit(&server->shard_restarts, memory_order_relaxed),
         (unsigned long long)atomic_load_explicit(&server->last_restart_us, memory_order_relaxed), keyspace);
     resp_text(out, text, (size_t)size, session->protocol);
@@ -61,7 +64,7 @@ void run_info(struct command *command)
     operate_everywhere(command, KV_COUNT_EXPIRES, 0, KV_SUM_SECOND);
     command->round->late = write_info;
     command->round->late_context = command->session;
-    kv_round_finish(command->round, KV_TELL_LATE);
+    kv_round_finish(command->round, KV_TELL_LATE, KV_TORN_READ);
 }
 
 struct parameter {

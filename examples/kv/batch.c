@@ -91,6 +91,7 @@ void kv_batch_rewind(struct kv_batch *batch)
 {
     batch->out.size = 0;
     batch->out_at = 0;
+    batch->sent = false;
 }
 
 size_t kv_request_pack(const struct kv_request *request, uint8_t *bytes, size_t size_max)

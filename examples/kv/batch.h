@@ -88,7 +88,7 @@ struct kv_batch {
     uint32_t told;         /* replies handed on to the client */
     size_t out_at;         /* where in `out` the next one is */
     uint16_t shard;
-    bool sent; /* the batch is with its shard, or on the way; kept by the round */
+    bool sent; /* the batch is on its way to the shard, with it, or back; kept by the connection */
 };
 
 /* One loop's batches. */
@@ -143,7 +143,7 @@ void kv_execute(struct store *store, const struct kv_request *request, int64_t n
 /* Does operations of a batch until all are done or the replies are many (B3). Returns how many. */
 uint32_t kv_batch_execute(struct kv_batch *batch, struct store *store, int64_t now_ms);
 
-/* Forgets the replies told, to send the batch again. */
+/* Forgets the replies told, so that the batch can be sent again. */
 void kv_batch_rewind(struct kv_batch *batch);
 
 #endif

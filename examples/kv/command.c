@@ -119,6 +119,8 @@ static const struct verb verbs[] = {
     {"DEL", -2, run_del, "del"},
     {"PING", -1, run_ping, "ping"},
     {"EXISTS", -2, run_exists, "exists"},
+    {"UNLINK", -2, run_del, "unlink"},
+    {"TOUCH", -2, run_exists, "touch"},
     {"EXPIRE", -3, run_expire, "expire"},
     {"TTL", 2, run_ttl, "ttl"},
     {"INCRBY", 3, run_incrby, "incrby"},

@@ -5,8 +5,12 @@
  * answered send the replies. What is received meanwhile waits in a backlog, and reading pauses when that is long. So the
  * memory of a client is bounded, and one that is idle has none besides this state.
  *
+ * A round goes to its shards by requests; one that is gathered by calls, with one deadline. Calls cost more, but a batch
+ * that still waits at its shard when the deadline passes is never done, and one whose answer comes later meets its destructor,
+ * wherever that is: it is freed, not recycled. What the client sends next comes behind it at each shard.
+ *
  * When a shard or the way to it refuses a batch the round keeps it, reading pauses, and the batch is offered again after
- * the resume notice. When the socket refuses replies the round waits until it has drained.
+ * the resume notice, while there is time. When the socket refuses replies the round waits until it has drained.
  *
  * What is published to a channel of the client goes out between rounds (U4). When the socket refuses it, it waits, and so does
  * the next round. A client with more than push_max waiting is closed, and so is one that has missed a message because
@@ -41,13 +45,14 @@ struct connection {
     struct kv_round *round;
     struct backlog *backlog;
     struct kv_pushes pushes;
-    uint32_t waiting; /* answers to come */
-    bool refused;     /* a batch, or what is to be published, waits to be sent */
-    bool undrained;   /* replies wait to be sent */
-    bool paused;      /* reading is */
-    bool last;        /* no further command counts: QUIT, or a protocol error */
-    bool eof;         /* no further byte will come */
-    bool lost;        /* the socket is closed */
+    uint64_t gathering; /* of the round; 0: none is open */
+    uint32_t waiting;   /* answers to come; a gathering is one */
+    bool refused;       /* a batch, or what is to be published, waits to be sent */
+    bool undrained;     /* replies wait to be sent */
+    bool paused;        /* reading is */
+    bool last;          /* no further command counts: QUIT, or a protocol error */
+    bool eof;           /* no further byte will come */
+    bool lost;          /* the socket is closed */
 };
 
 static void lose(jzx_context *context, struct connection *connection)
@@ -137,19 +142,25 @@ static void ask_again_later(jzx_context *context, struct connection *connection,
     }
 }
 
-/* Sends a request. When it is refused for now, notes that; when the shard is down, that its operations are lost. */
-static bool request(jzx_context *context, struct connection *connection, uint16_t shard, const jzx_message *message)
+/* Asks a shard. When it is refused for now, notes that; when the shard is down, that its operations are lost. */
+static bool ask(jzx_context *context, struct connection *connection, uint16_t shard, const jzx_message *message)
 {
     struct kv_loop *loop = connection->session.loop;
+    bool gathered = connection->gathering != 0;
     jzx_actor_id to;
     jzx_err err = kv_shard_id(loop->server, shard, &to);
-    if (err == JZX_OK) {
+    if (err == JZX_OK && gathered) {
+        err = jzx_gather_call(context, connection->gathering, to, message, shard);
+    } else if (err == JZX_OK) {
         err = jzx_request(context, to, message, JZX_FOREVER, &connection->round->refs[shard]);
     }
     switch (err) {
     case JZX_OK:
-        connection->waiting++;
+        connection->waiting += !gathered;
         return true;
+    case JZX_ERR_TIMEOUT:
+    case JZX_ERR_NO_SUCH_REQUEST:
+        return false; /* the gathering is over, and its end on the way */
     case JZX_ERR_MAILBOX_FULL:
     case JZX_ERR_WOULD_BLOCK:
     case JZX_ERR_LIMIT:
@@ -171,7 +182,7 @@ static void send_batch(jzx_context *context, struct connection *connection, stru
     jzx_message message = jzx_message_pointer(KV_TAG_BATCH, batch, batch->in.size, kv_batch_drop, NULL);
     uint16_t shard = batch->shard;
     batch->sent = true;
-    if (request(context, connection, shard, &message)) {
+    if (ask(context, connection, shard, &message)) {
         connection->round->batches[shard] = NULL; /* B1: it is the message's now */
     } else if (connection->round->batches[shard] == batch) {
         batch->sent = false;
@@ -188,21 +199,55 @@ static bool send_single(jzx_context *context, struct connection *connection, str
     if (message.size == 0) {
         return false;
     }
-    if (request(context, connection, batch->shard, &message)) {
+    if (ask(context, connection, batch->shard, &message)) {
         round->batches[batch->shard] = NULL;
         kv_batch_give(&connection->session.loop->batches, batch);
     }
     return true;
 }
 
+static jzx_behavior_result on_part(jzx_context *context, void *state, void *argument, uint32_t shard,
+                                   const jzx_result *result);
+static jzx_behavior_result on_gathered(jzx_context *context, void *state, void *argument, const jzx_gathered *gathered);
+
+/* Opens the gathering of a round. False: not now. */
+static bool begin_gathering(jzx_context *context, struct connection *connection)
+{
+    uint64_t call_ns = connection->session.loop->server->options.call_ns;
+    jzx_gather_options options;
+    jzx_gather_options_init(&options);
+    options.deadline_ns = call_ns != JZX_FOREVER ? connection->session.now_ns + call_ns : JZX_FOREVER;
+    options.need = JZX_NEED_NONE; /* what one shard has lost is no reason to give up the others */
+    options.on_each = on_part;
+    options.on_done = on_gathered;
+    jzx_err err = jzx_gather_begin(context, &options, &connection->gathering);
+    if (err == JZX_OK) {
+        connection->waiting++;
+        return true;
+    }
+    if (err == JZX_ERR_WOULD_BLOCK || err == JZX_ERR_LIMIT) {
+        ask_again_later(context, connection, 0, JZX_ERR_LIMIT);
+    } else {
+        lose(context, connection); /* the server is stopping */
+    }
+    return false;
+}
+
+/* Sends the batches that are here and not answered: all, or those that were refused before. */
 static void send_batches(jzx_context *context, struct connection *connection)
 {
     struct kv_round *round = connection->round;
+    if (round->gathered && connection->gathering == 0 && !begin_gathering(context, connection)) {
+        return;
+    }
     for (uint32_t i = 0; i < round->touched_count && !connection->lost; i++) {
         struct kv_batch *batch = round->batches[round->touched[i]];
-        if (batch != NULL && batch != KV_LOST && !batch->sent) {
+        if (batch != NULL && !kv_batch_gone(batch) && !batch->sent) {
             send_batch(context, connection, batch);
         }
+    }
+    if (connection->gathering != 0 && !connection->refused) {
+        (void)jzx_gather_end(context, connection->gathering); /* of no call, or over: on_gathered() is told that too */
     }
 }
 
@@ -268,11 +313,9 @@ static void reply(jzx_context *context, struct connection *connection)
             return;
         }
         if (round->telling == KV_TOLD_STOP) {
-            struct kv_batch *batch = round->blocked;
-            uint16_t shard = batch->shard;
-            kv_batch_rewind(batch);
-            send_batch(context, connection, batch);
-            if (round->batches[shard] != KV_LOST) {
+            kv_batch_rewind(round->blocked);
+            send_batches(context, connection);
+            if (connection->waiting != 0 || connection->refused || connection->lost) {
                 return;
             }
         }
@@ -346,7 +389,8 @@ static void start_round(jzx_context *context, struct connection *connection)
         end_round(connection);
         return;
     }
-    bool single = round->operations == 1 && round->slot_count == 1 && round->slots[0].kind == KV_TELL;
+    bool single = round->operations == 1 && !round->gathered && round->slot_count == 1 &&
+                  round->slots[0].kind == KV_TELL;
     send_published(context, connection);
     if (!single || !send_single(context, connection, round->batches[round->touched[0]])) {
         send_batches(context, connection);
@@ -493,6 +537,53 @@ static void on_reply(jzx_context *context, struct connection *connection, const 
     go_on(context, connection);
 }
 
+static struct connection *enter(jzx_context *context, void *state)
+{
+    struct connection *connection = state;
+    connection->session.context = context;
+    connection->session.now_ns = jzx_now_ns(context);
+    return connection;
+}
+
+static jzx_behavior_result leave(jzx_context *context, struct connection *connection);
+
+/* The call to a shard has ended. */
+static jzx_behavior_result on_part(jzx_context *context, void *state, void *argument, uint32_t shard,
+                                   const jzx_result *result)
+{
+    struct connection *connection = enter(context, state);
+    (void)argument;
+    if (result->err == JZX_OK) {
+        connection->round->batches[shard] = result->message->pointer.data;
+    } else if (result->err == JZX_ERR_LOOP_CLOSED) {
+        lose(context, connection);
+    } else if (result->err == JZX_ERR_TIMEOUT) { /* the shard's loop has seen that before this one */
+        connection->round->batches[shard] = KV_OVERDUE;
+        kv_count(&connection->session.loop->overdue, 1);
+    } else {
+        connection->round->batches[shard] = KV_LOST;
+    }
+    return JZX_BEHAVIOR_OK;
+}
+
+/* All of them have, or the deadline has passed: those that are refused need not be sent any more. */
+static jzx_behavior_result on_gathered(jzx_context *context, void *state, void *argument, const jzx_gathered *gathered)
+{
+    struct connection *connection = enter(context, state);
+    const struct kv_publishing *publishing = &connection->session.publishing;
+    (void)argument;
+    connection->gathering = 0;
+    connection->waiting--;
+    if (gathered->err == JZX_ERR_TIMEOUT) {
+        kv_count(&connection->session.loop->overdue,
+                 kv_round_overdue(connection->round, &connection->session.loop->batches));
+        connection->refused = publishing->sent < publishing->count;
+    }
+    reply_if_complete(context, connection);
+    go_on(context, connection);
+    return leave(context, connection);
+}
+
 /* A message of a channel. */
 static void on_push(jzx_context *context, struct connection *connection, const jzx_message *message)
 {
@@ -559,11 +650,21 @@ static bool finished(const struct connection *connection)
     return connection->last || connection->eof || leaving(connection);
 }
 
+static jzx_behavior_result leave(jzx_context *context, struct connection *connection)
+{
+    if (connection->lost && connection->gathering != 0) {
+        (void)jzx_gather_end(context, connection->gathering); /* what was refused need not be sent any more */
+    }
+    if (connection->session.crash) {
+        jzx_fail(context, jzx_self(context), KV_CRASH_CODE, "DEBUG CRASH");
+        return JZX_BEHAVIOR_FAIL;
+    }
+    return finished(connection) ? JZX_BEHAVIOR_STOP : JZX_BEHAVIOR_OK;
+}
+
 static jzx_behavior_result behave(jzx_context *context, void *state, const jzx_message *message)
 {
-    struct connection *connection = state;
-    connection->session.context = context;
-    connection->session.now_ns = jzx_now_ns(context);
+    struct connection *connection = enter(context, state);
     switch (message->tag) {
     case JZX_TAG_SYS_TCP:
         on_tcp(context, connection, jzx_message_data(message));
@@ -593,11 +694,7 @@ static jzx_behavior_result behave(jzx_context *context, void *state, const jzx_m
     default:
         return JZX_BEHAVIOR_UNHANDLED;
     }
-    if (connection->session.crash) {
-        jzx_fail(context, jzx_self(context), KV_CRASH_CODE, "DEBUG CRASH");
-        return JZX_BEHAVIOR_FAIL;
-    }
-    return finished(connection) ? JZX_BEHAVIOR_STOP : JZX_BEHAVIOR_OK;
+    return leave(context, connection);
 }
 
 static jzx_err init(jzx_context *context, void *argument, void **state)

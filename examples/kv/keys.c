@@ -100,7 +100,7 @@ static void count_keys(struct command *command, uint8_t code)
         struct kv_request request = {.code = code, .key = argument(command, at)};
         operate(command, &request, KV_SUM_FIRST);
     }
-    kv_round_finish(command->round, KV_TELL_SUM);
+    kv_round_finish(command->round, KV_TELL_SUM, code == KV_DELETE ? KV_TORN_DELETED : KV_TORN_READ);
 }
 
 void run_del(struct command *command)
@@ -116,6 +116,7 @@ void run_exists(struct command *command)
 void run_mget(struct command *command)
 {
     reply_array(command, command->count - 1);
+    command->round->gathered |= command->count > 2;
     for (uint32_t at = 1; at < command->count; at++) {
         struct kv_request request = {.code = KV_GET, .key = argument(command, at)};
         operate(command, &request, KV_TELL);
@@ -133,7 +134,7 @@ void run_mset(struct command *command)
             .code = KV_SET, .flags = KV_QUIET, .key = argument(command, at), .value = argument(command, at + 1)};
         operate(command, &request, KV_NO_REPLY);
     }
-    kv_round_finish(command->round, KV_TELL_OK);
+    kv_round_finish(command->round, KV_TELL_OK, KV_TORN_SET);
 }
 
 static void add(struct command *command, int64_t amount)
@@ -253,7 +254,7 @@ void run_strlen(struct command *command)
 void run_dbsize(struct command *command)
 {
     operate_everywhere(command, KV_COUNT, 0, KV_SUM_FIRST);
-    kv_round_finish(command->round, KV_TELL_SUM);
+    kv_round_finish(command->round, KV_TELL_SUM, KV_TORN_READ);
 }
 
 void run_flushall(struct command *command)
@@ -264,5 +265,5 @@ void run_flushall(struct command *command)
         return;
     }
     operate_everywhere(command, KV_CLEAR, KV_QUIET, KV_NO_REPLY);
-    kv_round_finish(command->round, KV_TELL_OK);
+    kv_round_finish(command->round, KV_TELL_OK, KV_TORN_DELETED);
 }

@@ -17,6 +17,7 @@ static const struct kv_options defaults = {
     .cpus = {JZX_CPU_ANY},
     .linger_ns = 0,
     .idle_ns = JZX_FOREVER,
+    .call_ns = 5000000000u,
     .mailbox_cap = 1024,
     .clients_max = 10000,
     .shards_per_loop = 1,
@@ -32,6 +33,7 @@ static const char usage[] =
     "  --cpus 0,1           one loop pinned to each of these CPUs (one loop, not pinned)\n"
     "  --linger-us N        poll so long before a loop sleeps (0)\n"
     "  --timeout S          close a client that is silent for so many seconds, a subscriber too (0: never)\n"
+    "  --call-timeout MS    wait so long for the shards of MGET, MSET and others on many keys (5000; 0: for ever)\n"
     "  --mailbox N          requests that wait at one shard (1024)\n"
     "  --max-value BYTES    largest key or value (1048576)\n"
     "  --max-clients N      clients at one time (10000)\n"
@@ -48,6 +50,7 @@ static const struct option option_names[] = {
     {"cpus", required_argument, NULL, 'c'},
     {"linger-us", required_argument, NULL, 'l'},
     {"timeout", required_argument, NULL, 't'},
+    {"call-timeout", required_argument, NULL, 'a'},
     {"mailbox", required_argument, NULL, 'm'},
     {"max-value", required_argument, NULL, 'v'},
     {"max-clients", required_argument, NULL, 'n'},
@@ -123,6 +126,10 @@ static bool set_option(struct kv_options *options, int name, const char *text)
     case 't':
         good = parse_number(name, text, 0, 1000000000, &value);
         options->idle_ns = value != 0 ? value * 1000000000u : JZX_FOREVER;
+        break;
+    case 'a':
+        good = parse_number(name, text, 0, 1000000000, &value);
+        options->call_ns = value != 0 ? value * 1000000u : JZX_FOREVER;
         break;
     case 'm':
         good = parse_number(name, text, 1, 8192, &value);

@@ -3,6 +3,7 @@
 #include "resp.h"
 
 struct kv_batch kv_lost_batch;
+struct kv_batch kv_overdue_batch;
 
 struct kv_round *kv_round_take(struct kv_rounds *rounds)
 {
@@ -33,7 +34,7 @@ void kv_round_give(struct kv_rounds *rounds, struct kv_pool *pool, struct kv_rou
 {
     for (uint32_t i = 0; i < round->touched_count; i++) {
         struct kv_batch *batch = round->batches[round->touched[i]];
-        if (batch != NULL && batch != KV_LOST) {
+        if (batch != NULL && !kv_batch_gone(batch)) {
             kv_batch_give(pool, batch);
         }
         round->batches[round->touched[i]] = NULL;
@@ -57,7 +58,8 @@ void kv_round_give(struct kv_rounds *rounds, struct kv_pool *pool, struct kv_rou
     round->sending = NULL;
     round->sent = 0;
     round->failed = false;
-    round->missing = false;
+    round->gathered = false;
+    round->missing = NULL;
     round->blocked = NULL;
     round->next = rounds->first;
     rounds->first = round;
@@ -136,9 +138,10 @@ void kv_round_told(struct kv_round *round)
     }
 }
 
-void kv_round_finish(struct kv_round *round, enum kv_slot_kind kind)
+void kv_round_finish(struct kv_round *round, enum kv_slot_kind kind, enum kv_torn torn)
 {
-    add_slot(round, kind, KV_LOCAL, 0);
+    round->gathered = true;
+    add_slot(round, kind, KV_LOCAL, torn);
 }
 
 uint32_t kv_round_number(struct kv_round *round)
@@ -166,6 +169,23 @@ bool kv_round_lose_request(struct kv_round *round, uint64_t ref)
         }
     }
     return false;
+}
+
+uint32_t kv_round_overdue(struct kv_round *round, struct kv_pool *pool)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < round->touched_count; i++) {
+        struct kv_batch **batch = &round->batches[round->touched[i]];
+        if (*batch != NULL && !kv_batch_gone(*batch) && !(*batch)->sent) {
+            kv_batch_give(pool, *batch);
+            *batch = NULL;
+        }
+        if (*batch == NULL) {
+            *batch = KV_OVERDUE;
+            count++;
+        }
+    }
+    return count;
 }
 
 /* The bytes of the next `count` replies of a batch. */
@@ -198,13 +218,28 @@ static int64_t sum_replies(struct kv_batch *batch, uint32_t count)
     return sum;
 }
 
-/* O3. Returns how much of the slot that was: all. */
-static uint32_t tell_lost(struct kv_round *round, const struct kv_slot *slot)
+static void tell_missing(struct kv_round *round, const struct kv_batch *batch, enum kv_torn torn)
+{
+    if (batch == KV_LOST) {
+        RESP_LITERAL(&round->output, KV_SHARD_DOWN);
+    } else if (torn == KV_TORN_SET) {
+        RESP_LITERAL(&round->output, "-TIMEOUT some keys may be set\r\n");
+    } else if (torn == KV_TORN_DELETED) {
+        RESP_LITERAL(&round->output, "-TIMEOUT some keys may be deleted\r\n");
+    } else {
+        RESP_LITERAL(&round->output, KV_NO_ANSWER);
+    }
+}
+
+/* O3, O4. Returns how much of the slot that was: all. */
+static uint32_t tell_gone(struct kv_round *round, const struct kv_slot *slot, const struct kv_batch *batch)
 {
     uint32_t count = slot->count - round->slot_told;
-    round->missing |= slot->kind != KV_TELL;
     for (uint32_t i = 0; slot->kind == KV_TELL && i < count; i++) {
-        RESP_LITERAL(&round->output, KV_SHARD_DOWN);
+        tell_missing(round, batch, KV_TORN_READ);
+    }
+    if (slot->kind != KV_TELL && round->missing != KV_OVERDUE) {
+        round->missing = batch;
     }
     return count;
 }
@@ -213,8 +248,8 @@ static uint32_t tell_lost(struct kv_round *round, const struct kv_slot *slot)
 static uint32_t tell_batch(struct kv_round *round, const struct kv_slot *slot)
 {
     struct kv_batch *batch = round->batches[slot->source];
-    if (batch == KV_LOST) {
-        return tell_lost(round, slot);
+    if (kv_batch_gone(batch)) {
+        return tell_gone(round, slot, batch);
     }
     uint32_t count = slot->count - round->slot_told;
     if (count > batch->done - batch->told) {
@@ -242,8 +277,8 @@ static void tell_own(struct kv_round *round, const struct kv_slot *slot)
     }
     if (slot->kind == KV_TELL_LATE) {
         round->late(round->late_context, round->sums, &round->output);
-    } else if (round->missing) {
-        RESP_LITERAL(&round->output, KV_SHARD_DOWN);
+    } else if (round->missing != NULL) {
+        tell_missing(round, round->missing, (enum kv_torn)slot->count);
     } else if (slot->kind == KV_TELL_OK) {
         RESP_LITERAL(&round->output, "+OK\r\n");
     } else {
@@ -251,7 +286,7 @@ static void tell_own(struct kv_round *round, const struct kv_slot *slot)
     }
     round->sums[0] = 0;
     round->sums[1] = 0;
-    round->missing = false;
+    round->missing = NULL;
 }
 
 /* When all replies come from one place in one piece they are sent from there. */
@@ -262,7 +297,7 @@ static bool tell_whole(struct kv_round *round)
         return false;
     }
     struct kv_batch *batch = slot->source != KV_LOCAL ? round->batches[slot->source] : NULL;
-    if (batch != NULL && (batch == KV_LOST || batch->told != 0 || batch->done < batch->count)) {
+    if (batch != NULL && (kv_batch_gone(batch) || batch->told != 0 || batch->done < batch->count)) {
         return false;
     }
     round->sending = batch != NULL ? &batch->out : &round->local;

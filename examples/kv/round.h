@@ -6,7 +6,8 @@
  * begins, so a connection that does nothing holds no round at all.
  *
  * Commands on many keys need no join of their own: MGET is the header of an array and one GET for each key; DEL, EXISTS
- * and DBSIZE are numbers that are added up and told once.
+ * and DBSIZE are numbers that are added up and told once. A round with one of them is gathered: its batches go out as calls
+ * with one deadline (connection.c), so that none of its shards can hold up the client for ever.
  *
  * Invariants
  *   O1  The operations of a connection on one key are done in the order of its commands: they are in one batch, and there
@@ -15,6 +16,8 @@
  *   O3  Each operation is answered, also when its shard has ended with the batch or before it: the batch is then KV_LOST,
  *       and each of its operations that are not told yet is told KV_SHARD_DOWN. A command on many keys that misses one of
  *       them has that answer too, as a whole or, for MGET, in that place.
+ *   O4  When the deadline of a gathered round has passed, each batch that is not back is KV_OVERDUE, and told likewise that
+ *       its shard did not answer. What it asks for may have been done, or not.
  */
 #ifndef KV_ROUND_H
 #define KV_ROUND_H
@@ -36,8 +39,8 @@ enum kv_slot_kind {
     KV_SUM_FIRST,   /* `count` numbers of the source, added to sums[0] */
     KV_SUM_SECOND,  /* the same with sums[1] */
     KV_NO_REPLY,    /* `count` operations of the source with KV_QUIET: a slot that follows speaks for them */
-    KV_TELL_SUM,    /* sums[0] */
-    KV_TELL_OK,     /* +OK */
+    KV_TELL_SUM,    /* sums[0]; `count` is its kv_torn */
+    KV_TELL_OK,     /* +OK; the same */
     KV_TELL_NUMBER, /* numbers[count] */
     KV_TELL_LATE,   /* what `late` writes; it may use the sums, which lack the shards that are down */
 };
@@ -49,6 +52,14 @@ enum kv_telling {
 };
 
 #define KV_SHARD_DOWN "-TRYAGAIN shard restarting\r\n"
+#define KV_NO_ANSWER "-TIMEOUT a shard did not answer in time\r\n"
+
+/* What a command on many keys leaves behind when a shard did not answer in time (O4). */
+enum kv_torn {
+    KV_TORN_READ, /* nothing */
+    KV_TORN_SET,
+    KV_TORN_DELETED,
+};
 
 struct kv_slot {
     uint16_t kind;
@@ -80,17 +91,25 @@ struct kv_round {
     size_t sent;
     enum kv_telling telling; /* what is to be done after that */
     struct kv_batch *blocked;
-    bool failed;  /* no memory on the way: the connection ends */
-    bool missing; /* an operation of the command that is being told was lost */
+    bool failed;                    /* no memory on the way: the connection ends */
+    bool gathered;                  /* a command on many keys is in it */
+    const struct kv_batch *missing; /* an operation of the command that is being told is in it: KV_LOST or KV_OVERDUE */
     uint32_t touched_count;
     uint16_t *touched;          /* shards with a batch in this round */
     uint64_t *refs;             /* by shard: the request that took its batch away */
     struct kv_batch *batches[]; /* by shard */
 };
 
-/* Stands for a batch that ended with its shard. */
+/* Stand for a batch that ended with its shard, and for one that is not back in time. */
 extern struct kv_batch kv_lost_batch;
+extern struct kv_batch kv_overdue_batch;
 #define KV_LOST (&kv_lost_batch)
+#define KV_OVERDUE (&kv_overdue_batch)
+
+static inline bool kv_batch_gone(const struct kv_batch *batch)
+{
+    return batch == KV_LOST || batch == KV_OVERDUE;
+}
 
 /* One loop's rounds. */
 struct kv_rounds {
@@ -116,8 +135,8 @@ static inline struct kv_buffer *kv_round_local(struct kv_round *round)
 }
 void kv_round_told(struct kv_round *round);
 
-/* Adds a slot without a source: KV_TELL_SUM, KV_TELL_OK or KV_TELL_LATE. */
-void kv_round_finish(struct kv_round *round, enum kv_slot_kind kind);
+/* Adds a slot without a source, KV_TELL_SUM, KV_TELL_OK or KV_TELL_LATE, which ends a command on many keys. */
+void kv_round_finish(struct kv_round *round, enum kv_slot_kind kind, enum kv_torn torn);
 
 /* Adds a reply that is numbers[i] when it is told: 0 until then. Returns i. */
 uint32_t kv_round_number(struct kv_round *round);
@@ -133,6 +152,10 @@ void kv_round_lose(struct kv_round *round, struct kv_pool *pool, uint16_t shard)
 
 /* Gives up the batch that the request `ref` took away. False when there is none. */
 bool kv_round_lose_request(struct kv_round *round, uint64_t ref);
+
+/* The deadline has passed: gives up every batch that is not back, those that were never sent too (O4). Returns
+ * how many. */
+uint32_t kv_round_overdue(struct kv_round *round, struct kv_pool *pool);
 
 /* Puts together what can be told now, as `sending`, and sets `telling`. Every batch must be back, or lost. */
 void kv_round_tell(struct kv_round *round);

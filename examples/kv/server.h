@@ -62,6 +62,7 @@ struct kv_options {
     int cpus[JZX_LOOPS_MAX];
     uint64_t linger_ns;
     uint64_t idle_ns;
+    uint64_t call_ns; /* that a shard may take to answer a gathered round */
     uint32_t mailbox_cap;
     uint32_t clients_max;
     uint32_t shards_per_loop;
@@ -96,6 +97,7 @@ struct kv_loop {
     kv_counter commands;
     kv_counter refused; /* requests that a shard's mailbox or a lane had no room for */
     kv_counter resumed; /* notices after that: there is room again */
+    kv_counter overdue; /* batches that a shard did not answer in time */
     kv_counter pushed;  /* messages of channels to clients */
     kv_counter lagged;  /* clients closed because they did not take these */
     kv_counter paused;  /* times that reading from a client stopped for that */

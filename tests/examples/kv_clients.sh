@@ -99,6 +99,23 @@ for version in -2 -3; do
     diff "$dir/redis.txt" "$dir/kv.txt" || fail "redis-cli $version shows something else (< redis-server, > jzx-kv)"
 done
 
+# Commands on keys of all shards, on more loops and fewer.
+awk 'BEGIN {
+    for (i = 0; i < 100; i++) { keys = keys " key:" i; pairs = pairs " key:" i " value:" i }
+    print "MSET" pairs "\nMGET" keys " nothing\nMGET" keys keys "\nEXISTS" keys " nothing\nTOUCH" keys " nothing key:1"
+    print "DEL key:1 key:7 nothing key:1\nUNLINK key:2 key:8 nothing\nMSET key:1 a key:2 b key:1 c\nMGET" keys
+    print "UNLINK\nTOUCH\nDEL\nMGET\nMSET a\nMSET a b c\nMGET key:1\nDEL key:1\nEXISTS key:1\nDBSIZE\nFLUSHALL\nDBSIZE"
+}' >"$dir/commands"
+redis-cli -p "$redis_port" <"$dir/commands" >"$dir/redis.txt" 2>&1
+stop_kv
+for loops in 1 2 4; do
+    KV_LOOPS=$loops start_kv --shards-per-loop 2
+    redis-cli -p "$kv_port" <"$dir/commands" >"$dir/kv.txt" 2>&1
+    diff "$dir/redis.txt" "$dir/kv.txt" || fail "redis-cli shows something else on $loops loops (< redis-server, > jzx-kv)"
+    stop_kv
+done
+start_kv
+
 # Channels, as one redis-cli listens and another publishes: listen PORT FILE OPTION-OR-COMMAND...
 listen() {
     port=$1

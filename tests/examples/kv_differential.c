@@ -329,10 +329,10 @@ static void make_command(struct client *client, struct command *command)
         make_on_key(client, command, below(client, 2) != 0 ? "INCRBY" : "DECRBY", EXACT);
         add_number(client, command);
     } else if (kind < 64) {
-        add_text(command, "DEL");
+        add_text(command, below(client, 2) != 0 ? "DEL" : "UNLINK");
         add_keys(client, command);
     } else if (kind < 68) {
-        add_text(command, "Exists");
+        add_text(command, below(client, 2) != 0 ? "Exists" : "TOUCH");
         add_keys(client, command);
     } else if (kind < 73) {
         add_text(command, "MGET");

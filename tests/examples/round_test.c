@@ -53,7 +53,7 @@ static int run(struct world *world, struct kv_round *round)
 {
     for (uint32_t i = 0; i < round->touched_count; i++) {
         struct kv_batch *batch = round->batches[round->touched[i]];
-        if (batch != KV_LOST) {
+        if (!kv_batch_gone(batch)) {
             kv_batch_execute(batch, &world->stores[batch->shard], 0);
         }
     }
@@ -102,7 +102,7 @@ Test(round, replies_have_the_order_of_the_commands)
     operate(&world, round, KV_DELETE, "a", none, KV_SUM_FIRST);
     operate(&world, round, KV_DELETE, "b", none, KV_SUM_FIRST);
     operate(&world, round, KV_DELETE, "z", none, KV_SUM_FIRST);
-    kv_round_finish(round, KV_TELL_SUM);
+    kv_round_finish(round, KV_TELL_SUM, KV_TORN_READ);
     run(&world, round);
     expect_told(&world, "+first\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n+middle\r\n"
                         "$1\r\nf\r\n$1\r\ne\r\n$1\r\nd\r\n$1\r\nc\r\n$1\r\nb\r\n$1\r\na\r\n:2\r\n");
@@ -139,12 +139,12 @@ Test(round, each_operation_of_a_lost_batch_is_told_so)
     /* EXISTS and MSET: an error for the whole, and only for that one. */
     operate(&world, round, KV_EXISTS, kept, none, KV_SUM_FIRST);
     operate(&world, round, KV_EXISTS, lost, none, KV_SUM_FIRST);
-    kv_round_finish(round, KV_TELL_SUM);
+    kv_round_finish(round, KV_TELL_SUM, KV_TORN_READ);
     operate(&world, round, KV_EXISTS, kept, none, KV_SUM_FIRST);
-    kv_round_finish(round, KV_TELL_SUM);
+    kv_round_finish(round, KV_TELL_SUM, KV_TORN_READ);
     operate(&world, round, KV_LENGTH, lost, none, KV_NO_REPLY);
-    kv_round_finish(round, KV_TELL_OK);
-    kv_round_finish(round, KV_TELL_OK);
+    kv_round_finish(round, KV_TELL_OK, KV_TORN_SET);
+    kv_round_finish(round, KV_TELL_OK, KV_TORN_SET);
     send_away(&world, round, shard_of(lost), 7);
     cr_assert_not(kv_round_lose_request(round, 6));
     cr_assert(kv_round_lose_request(round, 7));
@@ -153,6 +153,50 @@ Test(round, each_operation_of_a_lost_batch_is_told_so)
     expect_told(&world, "+OK\r\n" KV_SHARD_DOWN "*2\r\n" KV_SHARD_DOWN "$1\r\n1\r\n" KV_SHARD_DOWN
                         ":1\r\n" KV_SHARD_DOWN "+OK\r\n");
     kv_round_give(&world.rounds, &world.pool, round);
+    world_deinit(&world);
+}
+
+/* O4. What is back counts, what is not, sent or not, is told by what its command may have done. */
+Test(round, each_operation_of_an_overdue_batch_is_told_so)
+{
+    struct world world;
+    world_init(&world);
+    struct kv_round *round = kv_round_take(&world.rounds);
+    struct kv_bytes none = {0};
+    const char *late = "a";
+    const char *unsent = "b";
+    const char *back = "c";
+    for (char key[2] = "d"; shard_of(unsent) == shard_of(late); key[0]++) {
+        unsent = strdupa(key);
+    }
+    for (char key[2] = "d"; shard_of(back) == shard_of(late) || shard_of(back) == shard_of(unsent); key[0]++) {
+        back = strdupa(key);
+    }
+    operate(&world, round, KV_SET, back, text_bytes("1"), KV_TELL);
+    operate(&world, round, KV_SET, late, text_bytes("1"), KV_NO_REPLY);
+    kv_round_finish(round, KV_TELL_OK, KV_TORN_SET);
+    operate(&world, round, KV_DELETE, unsent, none, KV_SUM_FIRST);
+    operate(&world, round, KV_DELETE, late, none, KV_SUM_FIRST);
+    kv_round_finish(round, KV_TELL_SUM, KV_TORN_DELETED);
+    operate(&world, round, KV_EXISTS, back, none, KV_SUM_FIRST);
+    operate(&world, round, KV_EXISTS, unsent, none, KV_SUM_FIRST);
+    kv_round_finish(round, KV_TELL_SUM, KV_TORN_READ);
+    operate(&world, round, KV_EXISTS, back, none, KV_SUM_FIRST);
+    kv_round_finish(round, KV_TELL_SUM, KV_TORN_READ);
+    operate(&world, round, KV_GET, unsent, none, KV_TELL);
+    operate(&world, round, KV_GET, back, none, KV_TELL);
+    cr_assert(round->gathered);
+    send_away(&world, round, shard_of(late), 7);
+    round->batches[shard_of(back)]->sent = true;
+    kv_batch_execute(round->batches[shard_of(back)], &world.stores[shard_of(back)], 0);
+    cr_assert_eq(kv_round_overdue(round, &world.pool), 2);
+    cr_assert_eq(round->batches[shard_of(late)], KV_OVERDUE);
+    cr_assert_eq(round->batches[shard_of(unsent)], KV_OVERDUE);
+    run(&world, round);
+    expect_told(&world, "+OK\r\n-TIMEOUT some keys may be set\r\n-TIMEOUT some keys may be deleted\r\n" KV_NO_ANSWER
+                        ":1\r\n" KV_NO_ANSWER "$1\r\n1\r\n");
+    kv_round_give(&world.rounds, &world.pool, round);
+    cr_assert_eq(world.pool.count, 3, "a batch is not back in the pool");
     world_deinit(&world);
 }
 

@@ -36,10 +36,12 @@ wait_for_line() {
     done
 }
 
-# start_kv OPTION...: on two loops, on the first two CPUs this process may use or both on the only one.
+# start_kv OPTION...: on KV_LOOPS loops, two if that is not set, in turn on the first two CPUs this process may use.
 start_kv() {
-    cpus=$(awk '/^Cpus_allowed_list:/ { split($2, cpu, /[-,]/); print cpu[1] "," (cpu[2] == "" ? cpu[1] : cpu[2]) }' \
-        /proc/self/status)
+    cpus=$(awk -v loops="${KV_LOOPS:-2}" '/^Cpus_allowed_list:/ {
+        split($2, cpu, /[-,]/)
+        for (i = 0; i < loops; i++) printf "%s%s", i == 0 ? "" : ",", i % 2 == 0 || cpu[2] == "" ? cpu[1] : cpu[2]
+    }' /proc/self/status)
     : >"$dir/kv.log"
     "$kv" --port 0 --cpus "$cpus" "$@" >"$dir/kv.log" &
     kv_pid=$!
