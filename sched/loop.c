@@ -636,12 +636,18 @@ static void fire(jzx_loop *loop)
 
 /* ---- the turn ---- */
 
-/* Judges the handlers since the last reading of the clock: one of them, at most CHECK_MOST, may have been slow. */
+/*
+ * Judges the handlers since the last reading of the clock: one of them, at most CHECK_MOST, may have been slow. An init or
+ * a fini among them is the likelier one, for the clock is read seldom where handlers are fast.
+ */
 static void judge_window(jzx_loop *loop, uint64_t now_ns)
 {
-    if (loop->window_began_ns != 0 && !loop->measure && loop->config->slow_handler_ns != 0 &&
-        now_ns - loop->window_began_ns >= loop->config->slow_handler_ns) {
-        jzx__observe_slow(loop, loop->turn.self, loop->turn.tag, now_ns - loop->window_began_ns);
+    uint64_t began_ns = loop->window_began_ns;
+    if (began_ns != 0 && !loop->measure && loop->config->slow_handler_ns != 0 &&
+        now_ns - began_ns >= loop->config->slow_handler_ns) {
+        bool aside = loop->aside.window_ns == began_ns;
+        jzx__observe_slow(loop, aside ? loop->aside.id : loop->turn.self,
+                          aside ? (uint64_t)loop->aside.ran << 32 : loop->turn.work, now_ns - began_ns);
     }
     loop->window_began_ns = 0;
 }

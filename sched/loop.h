@@ -65,7 +65,7 @@ struct jzx_context {
     uint32_t slot;                   /* JZX__SLOT_NONE for the host */
     uint32_t depth;                  /* of nested inits */
     bool ending;                     /* in fini: no spawn, no new resource */
-    uint32_t tag;                    /* of the message being handled */
+    uint64_t work;                   /* which handler runs: jzx__work_set() */
     bool special;                    /* the rest must be looked at when the handler returns */
     bool answered;                   /* the message has been answered */
     bool progress;                   /* the message has its actor's progress word (X6) */
@@ -81,6 +81,34 @@ struct jzx_context {
     uint32_t buffer; /* receive buffer being lent, or JZX__NO_BUFFER */
 };
 #define JZX__NO_BUFFER UINT32_MAX
+
+/* A handler's kind and the tag it handles, in one word: to note a plain message is one store. Others read it, when it stalls. */
+static inline void jzx__work_set(jzx_context *context, jzx_handler_kind kind, uint32_t tag)
+{
+    __atomic_store_n(&context->work, (uint64_t)kind << 32 | tag, __ATOMIC_RELAXED);
+}
+
+/* The kind is not told apart for each message, but for those that are slow. */
+static inline uint32_t jzx__handler_kind(uint64_t work)
+{
+    bool system = work >> 32 == JZX_HANDLER_MESSAGE && (uint32_t)work >= JZX_TAG_RESERVED;
+    return system ? JZX_HANDLER_NOTICE : (uint32_t)(work >> 32);
+}
+
+static inline uint32_t jzx__work_tag(const jzx_context *context)
+{
+    return (uint32_t)context->work;
+}
+
+/* The init or the fini that runs, or ran last; no handler runs beside it. */
+typedef struct jzx__aside {
+    jzx_actor_id id;
+    uint64_t
+        now; /* jzx_handler_kind while it runs in a turn, else 0; this and `id` are read by others, when it stalls */
+    uint32_t ran;
+    uint64_t window_ns; /* window_began_ns when it ran, if it was not timed itself: it may be what was slow */
+    uint64_t timed_ns;  /* sum of all that were timed */
+} jzx__aside;
 
 /* How often jzx_should_yield() looks at the clock: at first each time, then less, if the calls come thick. */
 typedef struct jzx__pace {
@@ -136,7 +164,8 @@ struct jzx_loop {
     jzx_context turn; /* of the behavior that runs; handlers never nest */
     uint64_t random[4];
     uint64_t window_began_ns; /* since when the handlers run that the next clock reading judges; 0: none ran */
-    uint64_t cancel_at_ns;    /* when the running handler, which has a limit, is to stop; JZX_FOREVER: no matter */
+    jzx__aside aside;
+    uint64_t cancel_at_ns; /* when the running handler, which has a limit, is to stop; JZX_FOREVER: no matter */
     jzx__pace pace;
 
     /* Owner thread: warm. */
@@ -297,7 +326,7 @@ static inline void jzx__context_init(jzx_context *context, jzx_loop *loop, uint3
     context->slot = index;
     context->depth = 0;
     context->ending = false;
-    context->tag = 0;
+    context->work = 0;
     context->special = false;
     context->answered = false;
     context->waited = false;
@@ -602,7 +631,46 @@ void jzx__observe_stop(jzx_loop *loop, const jzx_exit_info *info, const char *na
 void jzx__observe_init_failed(jzx_loop *loop, const jzx_exit_info *info, const char *name);
 void jzx__observe_full(jzx_loop *loop, uint32_t index);
 void jzx__observe_dead(jzx_loop *loop, jzx_actor_id target, const jzx__cell *cell, jzx_drop_reason reason);
-void jzx__observe_slow(jzx_loop *loop, jzx_actor_id id, uint32_t tag, uint64_t took_ns);
+void jzx__observe_slow(jzx_loop *loop, jzx_actor_id id, uint64_t work, uint64_t took_ns); /* `work` as in jzx_context */
+uint64_t jzx__aside_clock(const jzx_loop *loop); /* 0: nobody wants to know who is slow */
+uint64_t jzx__aside_timed(jzx_loop *loop, uint64_t began_ns);
+void jzx__aside_judge(jzx_loop *loop, jzx_actor_id id, jzx_handler_kind kind, uint64_t took_ns);
+
+/*
+ * Before and after an init or a fini. They are timed by themselves where the clock is read after each handler anyway, and
+ * outside of the time of handlers; elsewhere they are noted, for judge_window(). Begin returns when it began, end how long it
+ * took; 0: not timed.
+ */
+static inline uint64_t jzx__aside_begin(jzx_loop *loop, jzx_actor_id id, jzx_handler_kind kind)
+{
+    jzx__count_set(&loop->aside.id, id);
+    jzx__count_set(&loop->aside.now, loop->in_turn ? (uint64_t)kind : 0);
+    loop->aside.ran = kind;
+    loop->aside.window_ns = loop->window_began_ns;
+    bool timed = loop->check_every == 1 || loop->window_began_ns == 0 || loop->measure;
+    return jzx__unlikely(timed) ? jzx__aside_clock(loop) : 0;
+}
+
+static inline uint64_t jzx__aside_end(jzx_loop *loop, uint64_t began_ns)
+{
+    jzx__count_set(&loop->aside.now, 0);
+    return jzx__unlikely(began_ns != 0) ? jzx__aside_timed(loop, began_ns) : 0;
+}
+
+/* One inside it has ended: it runs on itself. */
+static inline void jzx__aside_back(jzx_loop *loop, jzx_actor_id id)
+{
+    jzx__count_set(&loop->aside.id, id);
+    jzx__count_set(&loop->aside.now, loop->in_turn ? (uint64_t)JZX_HANDLER_INIT : 0);
+}
+
+/* Later, where observers may be told: it may have been slow. */
+static inline void jzx__observe_aside(jzx_loop *loop, jzx_actor_id id, jzx_handler_kind kind, uint64_t took_ns)
+{
+    if (jzx__unlikely(took_ns != 0)) {
+        jzx__aside_judge(loop, id, kind, took_ns);
+    }
+}
 void jzx__observe_supervision(jzx_loop *loop, const jzx_supervision_event *event);
 void jzx__observe_accept_failed(jzx_loop *loop, jzx_actor_id owner, int os_error);
 

@@ -56,10 +56,42 @@ void jzx__observe_dead(jzx_loop *loop, jzx_actor_id target, const jzx__cell *cel
     loop->telling_dead = false;
 }
 
-void jzx__observe_slow(jzx_loop *loop, jzx_actor_id id, uint32_t tag, uint64_t took_ns)
+/* ---- slow handlers ---- */
+
+void jzx__observe_slow(jzx_loop *loop, jzx_actor_id id, uint64_t work, uint64_t took_ns)
 {
+    jzx_slow_handler slow = {.struct_size = sizeof slow, .id = id, .took_ns = took_ns, .tag = (uint32_t)work};
+    slow.kind = jzx__handler_kind(work);
     jzx__count_add(&loop->counters->slow_handlers, 1);
-    EACH(loop, slow_handler, id, tag, took_ns)
+    EACH(loop, slow_handler, &slow)
+}
+
+/* The clock, but for the time of inits and finis. */
+static uint64_t own_ns(const jzx_loop *loop)
+{
+    return loop->backend->ops->now_ns(loop->backend) - loop->aside.timed_ns;
+}
+
+uint64_t jzx__aside_clock(const jzx_loop *loop)
+{
+    return loop->config->slow_handler_ns != 0 ? own_ns(loop) : 0;
+}
+
+/* The handler around it, if there is one, has not had this time. */
+uint64_t jzx__aside_timed(jzx_loop *loop, uint64_t began_ns)
+{
+    uint64_t took_ns = own_ns(loop) - began_ns;
+    loop->aside.window_ns = 0;
+    loop->aside.timed_ns += took_ns;
+    loop->window_began_ns += loop->window_began_ns != 0 ? took_ns : 0;
+    return took_ns;
+}
+
+void jzx__aside_judge(jzx_loop *loop, jzx_actor_id id, jzx_handler_kind kind, uint64_t took_ns)
+{
+    if (took_ns >= loop->config->slow_handler_ns) {
+        jzx__observe_slow(loop, id, (uint64_t)kind << 32, took_ns);
+    }
 }
 
 void jzx__observe_supervision(jzx_loop *loop, const jzx_supervision_event *event)

@@ -309,7 +309,7 @@ static void report(jzx_context *context, uint64_t took_ns, uint64_t now_ns)
     if (loop->window_began_ns != 0) {
         loop->window_began_ns = now_ns;
     }
-    jzx__observe_slow(loop, context->self, context->tag, took_ns);
+    jzx__observe_slow(loop, context->self, context->work, took_ns);
 }
 
 void jzx__limit_end(jzx_context *context, uint64_t began_ns)

@@ -32,7 +32,7 @@ static __attribute__((noinline)) step end_now(jzx_context *context, jzx_behavior
         cause.kind = JZX_EXIT_FAIL;
         cause.code = result == JZX_BEHAVIOR_FAIL ? JZX_EXIT_CODE_UNSPECIFIED : JZX_EXIT_CODE_BAD_RESULT;
     }
-    jzx__life_exit(context->loop, context->slot, &cause, context->tag);
+    jzx__life_exit(context->loop, context->slot, &cause, jzx__work_tag(context));
     return STEP_ENDED;
 }
 
@@ -72,21 +72,24 @@ static __attribute__((noinline)) jzx_behavior_result call_measured(jzx_context *
 {
     jzx_loop *loop = context->loop;
     uint64_t began = loop->backend->ops->now_ns(loop->backend);
+    uint64_t aside = loop->aside.timed_ns;
+    uint64_t work = context->work;
     jzx__count_set(&loop->segment->running_since_ns, began);
     jzx_behavior_result result = behavior(context, hot->state, message);
     uint64_t took = loop->backend->ops->now_ns(loop->backend) - began;
     jzx__count_add(&jzx__public(loop, context->slot)->busy_ns, took);
+    took -= loop->aside.timed_ns - aside;
     if (took >= loop->config->slow_handler_ns && loop->config->slow_handler_ns != 0) {
-        jzx__observe_slow(loop, context->self, message->tag, took);
+        jzx__observe_slow(loop, context->self, work, took);
     }
     return result;
 }
 
-static inline jzx_behavior_result call_with(jzx_loop *loop, const jzx__hot *hot, jzx_behavior_fn behavior,
-                                            const jzx_message *message)
+static inline jzx_behavior_result call_with(jzx_loop *loop, const jzx__hot *hot, jzx_handler_kind kind,
+                                            jzx_behavior_fn behavior, const jzx_message *message)
 {
     jzx_context *context = &loop->turn;
-    context->tag = message->tag;
+    jzx__work_set(context, kind, message->tag);
     JZX__SIM_EVENT(loop, HANDLE, context->self, message->sender, message->tag);
     jzx_behavior_result result = jzx__likely(!loop->measure) ? behavior(context, hot->state, message)
                                                              : call_measured(context, hot, behavior, message);
@@ -95,14 +98,16 @@ static inline jzx_behavior_result call_with(jzx_loop *loop, const jzx__hot *hot,
     return result == JZX_BEHAVIOR_OK && !own && JZX__SIM_FAULT(ACTOR_FAILS) ? JZX_BEHAVIOR_FAIL : result;
 }
 
-static inline jzx_behavior_result call(jzx_loop *loop, const jzx__hot *hot, const jzx_message *message)
+static inline jzx_behavior_result call(jzx_loop *loop, const jzx__hot *hot, jzx_handler_kind kind,
+                                       const jzx_message *message)
 {
-    return call_with(loop, hot, hot->behavior, message);
+    return call_with(loop, hot, kind, hot->behavior, message);
 }
 
 static jzx_behavior_result call_signal(jzx_context *context, const jzx_message *message)
 {
-    return call(context->loop, jzx__slot_hot(&context->loop->slots, context->slot), message);
+    const jzx__hot *hot = jzx__slot_hot(&context->loop->slots, context->slot);
+    return call(context->loop, hot, JZX_HANDLER_NOTICE, message);
 }
 
 /* Makes a cell again of the message that was handled. `head` is what it had before. */
@@ -320,7 +325,7 @@ static __attribute__((noinline)) step run_request(jzx_context *context, jzx__hot
     if ((cell->flags & JZX__FLAG_CALL) != 0) {
         jzx__called_enter(context, cell);
     }
-    return after_mail(context, cell, cell->head, &message, call(context->loop, hot, &message));
+    return after_mail(context, cell, cell->head, &message, call(context->loop, hot, JZX_HANDLER_REQUEST, &message));
 }
 
 static jzx_behavior_result go_on(jzx_context *context, void *state, const jzx_message *message)
@@ -346,7 +351,7 @@ static step run_continuation(jzx_context *context, const jzx__hot *hot, jzx__cel
     uint32_t head = jzx__call_open(context, cell, &ended);
     context->ended = &ended;
     context->special = true;
-    jzx_behavior_result result = call_with(context->loop, hot, go_on, &cell->message);
+    jzx_behavior_result result = call_with(context->loop, hot, JZX_HANDLER_CONTINUATION, go_on, &cell->message);
     bool back = result == JZX_BEHAVIOR_YIELD || result == JZX_BEHAVIOR_STASH;
     return after_mail(context, cell, head, &cell->message, back ? JZX_BEHAVIOR_OK : result);
 }
@@ -363,7 +368,7 @@ static __attribute__((noinline)) step run_mail(jzx_context *context, jzx__hot *h
         return run_continuation(context, hot, cell);
     }
     uint32_t head = jzx__cell_open(cell);
-    return after_mail(context, cell, head, &cell->message, call(loop, hot, &cell->message));
+    return after_mail(context, cell, head, &cell->message, call(loop, hot, JZX_HANDLER_MESSAGE, &cell->message));
 }
 
 /* The common case of run_mail(): a plain message whose handler returns OK and asks for nothing special. */
@@ -372,7 +377,7 @@ static inline step run_plain(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_
     jzx__mailbox_shorter(loop, index, hot, public);
     set_last_tag(public, cell);
     jzx__cell_open_plain(cell);
-    jzx_behavior_result result = call(loop, hot, &cell->message);
+    jzx_behavior_result result = call(loop, hot, JZX_HANDLER_MESSAGE, &cell->message);
     if (jzx__likely(result == JZX_BEHAVIOR_OK && !loop->turn.special)) {
         jzx__cell_free(loop, cell);
         return STEP_ON;

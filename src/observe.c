@@ -35,16 +35,18 @@ jzx_err jzx_observer_remove(jzx_loop *loop, void *user)
     return JZX_ERR_NOT_FOUND;
 }
 
+const char *jzx_handler_kind_text(uint32_t kind)
+{
+    static const char *const texts[] = {
+        [JZX_HANDLER_MESSAGE] = "message",           [JZX_HANDLER_REQUEST] = "request", [JZX_HANDLER_NOTICE] = "notice",
+        [JZX_HANDLER_CONTINUATION] = "continuation", [JZX_HANDLER_INIT] = "init",       [JZX_HANDLER_FINI] = "fini",
+    };
+    return kind < JZX__COUNT(texts) ? texts[kind] : "unknown";
+}
+
 static uint64_t seen(const uint64_t *word)
 {
     return __atomic_load_n(word, __ATOMIC_ACQUIRE);
-}
-
-/* The mail that the actor of an id was given last, as far as it is still there. */
-static uint32_t last_tag(const jzx_loop *loop, jzx_actor_id actor)
-{
-    uint32_t index = jzx__id_index(actor);
-    return index < loop->slots.indexes_max ? __atomic_load_n(&loop->slots.public[index].last_tag, __ATOMIC_RELAXED) : 0;
 }
 
 /* The turn is read before and after: what was read between belongs to it. */
@@ -54,8 +56,11 @@ static bool stalled(const jzx_loop *loop, uint64_t now_ns, uint64_t longer_ns, j
     stall->loop = loop->index;
     stall->turn = seen(&segment->turn);
     uint64_t began_ns = seen(&segment->turn_began_ns);
-    stall->actor = seen(&segment->running_id);
-    stall->tag = last_tag(loop, stall->actor);
+    uint64_t aside = seen(&loop->aside.now);
+    uint64_t work = aside != 0 ? aside << 32 : seen(&loop->turn.work);
+    stall->actor = aside != 0 ? seen(&loop->aside.id) : seen(&segment->running_id);
+    stall->kind = jzx__handler_kind(work);
+    stall->tag = (uint32_t)work;
     bool same = seen(&segment->turn) == stall->turn;
     stall->for_ns = now_ns > began_ns ? now_ns - began_ns : 0;
     return same && stall->actor != 0 && stall->for_ns > longer_ns;

@@ -16,6 +16,32 @@
 extern "C" {
 #endif
 
+/** Which of an actor's functions ran. */
+typedef enum jzx_handler_kind {
+    JZX_HANDLER_MESSAGE = 0,      /* its behavior: mail that nobody waits for, or the answer to a jzx_request() */
+    JZX_HANDLER_REQUEST = 1,      /* its behavior: a request */
+    JZX_HANDLER_NOTICE = 2,       /* its behavior: a timer, or a system tag */
+    JZX_HANDLER_CONTINUATION = 3, /* what goes on with the end of a call or of a gathering */
+    JZX_HANDLER_INIT = 4,
+    JZX_HANDLER_FINI = 5,
+} jzx_handler_kind;
+
+/** A handler kind as one word: "message", "init" and so on. Thread: any. Returns: never NULL. */
+JZX_API const char *jzx_handler_kind_text(uint32_t kind);
+
+/**
+ * A function of an actor that took longer than slow_handler_ns, without the inits that ran in it. With measure_handlers each one
+ * is timed. Else the clock is read less often while all is fast, and of up to 32 that ran between two readings the last is
+ * named, or the last init or fini if there was one.
+ */
+typedef struct jzx_slow_handler {
+    size_t struct_size; /* of the library's struct: what lies beyond is not there */
+    jzx_actor_id id;
+    uint64_t took_ns;
+    uint32_t kind; /* jzx_handler_kind */
+    uint32_t tag;  /* of what it handled; 0 for an init or a fini */
+} jzx_slow_handler;
+
 /** Functions that are NULL are skipped. `user` is what jzx_observer_add() was given. */
 typedef struct jzx_observer {
     size_t struct_size; /* sizeof(jzx_observer) */
@@ -28,7 +54,7 @@ typedef struct jzx_observer {
     void (*mailbox_full)(void *user, jzx_context *context, jzx_actor_id target);
     void (*dead_letter)(void *user, jzx_context *context, jzx_actor_id target, const jzx_message *message,
                         jzx_drop_reason reason); /* before its destructor; the payload may be looked at, not kept */
-    void (*slow_handler)(void *user, jzx_context *context, jzx_actor_id id, uint32_t tag, uint64_t took_ns);
+    void (*slow_handler)(void *user, jzx_context *context, const jzx_slow_handler *slow);
     void (*accept_failed)(void *user, jzx_context *context, jzx_actor_id owner, int os_error);
     /* Told on the loop of the supervisor. */
     void (*supervision)(void *user, jzx_context *context, const jzx_supervision_event *event);
@@ -52,8 +78,9 @@ JZX_API jzx_err jzx_loop_stats(const jzx_loop *loop, jzx_counters *counters);
 /** A loop that has given its thread to one actor for long. */
 typedef struct jzx_stall {
     uint32_t loop;
-    uint32_t tag;       /* of the last mail that this actor was given; a signal's tag is not shown */
-    jzx_actor_id actor; /* whose handler runs */
+    uint32_t tag;       /* of what is handled; 0 in an init or a fini */
+    jzx_actor_id actor; /* whose function runs */
+    uint32_t kind;      /* which: jzx_handler_kind */
     uint64_t turn;      /* jzx_segment_loop.turn: the same in the next look, it is still the same turn */
     uint64_t for_ns;    /* how long the turn has gone on: at most turn_ns more than the handler has run */
 } jzx_stall;

@@ -7,12 +7,10 @@
 
 /* ---- what ends an actor while it has mail left ---- */
 
-static void kill_slow(void *user, jzx_context *context, jzx_actor_id id, uint32_t tag, uint64_t took_ns)
+static void kill_slow(void *user, jzx_context *context, const jzx_slow_handler *slow)
 {
-    (void)tag;
-    (void)took_ns;
     jzx_err *result = user;
-    *result = jzx_kill(context, id);
+    *result = jzx_kill(context, slow->id);
 }
 
 static jzx_behavior_result be_slow(jzx_context *context, test_actor *actor, const jzx_message *message)

@@ -389,6 +389,332 @@ Test(observe, slow_handlers_are_not_reported_when_that_is_off, .timeout = 30)
     }
 }
 
+/* ---- which of an actor's functions was slow ---- */
+
+enum { SLOW_KIND_NS = 3000000, SPIN_NS = 4000000, SLOW_MAX = 32 };
+
+typedef struct slow_log {
+    jzx_slow_handler seen[SLOW_MAX];
+    uint32_t count;
+} slow_log;
+
+static void log_slow(void *user, jzx_context *context, const jzx_slow_handler *slow)
+{
+    slow_log *log = user;
+    (void)context;
+    cr_assert_eq(slow->struct_size, sizeof *slow);
+    cr_assert_lt(log->count, SLOW_MAX);
+    log->seen[log->count++] = *slow;
+}
+
+/* There is one report of that kind, of that actor; each kind is asked for once. */
+static void expect_slow(const slow_log *log, jzx_handler_kind kind, jzx_actor_id id, uint32_t tag)
+{
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < log->count; i++) {
+        const jzx_slow_handler *slow = &log->seen[i];
+        if (slow->kind == (uint32_t)kind && slow->id == id && slow->tag == tag) {
+            cr_expect_geq(slow->took_ns, SPIN_NS);
+            found++;
+        }
+    }
+    cr_expect_eq(found, 1, "%u reports of a slow %s", found, jzx_handler_kind_text(kind));
+}
+
+static void spin(void)
+{
+    for (uint64_t until = test_now_ns() + SPIN_NS; test_now_ns() < until;) {
+    }
+}
+
+static jzx_err slow_init(jzx_context *context, test_actor *actor)
+{
+    (void)context;
+    (void)actor;
+    spin();
+    return JZX_OK;
+}
+
+static void slow_fini(jzx_context *context, test_actor *actor, const jzx_exit_info *info)
+{
+    (void)context;
+    (void)actor;
+    (void)info;
+    spin();
+}
+
+static jzx_behavior_result slow_end(jzx_context *context, void *state, void *argument, const jzx_result *result)
+{
+    (void)context;
+    (void)state;
+    (void)argument;
+    (void)result;
+    spin();
+    return JZX_BEHAVIOR_OK;
+}
+
+static jzx_behavior_result slow_done(jzx_context *context, void *state, void *argument, const jzx_gathered *gathered)
+{
+    (void)gathered;
+    return slow_end(context, state, argument, NULL);
+}
+
+enum { TAG_SPIN = 6, TAG_QUESTION = 7, TAG_TIMER = 8 };
+
+/* Slow with its own tag, and with notices of the runtime; it answers before that. */
+static jzx_behavior_result spin_on(jzx_context *context, test_actor *actor, const jzx_message *message)
+{
+    (void)actor;
+    if ((message->flags & JZX_MESSAGE_REQUEST) != 0) {
+        jzx_message answer = jzx_message_empty(1);
+        cr_assert_eq(jzx_answer(context, message->ref, &answer), JZX_OK);
+    }
+    if (message->tag != 1) {
+        spin();
+    }
+    return JZX_BEHAVIOR_OK;
+}
+
+static jzx_behavior_result start_timer(jzx_context *context, test_actor *actor, void *argument)
+{
+    jzx_message due = jzx_message_empty(TAG_TIMER);
+    (void)actor;
+    (void)argument;
+    cr_assert_eq(jzx_timer_after(context, 0, &due, NULL), JZX_OK);
+    return JZX_BEHAVIOR_OK;
+}
+
+static jzx_behavior_result watch(jzx_context *context, test_actor *actor, void *argument)
+{
+    (void)actor;
+    uint64_t monitor;
+    cr_assert_eq(jzx_monitor(context, *(jzx_actor_id *)argument, &monitor), JZX_OK);
+    return JZX_BEHAVIOR_OK;
+}
+
+static jzx_behavior_result ask_slow(jzx_context *context, test_actor *actor, void *argument)
+{
+    jzx_message message = jzx_message_empty(TAG_QUESTION);
+    (void)actor;
+    cr_assert_eq(jzx_call(context, *(jzx_actor_id *)argument, &message, JZX_FOREVER, slow_end, NULL), JZX_OK);
+    return JZX_BEHAVIOR_OK;
+}
+
+static jzx_behavior_result gather_nothing(jzx_context *context, test_actor *actor, void *argument)
+{
+    jzx_gather_options options;
+    uint64_t gather;
+    (void)actor;
+    (void)argument;
+    jzx_gather_options_init(&options);
+    options.deadline_ns = jzx_now_ns(context) + 1;
+    options.on_done = slow_done;
+    cr_assert_eq(jzx_gather_begin(context, &options, &gather), JZX_OK);
+    return JZX_BEHAVIOR_OK;
+}
+
+static void open_slow(test_world *world, uint32_t loops, bool measure, slow_log *log)
+{
+    jzx_config config;
+    test_config(&config);
+    config.measure_handlers = measure;
+    config.slow_handler_ns = SLOW_KIND_NS;
+    test_world_open(world, loops, &config);
+    const jzx_observer observer = {.struct_size = sizeof observer, .slow_handler = log_slow};
+    for (uint32_t i = 0; i < loops; i++) {
+        cr_assert_eq(jzx_observer_add(world->loops[i], &observer, log), JZX_OK);
+    }
+}
+
+/* Turns until nothing is left to do, so that all that ran was judged. */
+static void close_slow(test_world *world, const slow_log *log, uint32_t reports)
+{
+    test_world_settle(world);
+    cr_expect_eq(log->count, reports);
+    cr_expect_eq(COUNT(world, slow_handlers), reports);
+    test_world_close(world);
+}
+
+Test(observe, SC04_a_slow_handler_is_reported_with_its_kind, .timeout = 60)
+{
+    for (uint32_t i = 0; i < 4; i++) {
+        test_world world;
+        slow_log log = {.count = 0};
+        uint32_t loops = 1 + i % 2;
+        open_slow(&world, loops, i >= 2, &log);
+        test_actor slow = {.on = spin_on};
+        test_actor asker = {0};
+        test_spawn(&world, loops - 1, &slow);
+        test_spawn(&world, 0, &asker);
+
+        test_send(&world, &slow, TAG_SPIN);
+        test_do(&world, &slow, start_timer, NULL);
+        test_until(&world, test_tags(&slow, TAG_TIMER) == 1);
+        jzx_actor_id none = 0;
+        test_actor brief = {0};
+        test_spawn(&world, 0, &brief);
+        none = brief.id;
+        cr_assert_eq(jzx_kill(jzx_loop_context(world.loops[0]), none), JZX_OK);
+        test_do(&world, &slow, watch, &none);
+        test_until(&world, test_tags(&slow, JZX_TAG_SYS_DOWN) == 1);
+        test_do(&world, &asker, ask_slow, &slow.id);
+        test_world_settle(&world);
+        expect_slow(&log, JZX_HANDLER_MESSAGE, slow.id, TAG_SPIN);
+        expect_slow(&log, JZX_HANDLER_NOTICE, slow.id, TAG_TIMER);
+        expect_slow(&log, JZX_HANDLER_NOTICE, slow.id, JZX_TAG_SYS_DOWN);
+        expect_slow(&log, JZX_HANDLER_REQUEST, slow.id, TAG_QUESTION);
+        expect_slow(&log, JZX_HANDLER_CONTINUATION, asker.id, 1);
+        test_do(&world, &asker, gather_nothing, NULL);
+        test_until(&world, log.count == 6);
+        expect_slow(&log, JZX_HANDLER_CONTINUATION, asker.id, JZX_TAG_SYS_NO_ANSWER);
+        close_slow(&world, &log, 6);
+    }
+}
+
+static jzx_err init_and_spawn(jzx_context *context, test_actor *actor)
+{
+    jzx_spawn_options options;
+    test_actor_options(actor->data, &options);
+    spin();
+    return jzx_spawn(context, &options, NULL);
+}
+
+static jzx_err fail_late(jzx_context *context, test_actor *actor)
+{
+    (void)context;
+    actor->data = actor;
+    spin();
+    return JZX_ERR_LIMIT;
+}
+
+static jzx_behavior_result spawn_there(jzx_context *context, test_actor *actor, void *argument)
+{
+    jzx_spawn_options options;
+    test_actor_options(argument, &options);
+    options.placement = JZX_PLACE_LOOP;
+    options.place_loop = 1;
+    (void)actor;
+    cr_assert_eq(jzx_spawn_request(context, &options, NULL), JZX_OK);
+    return JZX_BEHAVIOR_OK;
+}
+
+static jzx_behavior_result spawn_here(jzx_context *context, test_actor *actor, void *argument)
+{
+    jzx_spawn_options options;
+    test_actor_options(argument, &options);
+    (void)actor;
+    (void)jzx_spawn(context, &options, NULL);
+    return JZX_BEHAVIOR_OK;
+}
+
+/* Each by itself: by the host, in a handler, in another init, on another loop, and one that fails. */
+Test(observe, SC04_a_slow_init_is_told_from_the_handler_that_spawns, .timeout = 60)
+{
+    for (uint32_t measure = 0; measure < 2; measure++) {
+        test_world world;
+        slow_log log = {.count = 0};
+        open_slow(&world, 2, measure != 0, &log);
+        test_actor first = {.on_init = slow_init};
+        test_spawn(&world, 0, &first);
+        expect_slow(&log, JZX_HANDLER_INIT, first.id, 0);
+        test_actor inner = {.on_init = slow_init};
+        test_actor outer = {.on_init = init_and_spawn, .data = &inner};
+        uint64_t before_ns = test_now_ns();
+        test_do(&world, &first, spawn_here, &outer);
+        expect_slow(&log, JZX_HANDLER_INIT, inner.id, 0);
+        expect_slow(&log, JZX_HANDLER_INIT, outer.id, 0);
+        uint64_t told_ns = 0;
+        for (uint32_t i = 1; i < log.count; i++) {
+            told_ns += log.seen[i].took_ns;
+        }
+        cr_expect_leq(told_ns, test_now_ns() - before_ns, "no time is told twice");
+        test_actor far = {.on_init = slow_init};
+        test_do(&world, &first, spawn_there, &far);
+        test_until(&world, far.inits == 1);
+        expect_slow(&log, JZX_HANDLER_INIT, far.id, 0);
+        test_actor failing = {.on_init = fail_late};
+        test_do(&world, &first, spawn_here, &failing);
+        cr_expect_eq(log.count, 5);
+        cr_expect_eq(log.seen[4].kind, JZX_HANDLER_INIT);
+        cr_expect_eq(log.seen[4].id, failing.id);
+        close_slow(&world, &log, 5);
+    }
+}
+
+static jzx_behavior_result stop_at_once(jzx_context *context, test_actor *actor, const jzx_message *message)
+{
+    (void)context;
+    (void)actor;
+    (void)message;
+    return JZX_BEHAVIOR_STOP;
+}
+
+Test(observe, SC04_a_slow_fini_is_told_from_the_last_handler, .timeout = 60)
+{
+    for (uint32_t measure = 0; measure < 2; measure++) {
+        test_world world;
+        slow_log log = {.count = 0};
+        open_slow(&world, 1, measure != 0, &log);
+        test_actor killed = {.on_fini = slow_fini};
+        test_actor stopped = {.on_fini = slow_fini, .on = stop_at_once};
+        test_actor both = {.on = spin_on, .on_fini = slow_fini};
+        test_spawn(&world, 0, &killed);
+        test_spawn(&world, 0, &stopped);
+        test_spawn(&world, 0, &both);
+        test_send(&world, &stopped, 5);
+        test_until(&world, stopped.finis == 1);
+        expect_slow(&log, JZX_HANDLER_FINI, stopped.id, 0);
+        cr_assert_eq(jzx_kill(jzx_loop_context(world.loops[0]), killed.id), JZX_OK);
+        test_until(&world, killed.finis == 1);
+        expect_slow(&log, JZX_HANDLER_FINI, killed.id, 0);
+        test_send(&world, &both, TAG_SPIN);
+        test_until(&world, both.received == 1);
+        cr_assert_eq(jzx_kill(jzx_loop_context(world.loops[0]), both.id), JZX_OK);
+        test_until(&world, both.finis == 1);
+        test_world_settle(&world);
+        expect_slow(&log, JZX_HANDLER_MESSAGE, both.id, TAG_SPIN);
+        expect_slow(&log, JZX_HANDLER_FINI, both.id, 0);
+        close_slow(&world, &log, 4);
+    }
+}
+
+static jzx_behavior_result spawn_and_rest(jzx_context *context, test_actor *actor, const jzx_message *message)
+{
+    return message->tag == TAG_SPIN ? spawn_here(context, actor, actor->data) : JZX_BEHAVIOR_OK;
+}
+
+/* Where the clock is read seldom, for all was fast, the init is the one that is named. */
+Test(observe, SC04_among_fast_handlers_the_init_is_blamed, .timeout = 60)
+{
+    test_world world;
+    slow_log log = {.count = 0};
+    open_slow(&world, 1, false, &log);
+    test_actor slow = {.on_init = slow_init};
+    test_actor fast = {.on = spawn_and_rest, .data = &slow};
+    test_spawn(&world, 0, &fast);
+    for (uint32_t i = 0; i < 20; i++) {
+        for (uint32_t k = 0; k < 32; k++) {
+            test_send(&world, &fast, 1);
+        }
+        test_world_settle(&world);
+    }
+    test_send(&world, &fast, TAG_SPIN);
+    test_send(&world, &fast, 1);
+    test_until(&world, slow.inits == 1);
+    test_world_settle(&world);
+    expect_slow(&log, JZX_HANDLER_INIT, slow.id, 0);
+    close_slow(&world, &log, 1);
+}
+
+Test(observe, SC04_kinds_have_words)
+{
+    for (uint32_t kind = JZX_HANDLER_MESSAGE; kind <= JZX_HANDLER_FINI; kind++) {
+        cr_expect_str_neq(jzx_handler_kind_text(kind), "unknown");
+    }
+    cr_expect_str_eq(jzx_handler_kind_text(JZX_HANDLER_FINI), "fini");
+    cr_expect_str_eq(jzx_handler_kind_text(JZX_HANDLER_FINI + 1), "unknown");
+}
+
 /* ---- D12: calls from inside an observer ---- */
 
 typedef struct meddler {

@@ -1776,6 +1776,7 @@ Test(order, SC05_a_handler_that_does_not_return_is_seen_from_another_thread, .ti
     cr_assert_eq(stalls[0].loop, 1);
     cr_assert_eq(stalls[0].actor, actor.id);
     cr_assert_eq(stalls[0].tag, TAG_GO);
+    cr_assert_eq(stalls[0].kind, JZX_HANDLER_MESSAGE);
     cr_assert_gt(stalls[0].for_ns, 2 * MS);
     uint64_t turn = stalls[0].turn;
     cr_assert_eq(jzx_runtime_stalls(world.runtime, 2 * MS, NULL, 0, &count), JZX_OK);
@@ -1787,5 +1788,135 @@ Test(order, SC05_a_handler_that_does_not_return_is_seen_from_another_thread, .ti
     do {
         cr_assert_eq(jzx_runtime_stalls(world.runtime, 2 * MS, stalls, 2, &count), JZX_OK);
     } while (count != 0);
+    test_world_close(&world);
+}
+
+/* Each one who sticks waits until so many have been let go. */
+typedef struct sticks {
+    _Atomic(uint32_t) entered;
+    _Atomic(uint32_t) released;
+} sticks;
+
+static void stick_at(test_actor *actor)
+{
+    sticks *s = actor->data;
+    for (uint32_t number = ++s->entered; s->released < number;) {
+        jzx__cpu_pause();
+    }
+}
+
+static jzx_err stick_in_init(jzx_context *context, test_actor *actor)
+{
+    (void)context;
+    stick_at(actor);
+    return JZX_OK;
+}
+
+static void stick_in_fini(jzx_context *context, test_actor *actor, const jzx_exit_info *info)
+{
+    (void)context;
+    (void)info;
+    stick_at(actor);
+}
+
+static jzx_behavior_result stick_in_all(jzx_context *context, test_actor *actor, const jzx_message *message)
+{
+    if (message->tag == TAG_GO && (message->flags & JZX_MESSAGE_REQUEST) != 0) {
+        stick_at(actor);
+        jzx_message answer = jzx_message_empty(TAG_GO);
+        cr_assert_eq(jzx_answer(context, message->ref, &answer), JZX_OK);
+    } else if (message->tag == TAG_GO) {
+        stick_at(actor);
+    }
+    return JZX_BEHAVIOR_OK;
+}
+
+static jzx_behavior_result stick_in_end(jzx_context *context, void *state, void *argument, const jzx_result *result)
+{
+    (void)context;
+    (void)state;
+    (void)result;
+    stick_at(argument);
+    return JZX_BEHAVIOR_OK;
+}
+
+/* Waits until the next one is in there, sees it as one of that kind, and lets it go on. */
+static void expect_stall(test_world *world, sticks *s, jzx_handler_kind kind, const jzx_actor_id *id, uint32_t tag)
+{
+    uint32_t number = s->released + 1;
+    const jzx_stall *stall = NULL;
+    jzx_stall stalls[2];
+    test_until(world, s->entered == number);
+    while (stall == NULL) { /* the other loop may be in a handler for long too, when this machine is busy */
+        uint32_t count = 0;
+        cr_assert_eq(jzx_runtime_stalls(world->runtime, MS, stalls, 2, &count), JZX_OK);
+        for (uint32_t i = 0; i < count && stall == NULL; i++) {
+            stall = stalls[i].actor == *id ? &stalls[i] : NULL;
+        }
+    }
+    cr_expect_eq(stall->kind, kind, "%s", jzx_handler_kind_text(stall->kind));
+    cr_expect_eq(stall->tag, tag);
+    s->released = number;
+}
+
+typedef struct stall_way {
+    test_actor *target;
+    test_actor *child;
+} stall_way;
+
+static jzx_behavior_result ask_to_stick(jzx_context *context, test_actor *actor, void *argument)
+{
+    const stall_way *way = argument;
+    jzx_message go = jzx_message_empty(TAG_GO);
+    (void)actor;
+    cr_assert_eq(jzx_call(context, way->target->id, &go, JZX_FOREVER, stick_in_end, way->target), JZX_OK);
+    return JZX_BEHAVIOR_OK;
+}
+
+static jzx_behavior_result time_to_stick(jzx_context *context, test_actor *actor, void *argument)
+{
+    jzx_message go = jzx_message_empty(TAG_GO);
+    (void)actor;
+    (void)argument;
+    cr_assert_eq(jzx_timer_after(context, 0, &go, NULL), JZX_OK);
+    return JZX_BEHAVIOR_OK;
+}
+
+static jzx_behavior_result spawn_to_stick(jzx_context *context, test_actor *actor, void *argument)
+{
+    const stall_way *way = argument;
+    jzx_spawn_options options;
+    test_actor_options(way->child, &options);
+    options.placement = JZX_PLACE_LOOP;
+    options.place_loop = 1;
+    (void)actor;
+    cr_assert_eq(jzx_spawn_request(context, &options, NULL), JZX_OK);
+    return JZX_BEHAVIOR_OK;
+}
+
+Test(order, SC04_a_loop_that_stalls_tells_the_kind_of_handler, .timeout = 60)
+{
+    test_world world;
+    sticks s = {0};
+    test_world_open(&world, 2, NULL);
+    test_actor target = {.on = stick_in_all, .data = &s};
+    test_actor asker = {0};
+    test_actor child = {.on_init = stick_in_init, .on_fini = stick_in_fini, .data = &s};
+    test_spawn(&world, 1, &target);
+    test_spawn(&world, 0, &asker);
+    test_world_start(&world);
+    stall_way way = {&target, &child};
+    test_do(&world, &asker, ask_to_stick, &way);
+    expect_stall(&world, &s, JZX_HANDLER_REQUEST, &target.id, TAG_GO);
+    expect_stall(&world, &s, JZX_HANDLER_CONTINUATION, &asker.id, TAG_GO);
+    test_do(&world, &target, time_to_stick, NULL);
+    expect_stall(&world, &s, JZX_HANDLER_NOTICE, &target.id, TAG_GO);
+    test_do(&world, &asker, spawn_to_stick, &way);
+    expect_stall(&world, &s, JZX_HANDLER_INIT, &child.id, 0);
+    test_until(&world, child.inits == 1);
+    jzx_actor_id id = child.id;
+    cr_assert_eq(jzx_runtime_request_stop(world.runtime), JZX_OK);
+    expect_stall(&world, &s, JZX_HANDLER_FINI, &id, 0);
+    test_until(&world, child.finis == 1);
     test_world_close(&world);
 }

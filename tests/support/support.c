@@ -535,14 +535,13 @@ static void dead_letter(void *user, jzx_context *context, jzx_actor_id target, c
     observer->dead_tag = message->tag;
 }
 
-static void slow_handler(void *user, jzx_context *context, jzx_actor_id id, uint32_t tag, uint64_t took_ns)
+static void slow_handler(void *user, jzx_context *context, const jzx_slow_handler *slow)
 {
     (void)context;
-    (void)id;
     test_observer *observer = user;
     observer->slow++;
-    observer->slow_tag = tag;
-    observer->slow_ns = took_ns;
+    observer->slow_tag = slow->tag;
+    observer->slow_ns = slow->took_ns;
 }
 
 void test_observe(test_world *world, uint32_t loop, test_observer *observer)
