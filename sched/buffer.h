@@ -16,6 +16,7 @@ struct jzx_buffer {
     _Atomic(uint32_t) count; /* references; whoever takes the last one away frees it */
     jzx_allocator allocator;
     size_t size;
+    struct jzx_buffer *inside; /* a reference that goes with this one; NULL: none */
     _Alignas(max_align_t) uint8_t bytes[];
 };
 
@@ -28,12 +29,17 @@ static inline void jzx__buffer_ref(jzx_buffer *buffer)
 
 static inline void jzx__buffer_unref(jzx_buffer *buffer)
 {
-    /* Acquire-release: what all others read of it comes before the one that frees it. */
-    uint32_t before = atomic_fetch_sub_explicit(&buffer->count, 1, memory_order_acq_rel);
-    JZX_ASSERT(before > 0);
-    if (before == 1) {
+    while (buffer != NULL) {
+        /* Acquire-release: what all others read of it comes before the one that frees it. */
+        uint32_t before = atomic_fetch_sub_explicit(&buffer->count, 1, memory_order_acq_rel);
+        JZX_ASSERT(before > 0);
+        if (before > 1) {
+            return;
+        }
         const jzx_allocator allocator = buffer->allocator;
+        jzx_buffer *inside = buffer->inside;
         allocator.free(allocator.context, buffer, sizeof *buffer + buffer->size, _Alignof(jzx_buffer));
+        buffer = inside;
     }
 }
 

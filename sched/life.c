@@ -228,19 +228,17 @@ static void let_go_all(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx__cold 
     drop_urgent(loop, hot); /* a resume notice for the cells that came free just now */
 }
 
-/* Returns how long it took; 0: nobody wants to know. */
-static uint64_t run_fini(jzx_loop *loop, uint32_t index, const jzx__hot *hot, const jzx__cold *cold,
-                         const jzx_exit_info *info)
+static void run_fini(jzx_loop *loop, uint32_t index, const jzx__hot *hot, const jzx__cold *cold,
+                     const jzx_exit_info *info)
 {
-    if (cold->fini == NULL || (hot->flags & (JZX__SLOT_STILLBORN | JZX__SLOT_HEIR)) != 0) {
-        return 0;
+    if (cold->fini != NULL && (hot->flags & (JZX__SLOT_STILLBORN | JZX__SLOT_HEIR)) == 0) {
+        jzx_context context;
+        jzx__context_init(&context, loop, index);
+        context.ending = true;
+        uint64_t began_ns = jzx__aside_begin(loop, info->id, JZX_HANDLER_FINI);
+        cold->fini(&context, hot->state, info);
+        jzx__aside_end(loop, began_ns, JZX_HANDLER_FINI);
     }
-    jzx_context context;
-    jzx__context_init(&context, loop, index);
-    context.ending = true;
-    uint64_t began_ns = jzx__aside_begin(loop, info->id, JZX_HANDLER_FINI);
-    cold->fini(&context, hot->state, info);
-    return jzx__aside_end(loop, began_ns);
 }
 
 static void count_exit(jzx_loop *loop, const jzx_exit_info *info)
@@ -299,7 +297,7 @@ void jzx__life_exit(jzx_loop *loop, uint32_t index, const jzx__cause *cause, uin
         jzx__bond_bequeath(loop, index);
     }
     drop_mail(loop, index, hot, &info);
-    uint64_t fini_ns = run_fini(loop, index, hot, cold, &info); /* E1 */
+    run_fini(loop, index, hot, cold, &info); /* E1 */
     let_go_all(loop, index, hot, cold, &info);
     jzx__free_state(loop, hot);
     if (cold->annex != 0) {
@@ -320,7 +318,6 @@ void jzx__life_exit(jzx_loop *loop, uint32_t index, const jzx__cause *cause, uin
     }
     if (!heir) {
         count_exit(loop, &info);
-        jzx__observe_aside(loop, info.id, JZX_HANDLER_FINI, fini_ns);
     }
 }
 

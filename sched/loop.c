@@ -647,7 +647,7 @@ static void judge_window(jzx_loop *loop, uint64_t now_ns)
         now_ns - began_ns >= loop->config->slow_handler_ns) {
         bool aside = loop->aside.window_ns == began_ns;
         jzx__observe_slow(loop, aside ? loop->aside.id : loop->turn.self,
-                          aside ? (uint64_t)loop->aside.ran << 32 : loop->turn.work, now_ns - began_ns);
+                          aside ? (loop->aside.now & (JZX__ASIDE_OVER - 1)) << 32 : loop->turn.work, now_ns - began_ns);
     }
     loop->window_began_ns = 0;
 }

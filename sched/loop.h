@@ -100,15 +100,14 @@ static inline uint32_t jzx__work_tag(const jzx_context *context)
     return (uint32_t)context->work;
 }
 
-/* The init or the fini that runs, or ran last; no handler runs beside it. */
+/* The init or the fini that runs, or ran last. */
 typedef struct jzx__aside {
     jzx_actor_id id;
-    uint64_t
-        now; /* jzx_handler_kind while it runs in a turn, else 0; this and `id` are read by others, when it stalls */
-    uint32_t ran;
+    uint64_t now; /* jzx_handler_kind while it runs; JZX__ASIDE_OVER is added then. Others read it, when it stalls */
     uint64_t window_ns; /* window_began_ns when it ran, if it was not timed itself: it may be what was slow */
     uint64_t timed_ns;  /* sum of all that were timed */
 } jzx__aside;
+enum { JZX__ASIDE_OVER = 8 };
 
 /* How often jzx_should_yield() looks at the clock: at first each time, then less, if the calls come thick. */
 typedef struct jzx__pace {
@@ -202,6 +201,7 @@ struct jzx_loop {
     jzx__map called;     /* requests with a context (J3) */
     uint32_t cancelling; /* a ring of calls and scopes: index + 1 of the first (J5) */
     uint64_t chains;     /* so many were begun here */
+    uint64_t deliverers; /* so many were made here */
     jzx__net net;
     bool net_ready;
     jzx__observer_entry *observers;
@@ -633,42 +633,32 @@ void jzx__observe_full(jzx_loop *loop, uint32_t index);
 void jzx__observe_dead(jzx_loop *loop, jzx_actor_id target, const jzx__cell *cell, jzx_drop_reason reason);
 void jzx__observe_slow(jzx_loop *loop, jzx_actor_id id, uint64_t work, uint64_t took_ns); /* `work` as in jzx_context */
 uint64_t jzx__aside_clock(const jzx_loop *loop); /* 0: nobody wants to know who is slow */
-uint64_t jzx__aside_timed(jzx_loop *loop, uint64_t began_ns);
-void jzx__aside_judge(jzx_loop *loop, jzx_actor_id id, jzx_handler_kind kind, uint64_t took_ns);
+void jzx__aside_timed(jzx_loop *loop, uint64_t began_ns, jzx_handler_kind kind); /* and tells, if it was slow */
+
+static inline void jzx__aside_now(jzx_loop *loop, jzx_actor_id id, uint64_t kind)
+{
+    jzx__count_set(&loop->aside.id, id);
+    jzx__count_set(&loop->aside.now, kind);
+}
 
 /*
  * Before and after an init or a fini. They are timed by themselves where the clock is read after each handler anyway, and
- * outside of the time of handlers; elsewhere they are noted, for judge_window(). Begin returns when it began, end how long it
- * took; 0: not timed.
+ * where no handler is; elsewhere they are noted, for judge_window(). Begin returns when it began, or 0: not timed.
  */
-static inline uint64_t jzx__aside_begin(jzx_loop *loop, jzx_actor_id id, jzx_handler_kind kind)
+static inline uint64_t jzx__aside_begin(jzx_loop *loop, jzx_actor_id id, uint64_t now)
 {
-    jzx__count_set(&loop->aside.id, id);
-    jzx__count_set(&loop->aside.now, loop->in_turn ? (uint64_t)kind : 0);
-    loop->aside.ran = kind;
-    loop->aside.window_ns = loop->window_began_ns;
-    bool timed = loop->check_every == 1 || loop->window_began_ns == 0 || loop->measure;
+    jzx__aside_now(loop, id, now);
+    uint64_t window_ns = loop->window_began_ns;
+    loop->aside.window_ns = window_ns;
+    bool timed = loop->check_every == 1 || window_ns == 0 || loop->measure;
     return jzx__unlikely(timed) ? jzx__aside_clock(loop) : 0;
 }
 
-static inline uint64_t jzx__aside_end(jzx_loop *loop, uint64_t began_ns)
+static inline void jzx__aside_end(jzx_loop *loop, uint64_t began_ns, jzx_handler_kind kind)
 {
-    jzx__count_set(&loop->aside.now, 0);
-    return jzx__unlikely(began_ns != 0) ? jzx__aside_timed(loop, began_ns) : 0;
-}
-
-/* One inside it has ended: it runs on itself. */
-static inline void jzx__aside_back(jzx_loop *loop, jzx_actor_id id)
-{
-    jzx__count_set(&loop->aside.id, id);
-    jzx__count_set(&loop->aside.now, loop->in_turn ? (uint64_t)JZX_HANDLER_INIT : 0);
-}
-
-/* Later, where observers may be told: it may have been slow. */
-static inline void jzx__observe_aside(jzx_loop *loop, jzx_actor_id id, jzx_handler_kind kind, uint64_t took_ns)
-{
-    if (jzx__unlikely(took_ns != 0)) {
-        jzx__aside_judge(loop, id, kind, took_ns);
+    jzx__count_set(&loop->aside.now, kind + JZX__ASIDE_OVER);
+    if (jzx__unlikely(began_ns != 0)) {
+        jzx__aside_timed(loop, began_ns, kind);
     }
 }
 void jzx__observe_supervision(jzx_loop *loop, const jzx_supervision_event *event);

@@ -78,19 +78,14 @@ uint64_t jzx__aside_clock(const jzx_loop *loop)
 }
 
 /* The handler around it, if there is one, has not had this time. */
-uint64_t jzx__aside_timed(jzx_loop *loop, uint64_t began_ns)
+void jzx__aside_timed(jzx_loop *loop, uint64_t began_ns, jzx_handler_kind kind)
 {
     uint64_t took_ns = own_ns(loop) - began_ns;
     loop->aside.window_ns = 0;
     loop->aside.timed_ns += took_ns;
     loop->window_began_ns += loop->window_began_ns != 0 ? took_ns : 0;
-    return took_ns;
-}
-
-void jzx__aside_judge(jzx_loop *loop, jzx_actor_id id, jzx_handler_kind kind, uint64_t took_ns)
-{
     if (took_ns >= loop->config->slow_handler_ns) {
-        jzx__observe_slow(loop, id, (uint64_t)kind << 32, took_ns);
+        jzx__observe_slow(loop, loop->aside.id, (uint64_t)kind << 32, took_ns);
     }
 }
 

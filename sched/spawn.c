@@ -61,10 +61,9 @@ static void fill_slot(jzx_loop *loop, uint32_t index, jzx__hot *hot, const jzx_s
 }
 
 static jzx_err run_init(jzx_loop *loop, uint32_t index, const jzx_spawn_options *options, uint32_t depth,
-                        jzx_context *context, uint64_t *took_ns)
+                        jzx_context *context)
 {
     context->end = 0;
-    *took_ns = 0;
     if (options->init == NULL) {
         return JZX_OK;
     }
@@ -76,12 +75,14 @@ static jzx_err run_init(jzx_loop *loop, uint32_t index, const jzx_spawn_options 
     void *state = hot->state;
     loop->inits++;
     jzx_actor_id around = loop->aside.id; /* an init that spawns, perhaps */
-    uint64_t began_ns = jzx__aside_begin(loop, context->self, JZX_HANDLER_INIT);
+    uint64_t around_now = loop->aside.now;
+    uint64_t began_ns = jzx__aside_begin(loop, context->self,
+                                         loop->in_turn ? JZX_HANDLER_INIT : 0); /* a stall is a turn's */
     jzx_err err = JZX__SIM_FAULT(INIT_FAILS) ? JZX_ERR_INIT : options->init(context, options->argument, &state);
-    *took_ns = jzx__aside_end(loop, began_ns);
     loop->inits--;
+    jzx__aside_end(loop, began_ns, JZX_HANDLER_INIT);
     if (jzx__unlikely(loop->inits > 0)) {
-        jzx__aside_back(loop, around);
+        jzx__aside_now(loop, around, around_now);
     }
     if (err == JZX_OK && (hot->flags & JZX__SLOT_OWN_STATE) == 0) {
         hot->state = state;
@@ -211,15 +212,13 @@ static jzx_err spawn(jzx_loop *loop, const jzx_spawn_options *options, const jzx
     jzx_actor_id own_id = jzx__public(loop, index)->id;
     JZX__SIM_EVENT(loop, SPAWN, own_id, parent->id, 0);
     jzx_context context;
-    uint64_t took_ns;
-    err = run_init(loop, index, options, parent->depth, &context, &took_ns);
+    err = run_init(loop, index, options, parent->depth, &context);
     if (err != JZX_OK) {
         *code = (int32_t)err;
         if (options->link) {
             jzx__link_stop(loop, own_id, parent->id); /* who spawns is told by the error, or the answer */
         }
         stillborn(loop, index, (int32_t)err);
-        jzx__observe_aside(loop, own_id, JZX_HANDLER_INIT, took_ns);
         return JZX_ERR_INIT;
     }
     jzx_segment_slot *public = jzx__public(loop, index);
@@ -230,7 +229,6 @@ static jzx_err spawn(jzx_loop *loop, const jzx_spawn_options *options, const jzx
     if (jzx__observed(loop)) {
         jzx__observe_start(loop, own_id, public->name);
     }
-    jzx__observe_aside(loop, own_id, JZX_HANDLER_INIT, took_ns);
     if (context.end != 0) {
         const jzx__cause cause = {context.end, context.code, own_id, context.text};
         (void)jzx__life_end(loop, own_id, &cause);

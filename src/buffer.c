@@ -18,6 +18,7 @@ jzx_err jzx_buffer_make(const jzx_runtime *runtime, size_t size, jzx_buffer **ou
     atomic_init(&buffer->count, 1);
     buffer->allocator = *allocator;
     buffer->size = size;
+    buffer->inside = NULL;
     *out = buffer;
     *bytes = buffer->bytes;
     return JZX_OK;

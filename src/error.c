@@ -105,6 +105,10 @@ const char *jzx_strerror(jzx_err err)
         return "the actor ended without answering";
     case JZX_ERR_UNHANDLED:
         return "the actor does not handle such a request";
+    case JZX_ERR_REFUSED:
+        return "the receiver does not accept the delivery";
+    case JZX_ERR_UNDELIVERED:
+        return "every attempt of the delivery has failed";
     }
     return "unknown error code";
 }

@@ -57,8 +57,9 @@ static bool stalled(const jzx_loop *loop, uint64_t now_ns, uint64_t longer_ns, j
     stall->turn = seen(&segment->turn);
     uint64_t began_ns = seen(&segment->turn_began_ns);
     uint64_t aside = seen(&loop->aside.now);
-    uint64_t work = aside != 0 ? aside << 32 : seen(&loop->turn.work);
-    stall->actor = aside != 0 ? seen(&loop->aside.id) : seen(&segment->running_id);
+    bool runs = aside > 0 && aside < JZX__ASIDE_OVER;
+    uint64_t work = runs ? aside << 32 : seen(&loop->turn.work);
+    stall->actor = runs ? seen(&loop->aside.id) : seen(&segment->running_id);
     stall->kind = jzx__handler_kind(work);
     stall->tag = (uint32_t)work;
     bool same = seen(&segment->turn) == stall->turn;

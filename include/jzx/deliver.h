@@ -13,8 +13,8 @@
  *   - A delivery ends with one on_done, if its sender does not end before. A sender that ends takes its deliveries with it.
  *   - JZX_OK says that a receiver has taken it and answered 0, JZX_ERR_REFUSED that it has answered something else. After any
  *     other end it may have been taken all the same.
- *   - An intake hands a delivery out once, as long as it lives. An attempt that comes after the answer gets the same answer,
- *     and its actor does not hear of it; one that comes before the answer gets that.
+ *   - An intake hands a delivery out once to the actor it serves. An attempt that comes after the answer gets the same, and
+ *     the actor does not hear of it; one that comes before the answer waits for that.
  *   - So a delivery is taken exactly once while its receiver's intake lives; and once more for each intake that begins
  *     anew, when the receiver before it ended between taking and answering, or its answer came too late.
  *   - Nothing is said of the order of deliveries. Who needs one makes the next when the last has ended.
@@ -69,7 +69,8 @@ JZX_API jzx_addressee jzx_addressee_name(const char *name);
  *   JZX_ERR_NOT_FOUND    to a child: it was deleted, or its supervisor has ended
  *   JZX_ERR_TOO_BIG      the receiver can never have room for the payload, or the deliverer's capacity is over what its
  *                        intake keeps for a sender
- *   JZX_ERR_WOULD_BLOCK, JZX_ERR_LIMIT, JZX_ERR_STOPPING  this actor can have no cell to wait with, or is to end
+ *   JZX_ERR_WOULD_BLOCK, JZX_ERR_LIMIT  an attempt has failed, and there is no cell here to wait with for the next, or this
+ *                        actor holds as many as it may
  */
 typedef struct jzx_delivered {
     uint64_t delivery;
@@ -83,16 +84,18 @@ typedef struct jzx_delivered {
 typedef jzx_behavior_result (*jzx_delivered_fn)(jzx_context *context, void *state, void *argument,
                                                 const jzx_delivered *delivered);
 
-/** Begin with jzx_deliver_options_init(). Copied; may be on the stack. */
+/**
+ * How to deliver. Begin with jzx_deliver_options_init(). Copied; may be on the stack.
+ *
+ * An attempt that has a limit of its own should have more than the receiver's mail waits: a call whose deadline has passed is
+ * not handled. An intake remembers a deliverer until its deadlines have passed, or its actor has ended: so give one.
+ */
 typedef struct jzx_deliver_options {
     size_t struct_size;
-    uint64_t retry_ns;   /* from an attempt's failure to the next attempt; 1 and more; default 100 ms */
-    uint64_t attempt_ns; /* an attempt that is not answered so long has failed; default JZX_FOREVER: attempts have no
-                                 end of their own. Choose more than the receiver's mail waits, or none is ever taken */
-    uint64_t
-        deadline_ns; /* of all, a time of CLOCK_MONOTONIC as in jzx_call(); default JZX_FOREVER. An intake remembers
-                                 a sender until its deadlines have passed or it has ended: give one */
-    uint32_t retries_max;     /* attempts after the first; default 10 */
+    uint64_t retry_ns;    /* from an attempt's failure to the next attempt; 1 and more; default 100 ms */
+    uint64_t attempt_ns;  /* an attempt not answered for so long has failed; default JZX_FOREVER: none fails by that */
+    uint64_t deadline_ns; /* of all, a time of CLOCK_MONOTONIC as in jzx_call(); default JZX_FOREVER */
+    uint32_t retries_max; /* attempts after the first, below UINT32_MAX; default 10 */
     jzx_delivered_fn on_done; /* required */
     void *argument;           /* given to on_done */
 } jzx_deliver_options;
@@ -107,8 +110,9 @@ JZX_API void jzx_deliver_options_init(jzx_deliver_options *options);
  * `capacity` of them.
  *
  * Units:   `capacity` is 1 to JZX_DELIVERIES_MAX.
- * Owns:    the actor, which ends it in its fini, or before. All its memory is taken here, 128 bytes for each of `capacity`,
- *          of the JZX_MEMORY_STATE allocator. Each open delivery has one jzx_buffer of 96 bytes, and three cells of this loop.
+ * Owns:    the actor, which ends it in its fini, or before. All its memory is taken here, 136 bytes for each of `capacity`,
+ *          of the JZX_MEMORY_STATE allocator. Each open delivery has one jzx_buffer of 104 bytes, and at most three
+ *          cells of this loop.
  * Thread:  the loop's, in a handler or in init.
  * Returns: JZX_OK with *deliverer; JZX_ERR_NO_MEMORY; JZX_ERR_INVALID_ARG (also the host's context); JZX_ERR_STOPPING (in
  *          fini); JZX_ERR_WRONG_THREAD
@@ -127,7 +131,7 @@ JZX_API jzx_err jzx_deliverer_destroy(jzx_context *context, jzx_deliverer *deliv
 /**
  * Delivers `message` to `to`. on_done tells in a later turn how it ended.
  *
- * The first attempt is made here. That nobody can take it now is no error: there are others.
+ * The first attempt is made here. That nobody can take it now is no error while there are others (retries_max).
  *
  * Units:   the payload is by value, or a jzx_buffer.
  * Owns:    as jzx_send().
@@ -140,6 +144,7 @@ JZX_API jzx_err jzx_deliverer_destroy(jzx_context *context, jzx_deliverer *deliv
  *          JZX_ERR_NOT_FOUND      to a child that was deleted
  *          JZX_ERR_TOO_BIG        the payload alone is over the byte cap of the receiver, which lives here
  *          JZX_ERR_TIMEOUT, JZX_ERR_CANCELLED  as jzx_call()
+ *          JZX_ERR_NOT_FOUND, JZX_ERR_NOT_RUNNING, JZX_ERR_MAILBOX_FULL and so on: with retries_max 0, of the one attempt
  *          JZX_ERR_INVALID_ARG    NULL, a reserved tag, a payload of another kind, options of another size or out of their
  *                                 range, no addressee or an impossible one, another actor's deliverer, the host's context
  *          JZX_ERR_NO_MEMORY, JZX_ERR_STOPPING (in fini), JZX_ERR_WRONG_THREAD
@@ -172,8 +177,8 @@ typedef struct jzx_delivery_key {
  * Makes an intake. It knows `senders` deliverers at one time. For each it remembers the last `each` deliveries, taken or
  * answered: the deliverer's capacity must not be over `each`. A deliverer is forgotten for another one when its actor has
  * ended, or when the deadlines of all its deliveries that came here have passed: deliveries like that are not handed out any
- * more, so nothing is handed out twice. While none can be forgotten, deliveries of others fail with JZX_ERR_LIMIT, and are
- * tried again.
+ * more, so nothing is handed out twice. While none is found that can be forgotten (256 are looked at each time), attempts of
+ * others fail with JZX_ERR_LIMIT, and are made again.
  *
  * It serves one actor: the one that takes from it. When that has ended, another one of this loop may go on with the intake,
  * as the next incarnation does to which `argument` of the spec points it: what the one before had taken and not
@@ -181,7 +186,8 @@ typedef struct jzx_delivery_key {
  *
  * Units:   `senders` is 1 to JZX_SENDERS_MAX, `each` is 1 to JZX_DELIVERIES_MAX.
  * Owns:    the caller, who ends it with jzx_intake_destroy() before the runtime is destroyed. All its memory is taken here,
- *          of the JZX_MEMORY_STATE allocator: for each of `senders` 64 bytes and 16 for each of `each`, and an index. Each
+ *          of the JZX_MEMORY_STATE allocator: for each of `senders` 40 bytes and 16 for each of `each`, and an
+ *          index. Each
  *          delivery that was taken and is not answered holds a cell, as any request does.
  * Thread:  the loop's, or through jzx_loop_context(); the intake then belongs to that loop alone.
  * Returns: JZX_OK with *intake; JZX_ERR_NO_MEMORY; JZX_ERR_INVALID_ARG; JZX_ERR_WRONG_THREAD
@@ -208,12 +214,12 @@ typedef struct jzx_taken {
  *     jzx_taken taken;
  *     switch (jzx_intake_take(context, store->intake, message, &taken)) {
  *     case JZX_OK:
- *         return (jzx_behavior_result)jzx_intake_answer(context, store->intake, &taken.key, put(store, &taken.message));
- *     case JZX_ERR_NOT_FOUND:
- *         return other_mail(context, store, message);
- *     default:
- *         return JZX_BEHAVIOR_OK;
- *     }
+ *         (void)jzx_intake_answer(context, store->intake, &taken.key, put(store, &taken.message));
+*return JZX_BEHAVIOR_OK;
+*case JZX_ERR_NOT_FOUND : *return other_mail(context, store, message);
+*default : *return JZX_BEHAVIOR_OK;
+*
+}
  *
  * Thread:  the loop's, in a handler.
  * Returns: JZX_OK               a delivery, new to this intake: *taken

@@ -64,6 +64,8 @@ typedef enum jzx_err {
     JZX_ERR_SIM_FAILED = -48,       /* what is simulated has failed: jzx_sim_failure() says how */
     JZX_ERR_ENDED = -49,            /* the actor that was asked has ended without answering */
     JZX_ERR_UNHANDLED = -50,        /* the actor that was asked does not know such a request */
+    JZX_ERR_REFUSED = -51,          /* the receiver of a delivery does not accept it */
+    JZX_ERR_UNDELIVERED = -52,      /* every attempt of a delivery has failed */
 } jzx_err;
 
 /**

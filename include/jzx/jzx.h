@@ -10,7 +10,7 @@
  *   buffer.h   payloads that many read           router.h   which one of several actors
  *   call.h     calls, deadlines, scopes, gathering   group.h    groups, topics, broadcasts
  *   order.h    priorities, stash, become         typed.h    messages of a struct each; not included here
- *   flow.h     sending as much as was asked for
+ *   flow.h     sending as much as was asked for      deliver.h  messages sent until one accepts them
  *
  * Rules that hold throughout:
  *   - A call that takes a jzx_context belongs to the thread of the context's loop; elsewhere it returns
@@ -45,5 +45,6 @@
 #include <jzx/net.h>
 #include <jzx/observe.h>
 #include <jzx/router.h>
+#include <jzx/deliver.h>
 
 #endif

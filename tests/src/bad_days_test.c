@@ -240,7 +240,7 @@ Test(bad_days, a_second_loop_that_is_refused_leaves_the_first_at_work, .timeout 
 /* Each cause has words of its own, for whoever reads them in a log. */
 Test(bad_days, every_cause_has_its_own_words, .timeout = 20)
 {
-    for (int i = JZX_ERR_UNHANDLED; i <= JZX_OK; i++) { /* the last one */
+    for (int i = JZX_ERR_UNDELIVERED; i <= JZX_OK; i++) { /* the last one */
         const char *text = jzx_strerror((jzx_err)i);
         cr_assert(strlen(text) >= 5 || i == JZX_OK, "%d: %s", i, text);
         cr_assert_str_neq(text, jzx_strerror((jzx_err)-9999), "%d", i);
@@ -248,7 +248,7 @@ Test(bad_days, every_cause_has_its_own_words, .timeout = 20)
             cr_assert_str_neq(text, jzx_strerror((jzx_err)k), "%d and %d", i, k);
         }
     }
-    cr_assert_str_eq(jzx_strerror((jzx_err)(JZX_ERR_UNHANDLED - 1)), jzx_strerror((jzx_err)-9999));
+    cr_assert_str_eq(jzx_strerror((jzx_err)(JZX_ERR_UNDELIVERED - 1)), jzx_strerror((jzx_err)-9999));
     cr_assert_not_null(strstr(jzx_strerror(JZX_ERR_URING_DENIED), "io_uring_disabled"));
     cr_assert_not_null(strstr(jzx_strerror(JZX_ERR_URING_MISSING), "6.1"));
     cr_assert_not_null(strstr(jzx_strerror(JZX_ERR_MEMLOCK), "RLIMIT_MEMLOCK"));
