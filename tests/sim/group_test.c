@@ -21,6 +21,8 @@ typedef struct membership {
     jzx_member_id number;
     uint32_t player;
     uint32_t group;
+    uint32_t began; /* moments before and after it joined: others may do so meanwhile */
+    uint32_t joined;
     bool open;
     bool calm;                /* nothing was under way when it joined */
     bool picky;               /* wants even numbers only */
@@ -63,6 +65,7 @@ struct play {
     uint32_t player_count;
     membership memberships[MEMBERSHIPS];
     uint32_t membership_count;
+    uint32_t moments; /* counted */
     onlooker onlookers[LOOPS];
     bool requests;      /* broadcasts are asked to be answered */
     uint64_t under_way; /* and have not been */
@@ -111,12 +114,14 @@ static void join(jzx_context *context, player *p)
     membership *m = &w->memberships[index];
     *m = (membership){.play = w, .player = p->index, .group = sim_below(w->sim, GROUPS), .open = true};
     m->picky = sim_chance(w->sim, 256);
+    m->began = ++w->moments;
     uint64_t before;
     uint64_t after;
     m->calm = is_calm(w, m->group, &before);
     jzx_err err = jzx_group_join(context, &w->groups[m->group], index, &m->number, m->picky ? wants : NULL, m);
     JZX_SIM_REQUIRE(w->sim, err == JZX_OK || err == JZX_ERR_STOPPING || err == JZX_ERR_LIMIT);
     m->open = err == JZX_OK;
+    m->joined = ++w->moments;
     m->calm &= is_calm(w, m->group, &after) && before == after;
     for (uint32_t i = 0; i < w->player_count; i++) {
         m->base[i] = w->players[i].accepted[m->group] + w->players[i].speaks;
@@ -389,7 +394,7 @@ static void check_groups(const play *w)
         for (uint32_t i = 0; i < count; i++) {
             const membership *m = &w->memberships[members[i].tag];
             JZX_SIM_REQUIRE(w->sim, m->open && w->players[m->player].id == members[i].id);
-            JZX_SIM_REQUIRE(w->sim, i == 0 || members[i].tag > members[i - 1].tag);
+            JZX_SIM_REQUIRE(w->sim, i == 0 || w->memberships[members[i - 1].tag].began < m->joined); /* oldest first */
         }
     }
 }
