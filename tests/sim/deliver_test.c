@@ -2,7 +2,8 @@
  * deliver: deliveries by name, by child and by id, over lanes that are full and mailboxes of one with every policy, to receivers
  * that answer at once, late or never, stash, fail, are killed and restarted at any moment, with an intake of their own or the one
  * before; from senders that cancel and end. Each delivery ends once; one that is accepted was taken and accepted by a receiver;
- * and no intake hands one out again that its owner has, or that it has answered.
+ * no intake hands one out again that its owner has, or that it has answered; and where receivers live, what has no deadline is
+ * answered.
  */
 #include <criterion/criterion.h>
 
@@ -71,6 +72,7 @@ struct play {
     order orders[NUMBERS];
     uint32_t none; /* chances that a receiver does not answer, ends, ... of 1024 */
     uint32_t ending;
+    bool calm; /* no receiver ends, forgets, or has no room for a sender: whoever waits long enough is answered */
     bool closes;
 };
 
@@ -264,6 +266,11 @@ static void make_one(jzx_context *context, source *self)
     options.attempt_ns = sim_chance(p->sim, 512) ? JZX_FOREVER : jzx_sim_between(p->sim, 1, 100000);
     options.retries_max = sim_below(p->sim, 40);
     options.deadline_ns = jzx_clock_ns(context) + jzx_sim_between(p->sim, 1, LONGEST_NS);
+    if (p->calm && sim_chance(p->sim, 512)) {
+        options.attempt_ns = sim_chance(p->sim, 512) ? JZX_FOREVER : jzx_sim_between(p->sim, 2000000, 4000000);
+        options.retries_max = 1u << 30;
+        options.deadline_ns = JZX_FOREVER;
+    }
     options.on_done = done;
     options.argument = o;
     o->deadline_ns = options.deadline_ns;
@@ -316,7 +323,7 @@ static jzx_behavior_result trade_on(jzx_context *context, void *state, const jzx
     for (uint32_t n = sim_below(p->sim, 3); n > 0 && self->made < ORDERS; n--) {
         make_one(context, self);
     }
-    if (sim_chance(p->sim, 100)) {
+    if (self->made < ORDERS && sim_chance(p->sim, 100)) { /* not those that are waited for */
         cancel_one(context, self);
     }
     if (sim_chance(p->sim, p->ending)) {
@@ -370,7 +377,7 @@ static void start_posts(play *p)
         uint32_t loop = sim_below(p->sim, p->loop_count);
         *self = (post){.play = p, .index = i, .hands_on = sim_chance(p->sim, 512)};
         (void)snprintf(self->name, sizeof self->name, "post%u", i);
-        self->senders = sim_between(p->sim, 1, SOURCES);
+        self->senders = p->calm ? SOURCES : sim_between(p->sim, 1, SOURCES);
         arguments[i] = self;
         jzx_child_spec_init(&children[i]);
         children[i].name = self->name;
@@ -436,6 +443,7 @@ static void trade(jzx_sim *sim, void *argument)
     p->loop_count = sim_between(sim, 1, LOOPS);
     p->ending = sim_chance(sim, 300) ? 0 : sim_below(sim, 150);
     p->none = sim_chance(sim, 512) ? 0 : sim_below(sim, 300);
+    p->calm = p->ending == 0 && p->none == 0;
     open_runtime(p);
     start_posts(p);
     spawn_sources(p);
