@@ -155,8 +155,8 @@ static void unpack(const jzx__cell *cell, const void *ids, probe *p)
 /* The circle was there, and this is the largest of it. */
 static void tell(jzx_loop *loop, jzx__waiter *waiter, const probe *p)
 {
-    memcpy(waiter->ids, p->ids, sizeof waiter->ids);
-    waiter->length = p->length;
+    memcpy(top_of(waiter)->ids, p->ids, sizeof p->ids);
+    top_of(waiter)->length = p->length;
     jzx_actor_id self = jzx__public(loop, waiter->resource.owner)->id;
     jzx__cell *calling = jzx__request_calling(loop, p->mark_token, self);
     JZX_ASSERT(calling != NULL);
@@ -382,22 +382,23 @@ static void hold_back(jzx_loop *loop, uint32_t index, jzx__waiter *waiter)
     }
 }
 
-/* The end of the innermost wait has come, and before it is handled another wait is made over it (W1). */
-static void set_aside(jzx_loop *loop, uint32_t index, jzx__wait *wait)
+/* Takes the end of a call out of a queue. */
+static jzx__cell *take_end(jzx_loop *loop, jzx__queue *from, uint64_t token)
 {
     jzx__queue rest = {NULL, NULL};
-    jzx__queue *mail = &jzx__slot_hot(&loop->slots, index)->mail;
+    jzx__cell *end = NULL;
     jzx__cell *cell;
-    while ((cell = jzx__queue_pop(mail)) != NULL) {
-        if (cell->kind == JZX__CELL_ANSWER) {
-            JZX_ASSERT(wait->aside == NULL && jzx__call_token(loop, cell) == wait->token); /* W2 */
-            wait->aside = cell;
+    while ((cell = jzx__queue_pop(from)) != NULL) {
+        if (cell->kind == JZX__CELL_ANSWER && jzx__call_token(loop, cell) == token) {
+            JZX_ASSERT(end == NULL);
+            end = cell;
         } else {
             jzx__queue_push(&rest, cell);
         }
     }
-    JZX_ASSERT(wait->aside != NULL);
-    *mail = rest;
+    JZX_ASSERT(end != NULL);
+    *from = rest;
+    return end;
 }
 
 void jzx__wait_begin(jzx_context *context, jzx_actor_id to, uint64_t token, uint64_t chain)
@@ -405,10 +406,15 @@ void jzx__wait_begin(jzx_context *context, jzx_actor_id to, uint64_t token, uint
     jzx_loop *loop = context->loop;
     jzx__waiter *waiter = waiter_of(loop, context->slot);
     JZX_ASSERT(waiter != NULL && waiter->depth < JZX_WAITS_MAX);
+    jzx__queue *mail = &jzx__slot_hot(&loop->slots, context->slot)->mail;
     if (waiter->depth > 0 && top_of(waiter)->ended) {
-        set_aside(loop, context->slot, top_of(waiter));
+        top_of(waiter)->aside = take_end(loop, mail, top_of(waiter)->token); /* W1 */
     }
-    waiter->waits[waiter->depth++] = (jzx__wait){.token = token, .target = to};
+    jzx__wait *wait = &waiter->waits[waiter->depth++];
+    wait->token = token;
+    wait->target = to;
+    wait->aside = NULL;
+    wait->ended = false;
     waiter->looks = false;
     context->waited = true;
     context->special = true;
@@ -417,6 +423,11 @@ void jzx__wait_begin(jzx_context *context, jzx_actor_id to, uint64_t token, uint
         hold_back(loop, context->slot, waiter);
     }
     JZX_ASSERT(waiter->chain == chain); /* W1 */
+    if (jzx__request_calling(loop, token, context->self) == NULL) {
+        /* A full mailbox of this loop has dropped the request: the end came before the wait, as mail like any other. */
+        jzx__queue_push(mail, take_end(loop, &waiter->mail, token));
+        wait->ended = true; /* W3 */
+    }
     if (jzx__id_loop(to) == loop->index) {
         start(loop, waiter); /* its request met the target before it waited */
     }
@@ -507,11 +518,11 @@ static void release(jzx_loop *loop, uint32_t index, jzx__waiter *waiter)
 }
 
 /* What the continuation is shown. */
-static void show_cycle(jzx_loop *loop, const jzx__waiter *waiter)
+static void show_cycle(jzx_loop *loop, const jzx__wait *wait)
 {
-    loop->cycle = (jzx_cycle){.length = waiter->length};
-    loop->cycle.listed = waiter->length < JZX_CYCLE_MAX ? waiter->length : JZX_CYCLE_MAX;
-    memcpy(loop->cycle.ids, waiter->ids, loop->cycle.listed * sizeof waiter->ids[0]);
+    loop->cycle = (jzx_cycle){.length = wait->length};
+    loop->cycle.listed = wait->length < JZX_CYCLE_MAX ? wait->length : JZX_CYCLE_MAX;
+    memcpy(loop->cycle.ids, wait->ids, loop->cycle.listed * sizeof wait->ids[0]);
 }
 
 void jzx__wait_end(jzx_loop *loop, uint32_t index, const jzx__cell *cell)
@@ -520,7 +531,7 @@ void jzx__wait_end(jzx_loop *loop, uint32_t index, const jzx__cell *cell)
     JZX_ASSERT(top_of(waiter)->token == jzx__call_token(loop, cell) && top_of(waiter)->ended); /* W1 */
     const jzx__calling *ended = (const jzx__calling *)(const void *)cell;
     if ((cell->flags & JZX__FLAG_ENDED) != 0 && ended->reason == JZX_DROP_DEADLOCK) {
-        show_cycle(loop, waiter);
+        show_cycle(loop, top_of(waiter));
     }
     waiter->depth--;
     if (waiter->depth == 0) {

@@ -39,20 +39,21 @@ typedef struct jzx__wait {
     jzx_actor_id target;
     jzx__cell *aside; /* its end, while it is covered (W1) */
     bool ended;       /* W3 */
+    /* Its circle, when that is told: each has its own, for one may be put aside while the next is told. */
+    uint32_t length;
+    jzx_actor_id ids[JZX_CYCLE_MAX];
 } jzx__wait;
 
 /* Made at an actor's first exclusive call, and its until it ends. */
 typedef struct jzx__waiter {
-    _Alignas(JZX__CACHE_LINE) jzx__resource resource; /* its cell: a probe (W6) */
-    _Alignas(JZX__CACHE_LINE)
-        jzx_actor_id ids[JZX_CYCLE_MAX]; /* what goes with it when it confirms; then, of its own circle */
+    _Alignas(JZX__CACHE_LINE) jzx__resource resource;          /* its cell: a probe (W6) */
+    _Alignas(JZX__CACHE_LINE) jzx_actor_id ids[JZX_CYCLE_MAX]; /* what goes with it when it confirms */
     uint64_t chain;
     jzx__queue mail; /* W2 */
     jzx__cell *urgent_last;
-    uint32_t length; /* of its own circle */
-    uint8_t depth;   /* of waits; 0: it does not wait */
-    bool again;      /* W6 */
-    bool looks;      /* an edge is new, and the handler still runs (W4) */
+    uint8_t depth; /* of waits; 0: it does not wait */
+    bool again;    /* W6 */
+    bool looks;    /* an edge is new, and the handler still runs (W4) */
     jzx__wait waits[JZX_WAITS_MAX];
 } jzx__waiter;
 _Static_assert(sizeof(((jzx__waiter *)0)->ids) == sizeof(jzx__cell), "the ids are a probe's second cell");

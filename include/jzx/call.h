@@ -116,8 +116,8 @@ JZX_API jzx_err jzx_call(jzx_context *context, jzx_actor_id to, const jzx_messag
  * with the largest id, ends with JZX_ERR_DEADLOCK. A circle that a deadline, a death or an answer broke before that is not
  * reported. A call that was handed on by jzx_delegate() is in no circle; nor is one in which somebody waits by a call that is
  * not exclusive, for who made that handles other mail, which may answer what he was asked. Should a handler of the chain, or
- * one that is told to stop, answer a request that the actor was given before it waited, a circle may be told that it would
- * have opened.
+ * one that is told to stop, answer a request that the actor was given before it waited, or a full mailbox drop one of the
+ * circle, a circle may be told that it would have opened.
  *
  * Owns, Thread: as jzx_call().
  * Returns: as jzx_call(), and

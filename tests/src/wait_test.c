@@ -14,8 +14,11 @@ typedef enum move {
     TWICE,      /* two exclusive calls in one handler */
     YIELDS,     /* waits, and gives its message back */
     STASHES,
-    GATE,  /* yields until the player is open */
-    LATER, /* stashes it until the player waits */
+    GATE,    /* yields until the player is open */
+    LATER,   /* stashes it until the player waits */
+    CANCEL,  /* gives up its call number `tag`, and answers */
+    GIVE_UP, /* waits, and gives that up at once */
+    HAND_ON, /* the request is another's to answer */
 } move;
 
 typedef struct player player;
@@ -29,6 +32,7 @@ typedef struct plan {
     uint32_t then_tag;
     uint64_t deadline_ns; /* 0: none */
     bool high;            /* what it calls */
+    bool fills;           /* the mailbox of `to`, of one message, before the call */
 } plan;
 
 /* A handler that is not done: whom it answers, and for which plan. */
@@ -45,8 +49,10 @@ struct player {
     uint32_t frame_count;
     uint64_t kept[KEPT];
     uint32_t kept_count;
-    uint64_t call;       /* the last one made */
-    jzx_err refusal;     /* and what the function returned */
+    uint64_t calls[STEPS]; /* those that were made */
+    uint32_t call_count;
+    jzx_err refusal;     /* what the last one returned */
+    jzx_err cancelled;   /* and jzx_call_cancel() */
     jzx_err errs[STEPS]; /* how its calls ended */
     uint32_t ends;
     jzx_cycle cycle; /* of the last DEADLOCK, either way */
@@ -100,10 +106,14 @@ static jzx_err call(jzx_context *context, player *p, bool exclusive, const playe
     options.on_answer = has_ended;
     options.argument = f;
     options.cycle = &p->cycle;
-    jzx_message message = jzx_message_empty(tag);
-    p->refusal = jzx_call_with(context, to->actor.id, &message, &options, &p->call);
+    jzx_message message = jzx_message_empty(20);
+    cr_assert(!p->plans[f->tag].fills || jzx_send(context, to->actor.id, &message) == JZX_OK);
+    message.tag = tag;
+    p->refusal = jzx_call_with(context, to->actor.id, &message, &options, &p->calls[p->call_count % STEPS]);
     if (p->refusal != JZX_OK) {
         finish(context, f);
+    } else {
+        p->call_count++;
     }
     return p->refusal;
 }
@@ -162,6 +172,19 @@ static jzx_behavior_result play(jzx_context *context, test_actor *actor, const j
         return JZX_BEHAVIOR_STASH;
     case GATE:
         break;
+    case CANCEL:
+        p->cancelled = jzx_call_cancel(context, p->calls[next->tag]);
+        finish(context, f);
+        break;
+    case GIVE_UP:
+        cr_assert_eq(call(context, p, true, next->to, next->tag, f), JZX_OK);
+        p->cancelled = jzx_call_cancel(context, p->calls[p->call_count - 1]);
+        break;
+    case HAND_ON: {
+        jzx_message handed = jzx_message_empty(next->tag);
+        cr_assert_eq(jzx_delegate(context, f->ref, next->to->actor.id, &handed), JZX_OK);
+        break;
+    }
     }
     return JZX_BEHAVIOR_OK;
 }
@@ -176,7 +199,7 @@ static void join(test_world *world, uint32_t loop, player *p)
     test_spawn(world, loop, &p->actor);
 }
 
-static void join_with_cap(test_world *world, uint32_t loop, player *p, uint32_t cap, jzx_mailbox_policy policy)
+static void join_with(test_world *world, uint32_t loop, player *p, uint32_t cap, jzx_mailbox_policy policy)
 {
     jzx_spawn_options options;
     p->actor.on = play;
@@ -372,9 +395,9 @@ static void full_queue_of_one(jzx_mailbox_policy policy, bool high)
         a.plans[1].to = &c;
         c.plans[1].to = &b;
         b.plans[3].to = &a;
-        join_with_cap(&world, 0, &a, 1, policy);
-        join_with_cap(&world, place, &b, 1, policy);
-        join_with_cap(&world, place, &c, 1, policy);
+        join_with(&world, 0, &a, 1, policy);
+        join_with(&world, place, &b, 1, policy);
+        join_with(&world, place, &c, 1, policy);
         kick(&world, &a, 1);
         test_world_step(&world);
         jzx_message message = jzx_message_empty(20);
@@ -573,32 +596,38 @@ Test(wait, waits_lie_in_each_other_up_to_a_limit, .timeout = 60)
 
 /* ---- circles ---- */
 
-Test(wait, a_circle_of_one_loop_is_refused, .timeout = 60)
+enum { LONGEST = 12 };
+
+static void refuse_a_circle(uint32_t length)
 {
     test_world world;
     test_world_open(&world, 1, NULL);
-    enum { MANY = 12 };
-    player ring[MANY] = {{.handled_count = 0}};
-    for (uint32_t i = 0; i < MANY; i++) {
-        ring[i].plans[1] = (plan){WAIT, .to = &ring[(i + 1) % MANY], .tag = 2};
+    player ring[LONGEST] = {{.handled_count = 0}};
+    player *members[LONGEST];
+    for (uint32_t i = 0; i < length; i++) {
+        ring[i].plans[1] = (plan){WAIT, .to = &ring[(i + 1) % length], .tag = 2};
         join(&world, 0, &ring[i]);
+        members[i] = &ring[(length - 1 + i) % length];
     }
-    player *members[MANY];
-    for (uint32_t i = 0; i < MANY; i++) {
-        members[i] = &ring[(MANY - 1 + i) % MANY];
-    }
-    for (uint32_t i = 0; i < MANY; i++) { /* each runs before its request is handled */
+    for (uint32_t i = 0; i < length; i++) { /* each runs before its request is handled */
         kick(&world, &ring[i], 1);
     }
     test_until(&world, ring[0].ends == 1);
-    cr_assert_eq(ring[MANY - 1].refusal, JZX_ERR_DEADLOCK);
-    assert_cycle(&ring[MANY - 1], MANY, members);
-    for (uint32_t i = 0; i + 1 < MANY; i++) {
+    cr_assert_eq(ring[length - 1].refusal, JZX_ERR_DEADLOCK);
+    assert_cycle(&ring[length - 1], length, members);
+    for (uint32_t i = 0; i + 1 < length; i++) {
         test_until(&world, ring[i].ends == 1);
         cr_assert_eq(ring[i].errs[0], JZX_OK);
     }
-    cr_assert_eq(ring[MANY - 1].ends, 0);
+    cr_assert_eq(ring[length - 1].ends, 0);
     test_world_close(&world);
+}
+
+Test(wait, a_circle_of_one_loop_is_refused, .timeout = 60)
+{
+    for (uint32_t length = 2; length <= LONGEST; length++) { /* JZX_CYCLE_MAX is in the midst of them */
+        refuse_a_circle(length);
+    }
 }
 
 Test(wait, to_call_oneself_is_no_circle, .timeout = 60)
@@ -671,29 +700,35 @@ Test(wait, a_circle_across_loops_is_told_to_its_largest, .timeout = 60)
     circle_of_two(true);
 }
 
-Test(wait, a_long_circle_across_loops_lists_as_many_as_fit, .timeout = 60)
+static void tell_a_circle(uint32_t length)
 {
     test_world world;
     test_world_open(&world, 3, NULL);
-    enum { MANY = 11 };
-    player ring[MANY] = {{.handled_count = 0}};
-    player *members[MANY];
-    for (uint32_t i = 0; i < MANY; i++) {
-        ring[i].plans[1] = (plan){WAIT, .to = &ring[(i + 1) % MANY], .tag = 2};
+    player ring[LONGEST] = {{.handled_count = 0}};
+    player *members[LONGEST];
+    for (uint32_t i = 0; i < length; i++) {
+        ring[i].plans[1] = (plan){WAIT, .to = &ring[(i + 1) % length], .tag = 2};
         join(&world, i % 3, &ring[i]);
     }
     uint32_t largest = 0;
-    for (uint32_t i = 0; i < MANY; i++) {
+    for (uint32_t i = 0; i < length; i++) {
         largest = ring[i].actor.id > ring[largest].actor.id ? i : largest;
         kick(&world, &ring[i], 1);
     }
-    for (uint32_t i = 0; i < MANY; i++) {
-        members[i] = &ring[(largest + i) % MANY];
+    for (uint32_t i = 0; i < length; i++) {
+        members[i] = &ring[(largest + i) % length];
         test_until(&world, ring[i].ends == 1);
         cr_assert_eq(ring[i].errs[0], i == largest ? JZX_ERR_DEADLOCK : JZX_OK);
     }
-    assert_cycle(&ring[largest], MANY, members);
+    assert_cycle(&ring[largest], length, members);
     test_world_close(&world);
+}
+
+Test(wait, a_circle_across_loops_lists_as_many_as_fit, .timeout = 60)
+{
+    for (uint32_t length = 2; length <= LONGEST; length++) {
+        tell_a_circle(length);
+    }
 }
 
 /* b's request of the chain is taken by a, whose handler asks c without waiting: c's answer waits behind a's wait. */
@@ -824,6 +859,48 @@ Test(wait, an_actor_that_waits_can_be_ended, .timeout = 60)
     }
 }
 
+/* a waits for b, who asks it back; for that a waits for c, and b's wait is in a's hands. */
+static void ends_while_it_waits_twice(uint32_t place, ending how)
+{
+    test_world world;
+    test_world_open(&world, 2, NULL);
+    player a = {.plans[1] = {WAIT, .tag = 1}, .plans[2] = {WAIT, .tag = 1}};
+    player b = {.plans[1] = {WAIT, .tag = 2}};
+    player c = {.plans[1] = {KEEP}};
+    a.plans[1].to = &b;
+    a.plans[2].to = &c;
+    b.plans[1].to = &a;
+    join(&world, 0, &a);
+    join(&world, place, &b);
+    join(&world, 1, &c);
+    kick(&world, &a, 1);
+    test_until(&world, c.kept_count == 1);
+    kick(&world, &a, 20);
+    test_world_settle(&world);
+    end_it(&world, &a, how);
+    test_world_settle(&world);
+    cr_assert_eq(a.actor.finis, how != DRAINED);
+    test_do(&world, &c.actor, answer_kept, NULL);
+    test_until(&world, a.actor.finis == 1 && b.ends == 1);
+    cr_assert_eq(a.ends, how == DRAINED ? 2 : 0);
+    cr_assert_eq(has_handled(&a, 20), how == DRAINED);
+    /* The cancel of b's own request goes before the end of what it has asked, if b lives elsewhere. */
+    cr_assert(how == DRAINED ? b.errs[0] == JZX_OK : b.errs[0] == JZX_ERR_ENDED || b.errs[0] == JZX_ERR_CANCELLED);
+    test_world_settle(&world);
+    test_world_close(&world);
+}
+
+Test(wait, an_actor_that_waits_twice_can_be_ended, .timeout = 60)
+{
+    EACH_PLACE(place)
+    {
+        ends_while_it_waits_twice(place, STOPS);
+        ends_while_it_waits_twice(place, KILLED);
+        ends_while_it_waits_twice(place, DRAINED);
+        ends_while_it_waits_twice(place, FAILS);
+    }
+}
+
 Test(wait, the_runtime_stops_with_actors_that_wait, .timeout = 60)
 {
     EACH_PLACE(place)
@@ -843,23 +920,329 @@ Test(wait, the_runtime_stops_with_actors_that_wait, .timeout = 60)
     }
 }
 
+static void target_ends(uint32_t place, ending how)
+{
+    test_world world;
+    test_world_open(&world, 2, NULL);
+    player a = {.plans[1] = {WAIT, .tag = 1}};
+    player b = {.plans[1] = {KEEP}};
+    a.plans[1].to = &b;
+    join(&world, 0, &a);
+    join(&world, place, &b);
+    kick(&world, &a, 1);
+    test_until(&world, b.kept_count == 1);
+    kick(&world, &a, 20);
+    end_it(&world, &b, how);
+    test_until(&world, has_handled(&a, 20));
+    cr_assert_eq(a.ends, 1);
+    cr_assert_eq(a.errs[0], JZX_ERR_ENDED);
+    test_world_close(&world);
+}
+
 Test(wait, the_end_of_who_is_waited_for_ends_the_wait, .timeout = 60)
+{
+    EACH_PLACE(place)
+    {
+        target_ends(place, STOPS);
+        target_ends(place, KILLED);
+        target_ends(place, DRAINED);
+        target_ends(place, FAILS);
+    }
+}
+
+/* On the caller's loop it is refused, and nobody waits; elsewhere it is found where the target was. */
+Test(wait, one_that_has_ended_is_not_waited_for, .timeout = 60)
 {
     EACH_PLACE(place)
     {
         test_world world;
         test_world_open(&world, 2, NULL);
         player a = {.plans[1] = {WAIT, .tag = 1}};
-        player b = {.plans[1] = {KEEP}};
+        player b = {0};
+        a.plans[1].to = &b;
+        join(&world, 0, &a);
+        join(&world, place, &b);
+        end_it(&world, &b, KILLED);
+        test_until(&world, b.actor.finis == 1);
+        kick(&world, &a, 1);
+        kick(&world, &a, 20);
+        test_until(&world, has_handled(&a, 20));
+        cr_assert_eq(a.refusal, place == 0 ? JZX_ERR_NO_SUCH_ACTOR : JZX_OK);
+        cr_assert_eq(a.ends, place);
+        cr_assert_eq(a.errs[0], place == 0 ? JZX_OK : JZX_ERR_NO_SUCH_ACTOR);
+        test_world_close(&world);
+    }
+}
+
+/* The mailbox of b is full, and drops: the call is accepted, and on the same loop its end comes before it has returned. */
+static void drops_what_is_waited_for(uint32_t place, jzx_mailbox_policy policy)
+{
+    test_world world;
+    test_world_open(&world, 2, NULL);
+    player a = {.plans[1] = {WAIT, .tag = 1, .fills = true}};
+    player b = {0};
+    a.plans[1].to = &b;
+    join(&world, 0, &a);
+    join_with(&world, place, &b, 1, policy);
+    kick(&world, &a, 1);
+    kick(&world, &a, 20);
+    test_until(&world, has_handled(&a, 20));
+    cr_assert_eq(a.ends, 1, "before all else");
+    test_world_settle(&world);
+    bool dropped = place == 0 && policy == JZX_MAILBOX_DROP_NEWEST;
+    if (dropped) {
+        cr_assert_eq(a.errs[0], JZX_ERR_MAILBOX_FULL);
+    }
+    cr_assert_eq(has_handled(&b, 1), a.errs[0] == JZX_OK);
+    test_world_close(&world);
+}
+
+Test(wait, a_request_that_is_dropped_at_once_ends_the_wait, .timeout = 60)
+{
+    EACH_PLACE(place)
+    {
+        drops_what_is_waited_for(place, JZX_MAILBOX_DROP_NEWEST);
+        drops_what_is_waited_for(place, JZX_MAILBOX_DROP_OLDEST);
+    }
+}
+
+/* As before, of the inner one of two waits. */
+Test(wait, a_request_that_is_dropped_at_once_ends_the_inner_wait, .timeout = 60)
+{
+    test_world world;
+    test_world_open(&world, 2, NULL);
+    player a = {.plans[1] = {WAIT, .tag = 1}, .plans[2] = {WAIT, .tag = 1, .fills = true}};
+    player b = {.plans[1] = {WAIT, .tag = 2}};
+    player full = {.plans[1] = {KEEP}};
+    a.plans[1].to = &b;
+    b.plans[1].to = &a;
+    a.plans[2].to = &full;
+    join(&world, 0, &a);
+    join(&world, 1, &b);
+    join_with(&world, 0, &full, 1, JZX_MAILBOX_DROP_NEWEST);
+    kick(&world, &a, 1);
+    test_until(&world, a.ends == 2);
+    cr_assert_eq(a.errs[0], JZX_ERR_MAILBOX_FULL);
+    cr_assert_eq(a.errs[1], JZX_OK);
+    cr_assert_eq(b.errs[0], JZX_OK);
+    test_world_close(&world);
+}
+
+/* ---- cancels ---- */
+
+/* Only a handler of the chain can give up what its actor waits for. */
+Test(wait, who_is_asked_back_may_give_up_the_wait, .timeout = 60)
+{
+    EACH_PLACE(place)
+    {
+        test_world world;
+        test_world_open(&world, 2, NULL);
+        player a = {.plans[1] = {WAIT, .tag = 1}, .plans[2] = {CANCEL, .tag = 0}};
+        player b = {.plans[1] = {WAIT, .tag = 2}};
+        a.plans[1].to = &b;
+        b.plans[1].to = &a;
+        join(&world, 0, &a);
+        join(&world, place, &b);
+        kick(&world, &a, 1);
+        kick(&world, &a, 20);
+        test_until(&world, has_handled(&a, 20));
+        cr_assert_eq(a.cancelled, JZX_OK);
+        cr_assert_eq(a.ends, 1);
+        cr_assert_eq(a.errs[0], JZX_ERR_CANCELLED);
+        test_until(&world, b.ends == 1);
+        cr_assert(b.errs[0] == JZX_OK || b.errs[0] == JZX_ERR_CANCELLED); /* the answer, or the cancel, was first */
+        test_world_settle(&world);
+        cr_assert_eq(a.ends, 1);
+        test_world_close(&world);
+    }
+}
+
+Test(wait, a_call_that_is_given_up_at_once_is_waited_for_until_its_end_is_handled, .timeout = 60)
+{
+    EACH_PLACE(place)
+    {
+        test_world world;
+        test_world_open(&world, 2, NULL);
+        player a = {.plans[1] = {GIVE_UP, .tag = 1}};
+        player b = {0};
         a.plans[1].to = &b;
         join(&world, 0, &a);
         join(&world, place, &b);
         kick(&world, &a, 1);
-        test_until(&world, b.kept_count == 1);
         kick(&world, &a, 20);
-        end_it(&world, &b, KILLED);
         test_until(&world, has_handled(&a, 20));
-        cr_assert_eq(a.errs[0], JZX_ERR_ENDED);
+        cr_assert_eq(a.cancelled, JZX_OK);
+        cr_assert_eq(a.ends, 1, "before all else");
+        cr_assert_eq(a.errs[0], JZX_ERR_CANCELLED);
+        test_world_settle(&world);
+        cr_assert_eq(b.handled_count, 0, "not handled, but answered");
+        test_world_close(&world);
+    }
+}
+
+/* a waits for b, who asks it back; for that a waits for c, who asks it back: that gives up the first wait. */
+Test(wait, the_end_of_an_outer_wait_is_put_aside, .timeout = 60)
+{
+    EACH_PLACE(place)
+    {
+        test_world world;
+        test_world_open(&world, 2, NULL);
+        player a = {.plans[1] = {WAIT, .tag = 1}, .plans[2] = {WAIT, .tag = 1}, .plans[3] = {CANCEL, .tag = 0}};
+        player b = {.plans[1] = {WAIT, .tag = 2}};
+        player c = {.plans[1] = {FORK, .tag = 3, .then_tag = 1}};
+        player d = {.plans[1] = {KEEP}};
+        a.plans[1].to = &b;
+        a.plans[2].to = &c;
+        b.plans[1].to = &a;
+        c.plans[1].to = &a;
+        c.plans[1].then = &d;
+        join(&world, 0, &a);
+        join(&world, place, &b);
+        join(&world, place, &c);
+        join(&world, place, &d);
+        kick(&world, &a, 1);
+        kick(&world, &a, 20);
+        test_until(&world, has_handled(&a, 3) && d.kept_count == 1);
+        test_world_settle(&world);
+        cr_assert_eq(a.cancelled, JZX_OK);
+        if (a.ends == 0) { /* the cancel came to the inner calls after they were made */
+            test_do(&world, &d.actor, answer_kept, NULL);
+        }
+        test_until(&world, has_handled(&a, 20));
+        cr_assert_eq(a.ends, 2);
+        cr_assert_eq(a.errs[1], JZX_ERR_CANCELLED, "the outer one is last");
+        test_world_settle(&world);
+        test_world_close(&world);
+    }
+}
+
+typedef struct scoped {
+    player *target;
+    uint64_t scope;
+    jzx_err cancelled;
+} scoped;
+
+/* Waits in a scope of its own, which a handler of the chain cancels. */
+static jzx_behavior_result waits_in_a_scope(jzx_context *context, test_actor *actor, const jzx_message *message)
+{
+    player *p = actor->data;
+    scoped *s = p->plans[1].to->actor.data;
+    if (message->tag == 1) {
+        cr_assert_eq(jzx_scope_open(context, JZX_FOREVER, &s->scope), JZX_OK);
+        frame *f = &p->frames[p->frame_count++];
+        *f = (frame){.player = p, .tag = 1};
+        cr_assert_eq(call(context, p, true, s->target, 1, f), JZX_OK);
+    } else if (message->tag == 2) {
+        s->cancelled = jzx_cancel(context, s->scope);
+    }
+    p->handled[p->handled_count++ % STEPS] = message->tag;
+    return JZX_BEHAVIOR_OK;
+}
+
+Test(wait, a_scope_that_is_cancelled_ends_the_wait_in_it, .timeout = 60)
+{
+    EACH_PLACE(place)
+    {
+        test_world world;
+        test_world_open(&world, 2, NULL);
+        player a = {.plans[1] = {WAIT}};
+        player b = {.plans[1] = {WAIT, .tag = 2}};
+        scoped s = {.target = &b, .cancelled = JZX_ERR_UNKNOWN};
+        player holder = {.actor.data = &s};
+        a.plans[1].to = &holder;
+        b.plans[1].to = &a;
+        join(&world, 0, &a);
+        a.actor.on = waits_in_a_scope;
+        join(&world, place, &b);
+        kick(&world, &a, 1);
+        kick(&world, &a, 20);
+        test_until(&world, has_handled(&a, 20));
+        cr_assert_eq(s.cancelled, JZX_OK);
+        cr_assert_eq(a.ends, 1);
+        cr_assert_eq(a.errs[0], JZX_ERR_CANCELLED);
+        test_world_settle(&world);
+        test_world_close(&world);
+    }
+}
+
+/* ---- requests that are handed on ---- */
+
+Test(wait, a_request_that_is_handed_on_is_waited_for, .timeout = 60)
+{
+    EACH_PLACE(place)
+    {
+        test_world world;
+        test_world_open(&world, 2, NULL);
+        player a = {.plans[1] = {WAIT, .tag = 1}};
+        player b = {.plans[1] = {HAND_ON, .tag = 1}};
+        player c = {.plans[1] = {KEEP}};
+        a.plans[1].to = &b;
+        b.plans[1].to = &c;
+        join(&world, 0, &a);
+        join(&world, place, &b);
+        join(&world, 1, &c);
+        kick(&world, &a, 1);
+        kick(&world, &a, 20);
+        test_until(&world, c.kept_count == 1);
+        end_it(&world, &b, KILLED); /* it has nothing to do with it any more */
+        test_world_settle(&world);
+        cr_assert_not(has_handled(&a, 20));
+        test_do(&world, &c.actor, answer_kept, NULL);
+        test_until(&world, has_handled(&a, 20));
+        cr_assert_eq(a.errs[0], JZX_OK);
+        test_world_close(&world);
+    }
+}
+
+Test(wait, who_is_handed_a_request_may_ask_back, .timeout = 60)
+{
+    EACH_PLACE(place)
+    {
+        test_world world;
+        test_world_open(&world, 2, NULL);
+        player a = {.plans[1] = {WAIT, .tag = 1}};
+        player b = {.plans[1] = {HAND_ON, .tag = 1}};
+        player c = {.plans[1] = {WAIT, .tag = 2}};
+        a.plans[1].to = &b;
+        b.plans[1].to = &c;
+        c.plans[1].to = &a;
+        join(&world, 0, &a);
+        join(&world, 1, &b);
+        join(&world, place, &c);
+        kick(&world, &a, 1);
+        kick(&world, &a, 20);
+        test_until(&world, has_handled(&a, 20));
+        cr_assert_eq(a.handled[1], 2, "past what came before");
+        cr_assert_eq(a.errs[0], JZX_OK);
+        cr_assert_eq(c.errs[0], JZX_OK);
+        test_world_close(&world);
+    }
+}
+
+/* a waits for b, who has handed that on to c, who waits for a: they would wait for ever, and a deadline is what opens it. */
+Test(wait, a_request_that_was_handed_on_is_in_no_circle, .timeout = 60)
+{
+    EACH_PLACE(place)
+    {
+        test_world world;
+        test_world_open(&world, 2, NULL);
+        player a = {.plans[1] = {WAIT, .tag = 1}};
+        player b = {.plans[1] = {HAND_ON, .tag = 1}};
+        player c = {.plans[1] = {KEEP}, .plans[3] = {WAIT, .tag = 2}};
+        a.plans[1].to = &b;
+        a.plans[1].deadline_ns = test_now_ns() + 20000000;
+        b.plans[1].to = &c;
+        c.plans[3].to = &a;
+        join(&world, 0, &a);
+        join(&world, place, &b);
+        join(&world, 1, &c);
+        kick(&world, &a, 1);
+        test_until(&world, c.kept_count == 1);
+        kick(&world, &c, 3);
+        test_until(&world, a.ends == 1 && c.ends == 1);
+        cr_assert_eq(a.errs[0], JZX_ERR_TIMEOUT);
+        cr_assert_eq(c.errs[0], JZX_OK);
+        test_world_settle(&world);
         test_world_close(&world);
     }
 }
@@ -867,11 +1250,10 @@ Test(wait, the_end_of_who_is_waited_for_ends_the_wait, .timeout = 60)
 static jzx_behavior_result cancel_it(jzx_context *context, test_actor *actor, void *argument)
 {
     (void)actor;
-    *(jzx_err *)argument = jzx_call_cancel(context, ((player *)actor->data)->call);
+    *(jzx_err *)argument = jzx_call_cancel(context, ((player *)actor->data)->calls[0]);
     return JZX_BEHAVIOR_OK;
 }
 
-/* Only a handler of the chain can do it: test_do()'s own waits. */
 Test(wait, a_deadline_ends_the_wait, .timeout = 60)
 {
     EACH_PLACE(place)
@@ -925,6 +1307,11 @@ static jzx_behavior_result child_behaves(jzx_context *context, void *state, cons
     return traps(context, state, message);
 }
 
+static jzx_behavior_result plays_on(jzx_context *context, void *state, const jzx_message *message)
+{
+    return play(context, state, message);
+}
+
 static void child_ends(jzx_context *context, void *state, const jzx_exit_info *info)
 {
     test_actor *actor = state;
@@ -970,6 +1357,76 @@ Test(wait, its_supervisor_s_word_to_stop_comes_through, .timeout = 60)
         test_until(&world, a.actor.finis == 1);
         cr_assert(has_handled(&a, JZX_TAG_SYS_EXIT));
         test_world_close(&world);
+    }
+}
+
+/* a waits for b, with mail and a request of c held back, and fails: the next one has both, or nobody has. */
+static void restarted(uint32_t place, bool keep_mail)
+{
+    test_world world;
+    test_world_open(&world, 2, NULL);
+    player a = {.plans[1] = {WAIT, .tag = 1}};
+    player b = {.plans[1] = {KEEP}};
+    player c = {.plans[1] = {CALL, .tag = 3}};
+    player *argument = &a;
+    a.plans[1].to = &b;
+    a.actor.data = &a;
+    a.actor.on = play;
+    c.plans[1].to = &a;
+    join(&world, 0, &b);
+    join(&world, 1, &c);
+    jzx_child_spec child;
+    jzx_child_spec_init(&child);
+    child.init = is_child;
+    child.behavior = plays_on;
+    child.fini = child_ends;
+    child.argument = &argument;
+    child.argument_size = sizeof argument;
+    child.keep_mail = keep_mail;
+    child.placement = JZX_PLACE_LOOP;
+    child.place_loop = place;
+    jzx_supervisor_spec spec;
+    jzx_supervisor_spec_init(&spec);
+    spec.children = &child;
+    spec.child_count = 1;
+    jzx_context *host = jzx_loop_context(world.loops[0]);
+    cr_assert_eq(jzx_supervisor_start(host, &spec, NULL, NULL), JZX_OK);
+    test_until(&world, a.actor.inits == 1);
+    jzx_context *near = jzx_loop_context(world.loops[place]);
+    jzx_message message = jzx_message_empty(1);
+    cr_assert_eq(jzx_send(near, a.actor.id, &message), JZX_OK);
+    test_until(&world, b.kept_count == 1);
+    kick(&world, &c, 1);
+    for (message.tag = 20; message.tag < 23; message.tag++) {
+        cr_assert_eq(jzx_send(near, a.actor.id, &message), JZX_OK);
+    }
+    test_world_settle(&world);
+    cr_assert_eq(a.handled_count, 1);
+    cr_assert_eq(jzx_fail(near, a.actor.id, 1, ""), JZX_OK);
+    test_until(&world, a.actor.inits == 2 && c.ends == 1);
+    cr_assert_eq(c.errs[0], keep_mail ? JZX_OK : JZX_ERR_ENDED);
+    test_do(&world, &b.actor, answer_kept, NULL); /* too late: the next one waits for nobody */
+    test_world_settle(&world);
+    cr_assert_eq(a.ends, 0);
+    cr_assert_eq(a.handled_count, keep_mail ? 5 : 1);
+    for (uint32_t tag = 20; keep_mail && tag < 23; tag++) {
+        cr_assert(has_handled(&a, tag));
+    }
+    message.tag = 1;
+    cr_assert_eq(jzx_send(near, a.actor.id, &message), JZX_OK);
+    test_until(&world, b.kept_count == 1);
+    test_do(&world, &b.actor, answer_kept, NULL);
+    test_until(&world, a.ends == 1);
+    cr_assert_eq(a.errs[0], JZX_OK);
+    test_world_close(&world);
+}
+
+Test(wait, what_was_held_back_is_the_next_incarnation_s, .timeout = 60)
+{
+    EACH_PLACE(place)
+    {
+        restarted(place, true);
+        restarted(place, false);
     }
 }
 
@@ -1034,4 +1491,34 @@ Test(wait, annexes_are_limited, .timeout = 60)
     kick(&world, &c, 20);
     test_until(&world, has_handled(&c, 20));
     test_world_close(&world);
+}
+
+/* The annex of an actor and what it waits with are made at its first exclusive call. */
+Test(wait, without_memory_nobody_waits, .timeout = 60)
+{
+    uint32_t refused = 0;
+    for (uint64_t more = 1; more <= 3; more++) {
+        test_world world;
+        test_world_open(&world, 1, NULL);
+        player a = {.plans[1] = {WAIT, .tag = 1}};
+        player b = {0};
+        a.plans[1].to = &b;
+        join(&world, 0, &a);
+        join(&world, 0, &b);
+        test_world_step(&world);
+        for (uint32_t kind = 0; kind < JZX_MEMORY_KINDS; kind++) {
+            world.memory[kind].fail_at = world.memory[kind].calls + more;
+        }
+        kick(&world, &a, 1);
+        kick(&world, &a, 20);
+        test_until(&world, has_handled(&a, 20));
+        cr_assert(a.refusal == JZX_OK || a.refusal == JZX_ERR_NO_MEMORY);
+        cr_assert_eq(a.ends, a.refusal == JZX_OK);
+        refused += a.refusal == JZX_ERR_NO_MEMORY;
+        kick(&world, &a, 1);
+        test_until(&world, a.ends > 0);
+        cr_assert_eq(a.errs[0], JZX_OK);
+        test_world_close(&world);
+    }
+    cr_assert_eq(refused, 2);
 }
