@@ -316,6 +316,26 @@ Test(broadcast, a_loop_that_is_closed_has_nobody_to_reach, .timeout = 60)
     test_world_close(&world);
 }
 
+Test(broadcast, the_host_of_a_runtime_that_has_stopped_is_told, .timeout = 60)
+{
+    for (uint32_t place = 0; place < 2; place++) {
+        test_world world;
+        test_world_open(&world, 2, NULL);
+        test_actor member = {0};
+        jzx_buffer *buffer;
+        jzx_group group = jzx_group_named(group_space(&world, 4, 8), "a");
+        test_spawn(&world, place, &member);
+        (void)group_join(&world, &member, group, 1);
+        cr_assert_eq(jzx_runtime_request_stop(world.runtime), JZX_OK);
+        test_until(&world, member.finis == 1 && world.closed[0] && world.closed[1]);
+        cr_assert_eq(jzx_buffer_copy(world.runtime, "shared", 6, &buffer), JZX_OK);
+        jzx_message message = jzx_message_buffer(TAG, buffer);
+        cr_assert_eq(jzx_broadcast(host_of(&world, 0), &group, &message, 0, NULL), JZX_ERR_LOOP_CLOSED);
+        jzx_buffer_unref(buffer); /* it is the caller's still */
+        test_world_close(&world);
+    }
+}
+
 /* ---- buffers ---- */
 
 static void read_by_many(uint32_t loops)

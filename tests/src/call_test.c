@@ -1121,3 +1121,36 @@ Test(call, cells_are_a_limit_that_comes_back, .timeout = 60)
     }
     close_world(&world);
 }
+
+/* A call with a deadline has one of the loop's timers until it ends. */
+Test(call, timers_are_a_limit_for_deadlines, .timeout = 60)
+{
+    for (uint32_t place = 0; place < 2; place++) {
+        test_world world;
+        test_actor asker = {0};
+        test_actor target = {0};
+        callee c = {.act = KEEPS};
+        jzx_config config;
+        test_config(&config);
+        config.timers_max = 1;
+        test_world_open(&world, 2, &config);
+        test_spawn(&world, 0, &asker);
+        spawn_callee(&world, place, &target, &c);
+        question first = question_to(target.id, 7);
+        question second = question_to(target.id, 7);
+        question timeless = question_to(target.id, 7);
+        first.in_ns = second.in_ns = 60000000000;
+        ask_it(&world, &asker, &first, JZX_OK);
+        ask_it(&world, &asker, &second, JZX_ERR_LIMIT);
+        ask_it(&world, &asker, &timeless, JZX_OK);
+        test_until(&world, c.handled == 2);
+        cr_assert_eq(answer_kept(&world, &target, c.refs[0], 1007), JZX_OK);
+        test_until(&world, first.outcome.count == 1);
+        ask_it(&world, &asker, &second, JZX_OK);
+        test_until(&world, c.handled == 3);
+        cr_assert_eq(answer_kept(&world, &target, c.refs[1], 1007), JZX_OK);
+        cr_assert_eq(answer_kept(&world, &target, c.refs[2], 1007), JZX_OK);
+        test_until(&world, second.outcome.count == 1 && timeless.outcome.count == 1);
+        test_world_close(&world);
+    }
+}

@@ -497,6 +497,67 @@ Test(net, many_connections_do_not_mix, .timeout = 60)
     close_world(&w, p);
 }
 
+enum { LISTENERS = 40 };
+
+/* One reference for each connection that was accepted. */
+static jzx_behavior_result do_send_to_all(jzx_context *context, test_actor *actor, void *argument)
+{
+    player *p = player_of(actor);
+    jzx_buffer *buffer = argument;
+    void *data = (void *)(uintptr_t)jzx_buffer_data(buffer);
+    for (uint32_t i = 0; i < p->count; i++) {
+        if (p->events[i].kind == JZX_TCP_ACCEPTED) {
+            p->err = jzx_tcp_send_owned(context, p->events[i].peer, data, jzx_buffer_size(buffer), jzx_buffer_drop,
+                                        jzx_buffer_ref(buffer));
+            if (p->err != JZX_OK) {
+                jzx_buffer_unref(buffer);
+            }
+        }
+    }
+    return JZX_BEHAVIOR_OK;
+}
+
+/* Some read it all; the others are reset while they have read nothing. */
+Test(net, one_buffer_goes_to_many_sockets, .timeout = 60)
+{
+    test_world w;
+    player *p = player_make(READ);
+    enum { BYTES = 300000 };
+    static uint8_t data[BYTES];
+    int fds[LISTENERS];
+    jzx_buffer *buffer;
+    fill(data, sizeof data);
+    p->options.send_max = DATA_MAX;
+    open_world(&w, p);
+    for (int i = 0; i < LISTENERS; i++) {
+        fds[i] = dial(p);
+    }
+    test_until(&w, count_events(p, JZX_TCP_ACCEPTED) == LISTENERS);
+    uint64_t blocks = w.memory[JZX_MEMORY_STATE].blocks;
+    cr_assert_eq(jzx_buffer_copy(w.runtime, data, sizeof data, &buffer), JZX_OK);
+    test_do(&w, &p->actor, do_send_to_all, buffer);
+    cr_assert_eq(p->err, JZX_OK, "%s", jzx_strerror(p->err));
+    jzx_buffer_unref(buffer); /* the connections have theirs */
+    cr_assert_leq(w.memory[JZX_MEMORY_STATE].blocks, blocks + 1, "one, and no copy");
+    for (int i = LISTENERS / 2; i < LISTENERS; i++) {
+        reset(fds[i]);
+    }
+    for (int i = 0; i < LISTENERS / 2; i++) {
+        for (size_t got = 0; got < sizeof data;) {
+            uint8_t back[8192];
+            ssize_t part = recv(fds[i], back, sizeof back, MSG_DONTWAIT);
+            if (part > 0) {
+                cr_assert_eq(memcmp(back, data + got, (size_t)part), 0, "connection %d, byte %zu", i, got);
+                got += (size_t)part;
+            }
+            test_world_step(&w);
+        }
+        close(fds[i]);
+    }
+    test_until(&w, w.memory[JZX_MEMORY_STATE].blocks == blocks);
+    close_world(&w, p);
+}
+
 Test(net, IO_traffic_allocates_nothing_after_warm_up, .timeout = 30)
 {
     test_world w;

@@ -1522,3 +1522,76 @@ Test(wait, without_memory_nobody_waits, .timeout = 60)
     }
     cr_assert_eq(refused, 2);
 }
+
+/* ---- threads ---- */
+
+enum { SEATS = 6, ROUNDS = 200 };
+
+typedef struct seat {
+    test_actor actor;
+    const struct seat *next;
+    _Atomic(uint32_t) *ends;
+    _Atomic(uint32_t) *circles;
+} seat;
+
+static jzx_behavior_result round_is_over(jzx_context *context, void *state, void *argument, const jzx_result *result)
+{
+    seat *s = argument;
+    (void)context;
+    (void)state;
+    if (result->err == JZX_ERR_DEADLOCK) {
+        atomic_fetch_add(s->circles, 1);
+    }
+    atomic_fetch_add(s->ends, 1);
+    return JZX_BEHAVIOR_OK;
+}
+
+static jzx_behavior_result wait_for_the_next(jzx_context *context, test_actor *actor, const jzx_message *message)
+{
+    seat *s = actor->data;
+    jzx_message empty = jzx_message_empty(2);
+    if ((message->flags & JZX_MESSAGE_REQUEST) != 0) {
+        (void)jzx_answer(context, message->ref, &empty);
+        return JZX_BEHAVIOR_OK;
+    }
+    jzx_call_options options;
+    jzx_call_options_init(&options);
+    options.on_answer = round_is_over;
+    options.argument = s;
+    options.exclusive = true;
+    if (jzx_call_with(context, s->next->actor.id, &empty, &options, NULL) != JZX_OK) {
+        atomic_fetch_add(s->circles, 1); /* it was refused: the circle was closed on one loop */
+        atomic_fetch_add(s->ends, 1);
+    }
+    return JZX_BEHAVIOR_OK;
+}
+
+/* Rings that close again and again, on threads: of each at most one is told, and all ends come. */
+Test(wait, loops_on_threads_find_each_circle, .timeout = 120)
+{
+    for (uint32_t loops = 1; loops <= 3; loops++) {
+        test_world world;
+        test_world_open(&world, loops, NULL);
+        _Atomic(uint32_t) ends = 0;
+        _Atomic(uint32_t) circles = 0;
+        seat seats[SEATS] = {{.ends = NULL}};
+        for (uint32_t i = 0; i < SEATS; i++) {
+            seats[i] = (seat){.next = &seats[(i + 1) % SEATS], .ends = &ends, .circles = &circles};
+            seats[i].actor.on = wait_for_the_next;
+            seats[i].actor.data = &seats[i];
+            test_spawn(&world, i % loops, &seats[i].actor);
+        }
+        test_world_start(&world);
+        for (uint32_t i = 0; i < SEATS; i++) {
+            test_until(&world, seats[i].actor.inits == 1);
+        }
+        for (uint32_t round = 1; round <= ROUNDS; round++) {
+            for (uint32_t i = 0; i < SEATS; i++) {
+                test_send(&world, &seats[i].actor, 1);
+            }
+            test_until(&world, ends == round * SEATS);
+            cr_assert_leq(circles, round);
+        }
+        test_world_close(&world);
+    }
+}
