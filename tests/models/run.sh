@@ -99,6 +99,25 @@ ask    quick fails -DNO_DRAIN
 ask    quick fails -DCOUNT_FIRST
 ask    quick fails -DREREAD -DRECORDS=2
 ask    full  holds -DASKERS=3 -DASKS=1 -DRECORDS=2
+space  quick lines -DSENDS=1
+space  quick fails -DNO_LOOK
+space  quick fails -DNO_REACH
+space  quick fails -DREACH_LOW
+space  quick fails -DNO_LOCK
+space  quick fails -DBIT_LATE
+space  quick holds -DOPS=4 -DOTHER=0
+space  quick fails -DBIT_EARLY -DOPS=3 -DOTHER=0
+space  quick fails -DNO_GENERATION -DOPS=3 -DOTHER=0
+space  full  holds -DOPS=3
+watch  quick lines -DCHANGES=2
+watch  quick holds -DCHANGES=3 -DLOOKS=2
+watch  quick fails -DTOUCH_FIRST
+watch  quick fails -DRING_FIRST
+watch  quick fails -DLATE_TAKE
+watch  quick fails -DNO_LAST
+watch  quick fails -DMARK_LAST -DCHANGES=1
+watch  quick fails -DNO_AGAIN
+watch  quick fails -DTELL_ONCE
 TABLE
 }
 
@@ -191,7 +210,7 @@ run() {
     [ -z "$note" ] || { [ "$found" = holds ] || sed 's/^/    /' output | tail -n 40; }
 }
 
-[ $# -gt 0 ] || set -- wake room host lane inbox exits stop drain names ask
+[ $# -gt 0 ] || set -- wake room host lane inbox exits stop drain names ask space watch
 runs >"$work/runs" # through a file, so that `failed` stays in this shell
 for asked in "$@"; do
     while read -r name size want defines; do
