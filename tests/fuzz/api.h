@@ -8,6 +8,7 @@
  *   order      what one actor sent to another is handled in the order in which it was sent
  *   timers     none is early
  *   lives      each init that succeeded has one fini
+ *   calls      one that was accepted ends once at most, in its caller; so do gatherings
  *   threads    a context of another thread is refused
  */
 #ifndef TESTS_FUZZ_API_H
@@ -25,11 +26,29 @@ struct api_kept {
     uint32_t count; /* ever */
 };
 
+/* A handler that is being run. */
+struct api_handling {
+    struct api_state *state; /* NULL: it has none */
+    uint64_t ref;            /* of the request it has; 0: none */
+    bool answered;
+};
+
+/* Of an actor. */
+struct api_state {
+    uint64_t alive;
+    jzx_drop_fn give_back; /* a receive buffer; NULL: none is kept */
+    void *give_back_context;
+    void *buffer;
+    size_t buffer_size;
+    jzx_router *router;
+};
+
 /* The last message that was handled, of those from one actor to another. */
 struct api_pair {
     uint64_t from;
     uint64_t to;
     uint64_t last;
+    bool mixed; /* it has stashed some */
 };
 
 struct api {
@@ -39,6 +58,8 @@ struct api {
     uint32_t calls; /* that may still be made */
     bool started;   /* until then one thread owns all loops */
     struct api_kept actors, refs, timers, monitors, watches, sockets, children, posters, flows;
+    struct api_kept calls_made, scopes, gathers, members;
+    jzx_space *space; /* NULL: there was no memory for one */
     int files[API_FILES_MAX];
     uint32_t file_count;
     uint64_t sent; /* messages with a number */
@@ -75,7 +96,21 @@ bool api_stop(void);    /* of the runtime, which must work; false: the machine e
 void api_abandon(void); /* of a machine that has failed: nothing runs in it any more */
 void api_end(void);     /* of the machine, in which nothing may be left */
 
+/* ---- api_asks.c ---- */
+
+void api_asks_begin(void);
+void api_ask(jzx_context *context, struct api_handling *handling);
+void api_group(jzx_context *context);
+void api_route(jzx_context *context, struct api_state *state);
+
 /* ---- api_calls.c ---- */
+
+enum { API_TAG_PLAIN = 3 }; /* of what may overtake, or comes in another's name */
+
+void api_call_with(jzx_context *context, struct api_handling *handling); /* NULL: none */
+void api_keep(struct api_kept *kept, uint64_t thing);
+uint64_t api_duration(void);
+jzx_behavior_result api_any_result(void);
 
 /* Options of an actor that does what the input says. */
 void api_spawn_options(jzx_spawn_options *options);
@@ -86,5 +121,6 @@ void api_payload_free(void *payload);
 /* A message, and what to do when it was not accepted. */
 void api_message(jzx_message *message, jzx_context *context);
 void api_message_result(const jzx_message *message, jzx_err err);
+void api_message_take(const jzx_message *message); /* which was handled */
 
 #endif

@@ -5,30 +5,16 @@
 
 struct api api;
 
-/* A handler that is being run. */
-struct handling {
-    uint64_t ref; /* of the request it has; 0: none */
-    bool answered;
-};
-
-struct state {
-    uint64_t alive;
-    jzx_drop_fn give_back; /* a receive buffer; NULL: none is kept */
-    void *give_back_context;
-    void *buffer;
-    size_t buffer_size;
-};
-
-enum { ALIVE = 0x0A11CE, TAG_NUMBERED = 1, TAG_TIMER = 2, TAG_POINTER = 3 };
+enum { ALIVE = 0x0A11CE, TAG_NUMBERED = 1, TAG_TIMER = 2, TAG_POINTER = API_TAG_PLAIN };
 
 static const uint64_t durations[] = {0, 1, 1000, 1000000, 20000000, 1000000000, 60000000000, UINT64_MAX};
 
-static uint64_t any_duration(void)
+uint64_t api_duration(void)
 {
     return durations[api_below(sizeof durations / sizeof durations[0])];
 }
 
-static void keep(struct api_kept *kept, uint64_t thing)
+void api_keep(struct api_kept *kept, uint64_t thing)
 {
     kept->things[kept->count++ % API_KEPT] = thing;
 }
@@ -123,6 +109,13 @@ void api_message_result(const jzx_message *message, jzx_err err)
     }
 }
 
+void api_message_take(const jzx_message *message)
+{
+    if (has_payload(message)) {
+        drop(&api, message->pointer.data, message->size);
+    }
+}
+
 /* ---- messages, answers ---- */
 
 static void call_send(jzx_context *context)
@@ -138,6 +131,7 @@ static void call_send(jzx_context *context)
         err = jzx_send_with(context, to, &message, JZX_SEND_REPORT);
         break;
     case 1:
+        message.tag = message.tag == TAG_NUMBERED ? TAG_POINTER : message.tag; /* high mail overtakes the other */
         err = jzx_send_with(context, to, &message, 1u << api_below(32));
         break;
     case 2:
@@ -148,19 +142,19 @@ static void call_send(jzx_context *context)
         break;
     case 4:
     case 5:
-        err = jzx_request(context, to, &message, any_duration(), &ref);
+        err = jzx_request(context, to, &message, api_duration(), &ref);
         break;
     default:
         err = jzx_send(context, to, &message);
         break;
     }
     if (ref != 0) {
-        keep(&api.refs, ref);
+        api_keep(&api.refs, ref);
     }
     api_message_result(&message, err);
 }
 
-static void call_answer(jzx_context *context, struct handling *handling)
+static void call_answer(jzx_context *context, struct api_handling *handling)
 {
     jzx_message message;
     uint64_t ref = handling != NULL && handling->ref != 0 && api_below(4) != 0 ? handling->ref : api_any(&api.refs);
@@ -178,7 +172,7 @@ static void call_timer(jzx_context *context)
     jzx_message message;
     jzx_timer_id timer = 0;
     jzx_err err;
-    uint64_t delay_ns = any_duration();
+    uint64_t delay_ns = api_duration();
     uint32_t how = api_below(4);
     api_message(&message, context);
     if (message.tag == TAG_NUMBERED && message.flags == 0 && message.size == JZX_INLINE_MAX) {
@@ -198,7 +192,7 @@ static void call_timer(jzx_context *context)
         err = jzx_timer_after(context, delay_ns, &message, &timer);
     }
     if (err == JZX_OK) {
-        keep(&api.timers, timer);
+        api_keep(&api.timers, timer);
     }
     api_message_result(&message, err);
 }
@@ -223,12 +217,12 @@ static void call_flow(jzx_context *context)
     switch (api_below(9)) {
     case 0:
         if (jzx_flow_offer(context, api_any(&api.actors), &flow) == JZX_OK) {
-            keep(&api.flows, flow);
+            api_keep(&api.flows, flow);
         }
         break;
     case 1:
         if (jzx_flow_want(context, api_any(&api.actors), number, &flow) == JZX_OK) {
-            keep(&api.flows, flow);
+            api_keep(&api.flows, flow);
         }
         break;
     case 2:
@@ -246,9 +240,9 @@ static void call_flow(jzx_context *context)
     case 6:
         api_message(&message, context);
         uint64_t ref = 0;
-        api_message_result(&message, jzx_flow_request(context, flow, &message, any_duration(), &ref));
+        api_message_result(&message, jzx_flow_request(context, flow, &message, api_duration(), &ref));
         if (ref != 0) {
-            keep(&api.refs, ref);
+            api_keep(&api.refs, ref);
         }
         break;
     default:
@@ -293,7 +287,7 @@ static void call_watch_others(jzx_context *context)
     case 0:
     case 1:
         if (jzx_monitor(context, api_any(&api.actors), &monitor) == JZX_OK) {
-            keep(&api.monitors, monitor);
+            api_keep(&api.monitors, monitor);
         }
         break;
     case 2:
@@ -320,7 +314,7 @@ static void call_name(jzx_context *context)
         break;
     case 1:
         if (jzx_whereis(api.runtime, any_name(), &id) == JZX_OK) {
-            keep(&api.actors, id);
+            api_keep(&api.actors, id);
         }
         break;
     case 2:
@@ -336,7 +330,7 @@ static void call_name(jzx_context *context)
 
 static jzx_err init(jzx_context *context, void *argument, void **state)
 {
-    struct state *made = *state;
+    struct api_state *made = *state;
     (void)argument;
     uint8_t what = fuzz_u8(&api.program);
     FUZZ_REQUIRE(made->alive == 0 && jzx_self(context) != 0);
@@ -348,22 +342,23 @@ static jzx_err init(jzx_context *context, void *argument, void **state)
     }
     made->alive = ALIVE;
     api.lives++;
-    keep(&api.actors, jzx_self(context));
+    api_keep(&api.actors, jzx_self(context));
     if (jzx_child_self(context) != 0) {
-        keep(&api.children, jzx_child_self(context));
+        api_keep(&api.children, jzx_child_self(context));
     }
     return JZX_OK;
 }
 
 static void fini(jzx_context *context, void *state, const jzx_exit_info *info)
 {
-    struct state *made = state;
+    struct api_state *made = state;
     FUZZ_REQUIRE(made->alive == ALIVE && info->id == jzx_self(context) && api.lives > 0);
     if (fuzz_u8(&api.program) % 4 == 1) {
         api_call(context);
     }
     made->alive = 0;
     api.lives--;
+    jzx_router_destroy(made->router);
     if (made->give_back != NULL) {
         made->give_back(made->give_back_context, made->buffer, made->buffer_size);
         api.buffers_out--;
@@ -378,17 +373,26 @@ static void check_order(const jzx_context *context, const jzx_message *message)
         at++;
     }
     if (at == api.pair_count && at < API_PAIRS_MAX) {
-        api.pairs[api.pair_count++] = (struct api_pair){message->sender, jzx_self(context), 0};
+        api.pairs[api.pair_count++] = (struct api_pair){message->sender, jzx_self(context), 0, false};
     }
     if (at < api.pair_count) {
-        FUZZ_REQUIRE(message->words[1] >= api.pairs[at].last); /* equal when it yielded */
+        FUZZ_REQUIRE(message->words[1] >= api.pairs[at].last || api.pairs[at].mixed); /* equal when it yielded */
         api.pairs[at].last = message->words[1];
     }
 }
 
-static void on_tcp(jzx_context *context, struct state *state, const jzx_tcp_event *event)
+/* What it stashes comes again behind what was sent later. */
+static void mix_order(const jzx_context *context, const jzx_message *message)
 {
-    keep(&api.sockets, event->kind == JZX_TCP_ACCEPTED ? event->peer : event->socket);
+    for (uint32_t at = 0; at < api.pair_count; at++) {
+        struct api_pair *pair = &api.pairs[at];
+        pair->mixed |= pair->from == message->sender && pair->to == jzx_self(context);
+    }
+}
+
+static void on_tcp(jzx_context *context, struct api_state *state, const jzx_tcp_event *event)
+{
+    api_keep(&api.sockets, event->kind == JZX_TCP_ACCEPTED ? event->peer : event->socket);
     if (event->kind == JZX_TCP_DATA && state->give_back == NULL && api_below(4) == 1 &&
         jzx_tcp_keep(context, &state->give_back, &state->give_back_context) == JZX_OK) {
         state->buffer = (void *)(uintptr_t)event->data;
@@ -409,7 +413,7 @@ static void on_io(const jzx_io_event *event)
     }
 }
 
-static void look_at(jzx_context *context, struct state *state, const jzx_message *message)
+static void look_at(jzx_context *context, struct api_state *state, const jzx_message *message)
 {
     FUZZ_REQUIRE(state->alive == ALIVE);
     bool sent = (message->flags & (JZX_MESSAGE_ANSWER | JZX_MESSAGE_TIMER)) == 0;
@@ -427,27 +431,22 @@ static void look_at(jzx_context *context, struct state *state, const jzx_message
         FUZZ_REQUIRE((spawned->id != 0) == (spawned->err == JZX_OK));
     } else if (message->tag == JZX_TAG_SYS_FLOW) {
         const jzx_flow_opened *opened = jzx_message_data(message);
-        keep(&api.flows, opened->flow);
+        api_keep(&api.flows, opened->flow);
     } else if (message->tag == JZX_TAG_SYS_SUPERVISOR) {
         const jzx_supervisor_answer *answer = jzx_message_data(message);
-        keep(&api.actors, answer->id);
-        keep(&api.children, answer->child);
+        api_keep(&api.actors, answer->id);
+        api_keep(&api.children, answer->child);
     }
     if ((message->flags & JZX_MESSAGE_REQUEST) != 0) {
-        keep(&api.refs, message->ref);
+        api_keep(&api.refs, message->ref);
     }
 }
 
-static void call_with(jzx_context *context, struct handling *handling);
-
-static jzx_behavior_result any_result(const jzx_message *message)
+jzx_behavior_result api_any_result(void)
 {
     static const int results[] = {JZX_BEHAVIOR_STOP, JZX_BEHAVIOR_FAIL, JZX_BEHAVIOR_YIELD, JZX_BEHAVIOR_UNHANDLED, 77,
                                   JZX_BEHAVIOR_STASH};
     uint32_t which = api_below(24);
-    if (message->tag == JZX_TAG_SYS_EXIT) { /* who is asked by its supervisor ends, or it would wait for ever */
-        return JZX_BEHAVIOR_STOP;
-    }
     /* 0, which is what an input that is used up gives, is good. */
     return which >= 1 && which <= 6 ? (jzx_behavior_result)results[which - 1] : JZX_BEHAVIOR_OK;
 }
@@ -455,17 +454,53 @@ static jzx_behavior_result any_result(const jzx_message *message)
 static jzx_behavior_result behave(jzx_context *context, void *state, const jzx_message *message)
 {
     bool mail = (message->flags & JZX_MESSAGE_TIMER) == 0 && message->tag < JZX_TAG_RESERVED;
-    struct handling handling = {.ref = (message->flags & JZX_MESSAGE_REQUEST) != 0 ? message->ref : 0};
+    struct api_handling handling = {.state = state,
+                                    .ref = (message->flags & JZX_MESSAGE_REQUEST) != 0 ? message->ref : 0};
     look_at(context, state, message);
     for (uint32_t calls = api_below(4); calls > 0; calls--) {
-        call_with(context, &handling);
+        api_call_with(context, &handling);
     }
-    jzx_behavior_result result = any_result(message);
+    jzx_behavior_result result = api_any_result();
+    if (message->tag == JZX_TAG_SYS_EXIT) { /* who is asked by its supervisor ends, or it would wait for ever */
+        result = JZX_BEHAVIOR_STOP;
+    }
     bool yields = mail && (result == JZX_BEHAVIOR_YIELD || result == JZX_BEHAVIOR_STASH) && !handling.answered;
-    if (has_payload(message) && !yields && result != JZX_BEHAVIOR_UNHANDLED) {
-        drop(&api, message->pointer.data, message->size);
+    if (!yields && result != JZX_BEHAVIOR_UNHANDLED) {
+        api_message_take(message);
+    }
+    if (result == JZX_BEHAVIOR_STASH) {
+        mix_order(context, message);
     }
     return result;
+}
+
+static jzx_behavior_result behave_else(jzx_context *context, void *state, const jzx_message *message)
+{
+    return behave(context, state, message);
+}
+
+static void call_order(jzx_context *context, struct api_handling *handling)
+{
+    switch (api_below(8)) {
+    case 0:
+        (void)jzx_become(context, behave_else);
+        break;
+    case 1:
+        (void)jzx_unbecome(context);
+        break;
+    case 2:
+        (void)jzx_unstash(context, api_below(4));
+        break;
+    case 3:
+    case 4:
+        if (handling != NULL && handling->state != NULL) {
+            api_route(context, handling->state);
+        }
+        break;
+    default:
+        api_group(context);
+        break;
+    }
 }
 
 void api_spawn_options(jzx_spawn_options *options)
@@ -474,7 +509,7 @@ void api_spawn_options(jzx_spawn_options *options)
     options->behavior = behave;
     options->init = init;
     options->fini = fini;
-    options->state_size = sizeof(struct state);
+    options->state_size = sizeof(struct api_state);
     uint8_t bits = fuzz_u8(&api.program);
     options->mailbox_cap = (bits & 3) == 3 ? 1 + api_below(4) : 0;
     options->mailbox_bytes = (bits & 12) == 12 ? JZX_INLINE_MAX * (1 + api_below(4)) : 0;
@@ -496,7 +531,7 @@ static void call_spawn(jzx_context *context)
     if (api_below(3) != 0) {
         (void)jzx_spawn(context, &options, &id);
     } else if (jzx_spawn_request(context, &options, &ref) == JZX_OK) {
-        keep(&api.refs, ref);
+        api_keep(&api.refs, ref);
     }
 }
 
@@ -587,7 +622,7 @@ static void call_supervisor_start(jzx_context *context)
     memset(specs, 0xA5, sizeof *specs); /* it was copied */
     free(specs);
     if (err == JZX_OK) {
-        keep(&api.actors, id);
+        api_keep(&api.actors, id);
     }
 }
 
@@ -641,7 +676,7 @@ static void call_watch(jzx_context *context)
     if (api_below(3) == 1) {
         (void)jzx_unwatch(context, api_any(&api.watches));
     } else if (jzx_watch(context, api_below(8) == 7 ? -1 : fd, interest, &watch) == JZX_OK) {
-        keep(&api.watches, watch);
+        api_keep(&api.watches, watch);
     }
 }
 
@@ -660,7 +695,7 @@ static void call_tcp_open(jzx_context *context)
     jzx_err err = api_below(2) == 0 ? jzx_tcp_listen(context, &options, &socket)
                                     : jzx_tcp_connect(context, &options, &socket);
     if (err == JZX_OK) {
-        keep(&api.sockets, socket);
+        api_keep(&api.sockets, socket);
     }
 }
 
@@ -759,7 +794,7 @@ static void call_as_another(jzx_context *context)
     FUZZ_REQUIRE(jzx_send(NULL, 1, &message) == JZX_ERR_INVALID_ARG);
 }
 
-static void call_with(jzx_context *context, struct handling *handling)
+void api_call_with(jzx_context *context, struct api_handling *handling)
 {
     if (api.calls == 0 || api.program.left == 0) {
         return;
@@ -814,6 +849,13 @@ static void call_with(jzx_context *context, struct handling *handling)
     case 17:
         call_flow(context);
         break;
+    case 18:
+        if (api_below(4) == 0) {
+            call_order(context, handling);
+        } else {
+            api_ask(context, handling);
+        }
+        break;
     default:
         call_send(context);
         break;
@@ -822,7 +864,7 @@ static void call_with(jzx_context *context, struct handling *handling)
 
 void api_call(jzx_context *context)
 {
-    call_with(context, NULL);
+    api_call_with(context, NULL);
 }
 
 /* From a thread without a loop; one that has a loop is refused. */
@@ -855,7 +897,7 @@ void api_call_outside(void)
         break;
     case 1:
         if (api.posters.count == 0 && jzx_poster_create(api.runtime, 4, &poster) == JZX_OK) {
-            keep(&api.posters, (uintptr_t)poster);
+            api_keep(&api.posters, (uintptr_t)poster);
         }
         poster = api.posters.count > 0 ? (jzx_poster *)(uintptr_t)api.posters.things[0] : NULL;
         err = jzx_poster_post(poster, api_any(&api.actors), &message);

@@ -77,6 +77,10 @@ static jzx_err make_runtime(void)
         jzx_loop *loop;
         (void)jzx_loop_create(api.runtime, NULL, &loop); /* there are fewer then, or none */
     }
+    const jzx_space_options space = {.struct_size = sizeof space, .groups_max = 2, .members_max = 8};
+    if (err == JZX_OK) {
+        (void)jzx_space_create(api.runtime, &space, &api.space);
+    }
     return err;
 }
 
@@ -84,6 +88,7 @@ bool api_begin(uint64_t seed, const jzx_sim_config *config)
 {
     memset(&driver, 0, sizeof driver);
     api.calls = API_CALLS_MAX;
+    api_asks_begin();
     FUZZ_REQUIRE(jzx_sim_create(seed, config, &api.sim) == JZX_OK);
     return make_runtime() == JZX_OK;
 }
