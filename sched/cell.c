@@ -13,6 +13,7 @@ void jzx__pool_init(jzx__pool *pool, jzx__cell *cells, uint32_t count, uint32_t 
     /* Twice what can arrive, but never more than half of the loop's own: some may be kept for long. */
     uint32_t half = inbound_max + (count - inbound_max) / 2;
     pool->plenty = half < 2 * inbound_max + 2 ? half : 2 * inbound_max + 2;
+    pool->settled = 0;
     pool->touched = 0;
     pool->uses = 0;
     jzx__list_init(&pool->waiters);

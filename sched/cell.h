@@ -174,7 +174,8 @@ typedef struct jzx__pool {
     uint32_t free_count;
     uint32_t inbound_max;
     uint32_t scarce;                                /* free cells down to which they are low: inbound_max and one */
-    uint32_t plenty;                                /* and from which on they are not any more */
+    uint32_t plenty;                                /* and from which on they are not any more, if not before */
+    uint32_t settled;                               /* free cells when the last turn of a loop that is low was over */
     uint32_t touched;                               /* cells from here on have never been used */
     uint64_t uses;                                  /* C3 */
     jzx__list waiters;                              /* resume records that wait for free cells here */

@@ -781,6 +781,9 @@ bool jzx__loop_turn(jzx_loop *loop)
         jzx__scope_cancel_some(loop);
     }
     run_actors(loop);
+    if (jzx__unlikely(loop->pool.free_count < loop->pool.plenty)) {
+        jzx__pool_settle(loop);
+    }
     jzx__route_flush(loop); /* O2 */
     jzx__loop_note(loop, jzx__net_flush(&loop->net));
     jzx__park_gave(loop);

@@ -416,6 +416,7 @@ void jzx__route_flush(jzx_loop *loop); /* publishes every dirty lane */
 void jzx__route_flush_aged(jzx_loop *loop);
 void jzx__ring_peer(jzx_loop *loop, uint32_t peer); /* after a publication (L5) */
 void jzx__pool_freed(jzx_loop *loop);               /* cells were given back: tells who waits when they are plenty */
+void jzx__pool_settle(jzx_loop *loop);              /* a turn is over: are they as plenty as they will be? */
 
 static inline void jzx__cell_free(jzx_loop *loop, jzx__cell *cell)
 {

@@ -839,7 +839,25 @@ void jzx__route_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *
 
 void jzx__pool_freed(jzx_loop *loop)
 {
+    loop->pool.settled = 0;
     jzx__pool_set_low(&loop->pool, false);
     jzx__resume_wake_list(loop, &loop->pool.waiters);
     jzx__resume_wake_mailbox(loop, JZX__SLOT_NONE);
+}
+
+/*
+ * Actors may keep so many cells for long, as open calls and kept requests, that there will never be plenty. What there is has to
+ * do then: once a turn has left nothing to handle, or has given none back.
+ */
+void jzx__pool_settle(jzx_loop *loop)
+{
+    jzx__pool *pool = &loop->pool;
+    if (atomic_load_explicit(&pool->low, memory_order_relaxed) == 0) {
+        return;
+    }
+    bool settled = jzx__runs_empty(&loop->runs) || pool->free_count <= pool->settled;
+    pool->settled = pool->free_count;
+    if (settled && pool->free_count > pool->scarce) {
+        jzx__pool_freed(loop); /* C2 */
+    }
 }

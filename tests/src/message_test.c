@@ -965,3 +965,63 @@ Test(message, out_of_cells_refuses_and_recovers, .timeout = 60)
     }
     cr_assert_eq(received, all);
 }
+
+static void post_one(void *argument)
+{
+    entry *e = argument;
+    e->errs[0] = jzx_post(e->world->runtime, e->to, &e->message);
+}
+
+static jzx_behavior_result ask_many(jzx_context *context, test_actor *actor, void *argument)
+{
+    const test_actor *keeper = argument;
+    jzx_message message = jzx_message_empty(1);
+    (void)actor;
+    for (unsigned i = 0; i < 100; i++) {
+        cr_assert_eq(jzx_request(context, keeper->id, &message, JZX_FOREVER, NULL), JZX_OK);
+    }
+    return JZX_BEHAVIOR_OK;
+}
+
+/* Found by a search of tests/sim/call_test.c: nobody could post to a loop any more, most of whose cells were free. */
+Test(message, cells_that_are_kept_for_long_do_not_keep_others_out, .timeout = 60)
+{
+    jzx_config config;
+    test_config(&config);
+    config.cells = 1024;
+    config.inbox_size = 256;
+    config.lane_blocks = 2;
+    config.mailbox_cap = 128;
+    test_world world;
+    test_world_open(&world, 1, &config);
+    test_actor askers[3] = {0};
+    test_actor keepers[3] = {0};
+    test_actor others[2] = {0};
+    for (unsigned i = 0; i < 3; i++) {
+        test_spawn(&world, 0, &askers[i]);
+        test_spawn(&world, 0, &keepers[i]);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        test_spawn(&world, 0, &others[i]);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        test_do(&world, &askers[i], ask_many, &keepers[i]); /* 600 cells, for good */
+    }
+    for (unsigned round = 0; round < 3; round++) {
+        jzx_message message = jzx_message_empty(1);
+        jzx_err err = JZX_OK;
+        for (unsigned i = 0; i < 2; i++) {
+            while ((err = jzx_send(host_of(&world, 0), others[i].id, &message)) == JZX_OK) {
+            }
+        }
+        cr_assert_eq(err, JZX_ERR_WOULD_BLOCK, "%s", jzx_strerror(err));
+        test_world_settle(&world);
+        uint32_t before = others[0].received;
+        entry e = {.world = &world, .to = others[0].id, .message = message};
+        test_on_thread(post_one, &e);
+        cr_assert_eq(e.errs[0], JZX_OK);
+        test_world_settle(&world);
+        cr_assert_eq(others[0].received, before + 1, "round %u: it is not taken in", round);
+    }
+    test_world_close(&world);
+}
