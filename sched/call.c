@@ -226,12 +226,7 @@ jzx_err jzx__call_reserve(jzx_context *context, jzx__scope *scope, jzx_actor_id 
     if (err != JZX_OK) {
         return err;
     }
-    jzx__cell *cell = jzx__pool_take(&loop->pool, 1 + more);
-    if (cell == NULL) {
-        jzx__request_cancel(loop, reserved);
-        jzx__count_add(&loop->counters->refused_block, 1);
-        return JZX_ERR_WOULD_BLOCK;
-    }
+    jzx__cell *cell = jzx__pool_take_any(&loop->pool); /* one of the `more` */
     jzx__calling *calling = (jzx__calling *)(void *)cell;
     calling->reserved = jzx__pool_index(&loop->pool, reserved);
     calling->kind = JZX__CELL_CALLING;
@@ -407,17 +402,20 @@ uint32_t jzx__call_open(jzx_context *context, jzx__cell *cell, jzx__ending *end)
     uint64_t scope = calling->scope;
     end->on_answer = calling->on_answer;
     end->argument = calling->argument;
-    end->none = (jzx_no_answer){.target = calling->target, .reason = calling->reason};
     end->result = (jzx_result){.ref = calling->token};
     context->chain = calling->chain;
-    context->scope = jzx__scope_around(loop, scope);
-    over_in(loop, scope);
+    if (scope != 0) {
+        context->scope = jzx__scope_around(loop, scope);
+        over_in(loop, scope);
+    }
+    if (none && here) {
+        end->none = (jzx_no_answer){.target = calling->target, .reason = calling->reason};
+    } else if (none) {
+        memcpy(&end->none, cell->bytes, sizeof end->none);
+    }
     if (!here) {
         cell->target = calling->token;
         jzx__cell_free(loop, own);
-        if (none) {
-            memcpy(&end->none, cell->bytes, sizeof end->none);
-        }
     }
     uint32_t head = jzx__cell_open(cell);
     if (none) {
@@ -511,16 +509,16 @@ uint64_t jzx__called_end(jzx_loop *loop, jzx__cell *mail)
     return token;
 }
 
-bool jzx__called_over(const jzx_loop *loop, const jzx__cell *mail, jzx_drop_reason *reason)
+static bool is_over(const jzx_loop *loop, const jzx__called *called, jzx_drop_reason *reason)
 {
-    const jzx__called *called = called_of(loop, mail);
     *reason = (called->scope.flags & JZX__CALL_CANCELLED) != 0 ? JZX_DROP_CANCELLED : JZX_DROP_DEADLINE;
     return *reason == JZX_DROP_CANCELLED || called->scope.deadline_ns <= loop->now_ns;
 }
 
-bool jzx__called_begun(const jzx_loop *loop, const jzx__cell *mail)
+bool jzx__called_wanted(const jzx_loop *loop, const jzx__cell *mail, jzx_drop_reason *reason)
 {
-    return (called_of(loop, mail)->scope.flags & JZX__CALL_BEGUN) != 0;
+    const jzx__called *called = called_of(loop, mail);
+    return (called->scope.flags & JZX__CALL_BEGUN) != 0 || !is_over(loop, called, reason);
 }
 
 void jzx__called_enter(jzx_context *context, const jzx__cell *kept)
@@ -564,7 +562,7 @@ jzx_err jzx__call_delegate(jzx_context *context, uint64_t ref, jzx_actor_id to, 
     if ((kept->flags & JZX__FLAG_CALL) != 0) {
         const jzx__called *called = called_of(loop, kept);
         jzx_drop_reason reason;
-        if (jzx__called_over(loop, kept, &reason)) {
+        if (is_over(loop, called, &reason)) {
             context->answered |= kept == context->handling;
             jzx__request_give_up(loop, context->slot, kept, reason, NULL);
             return jzx__call_err(reason);

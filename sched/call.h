@@ -178,8 +178,8 @@ jzx__called *jzx__called_find(jzx_loop *loop, uint32_t asker_loop, uint64_t toke
 void jzx__called_make(jzx_loop *loop, jzx__cell *mail, jzx__cell *cell, uint64_t token, const jzx__call_wire *wire);
 uint64_t jzx__called_end(jzx_loop *loop,
                          jzx__cell *mail); /* J3; returns the asker's token, and its credit to the flow */
-bool jzx__called_over(const jzx_loop *loop, const jzx__cell *mail, jzx_drop_reason *reason); /* not wanted any more */
-bool jzx__called_begun(const jzx_loop *loop, const jzx__cell *mail);                         /* by its handler */
+/* May its handler have it? One that it has yielded is its own to finish: it sees that it is not wanted any more. */
+bool jzx__called_wanted(const jzx_loop *loop, const jzx__cell *mail, jzx_drop_reason *reason);
 void jzx__called_enter(jzx_context *context, const jzx__cell *kept); /* its scope and chain become the current ones */
 void jzx__cancel_arrived(jzx_loop *loop, const jzx__cell *cell);
 /* Through a flow to `to`, if `flow` is not 0. */

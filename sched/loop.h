@@ -542,7 +542,7 @@ jzx_err jzx__request_answer(jzx_context *context, uint64_t ref, const jzx_messag
 /* May so many cells more be held (Q3)? */
 static inline bool jzx__held_fits(const jzx_loop *loop, uint32_t index, uint32_t more)
 {
-    return jzx__slot_cold(&loop->slots, index)->held_count + more <= loop->config->cells / 8;
+    return jzx__slot_cold(&loop->slots, index)->held_count + more <= loop->pool.count / 8;
 }
 void jzx__hold(jzx_loop *loop, uint32_t index, jzx__cell *cell);
 void jzx__unhold(jzx_loop *loop, uint32_t index, jzx__cell *cell);

@@ -101,14 +101,18 @@ static inline jzx_err jzx__send_plain(jzx_context *context, jzx_actor_id to, con
     return JZX_OK;
 }
 
-static inline void jzx__mail_push(jzx_loop *loop, uint32_t index, jzx__cell *cell)
+static inline void jzx__mail_push_hot(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx__cell *cell)
 {
-    jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
     if (jzx__unlikely((hot->flags & JZX__SLOT_WAITING) != 0)) {
         jzx__wait_push(loop, index, cell); /* W2 */
         return;
     }
     jzx__mailbox_push(loop, index, hot, jzx__public(loop, index), cell);
+}
+
+static inline void jzx__mail_push(jzx_loop *loop, uint32_t index, jzx__cell *cell)
+{
+    jzx__mail_push_hot(loop, index, jzx__slot_hot(&loop->slots, index), cell);
 }
 
 /* A signal that stands in the mailbox, behind the mail that came before it. */

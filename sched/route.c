@@ -198,7 +198,7 @@ static inline void push_admitted(jzx_loop *loop, const admission *at, jzx__cell 
     } else if (jzx__unlikely((cell->flags & JZX__FLAG_HIGH) != 0)) {
         jzx__high_push(loop, at->index, cell);
     } else {
-        jzx__mail_push(loop, at->index, cell);
+        jzx__mail_push_hot(loop, at->index, at->hot, cell);
     }
 }
 
@@ -237,13 +237,10 @@ static jzx_err call_local(jzx_context *context, jzx_actor_id sender, jzx_actor_i
         return err;
     }
     jzx__cell *cell = jzx__pool_take(&loop->pool, 2);
-    jzx__cell *called = cell == NULL ? NULL : jzx__pool_take(&loop->pool, 1);
-    if (called == NULL) {
-        if (cell != NULL) {
-            jzx__cell_free(loop, cell);
-        }
+    if (cell == NULL) {
         return no_cell(loop);
     }
+    jzx__cell *called = jzx__pool_take_any(&loop->pool);
     fill(cell, context, message, JZX__FLAG_REQUEST | (wire->high ? JZX__FLAG_HIGH : 0));
     cell->sender = sender;
     jzx__called_make(loop, cell, called, token, wire);

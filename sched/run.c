@@ -250,6 +250,24 @@ static __attribute__((noinline)) step after_mail(jzx_context *context, jzx__cell
     return after_any(context, result);
 }
 
+/*
+ * The handler of mail has returned, and nothing is left to look at but what was set for it. Not so of mail that was lent, for
+ * which its destructor is to be called, or that came through a flow; nor where an actor waits (W4).
+ */
+static inline bool is_over_at_once(jzx_context *context, const jzx__hot *hot, const jzx_message *message,
+                                   jzx_behavior_result result)
+{
+    bool more = context->special || (message->flags & (JZX_MESSAGE_LENT | JZX_MESSAGE_FLOW)) != 0;
+    if (jzx__unlikely(result != JZX_BEHAVIOR_OK || more || (hot->flags & JZX__SLOT_WAITING) != 0)) {
+        return false;
+    }
+    context->handling = NULL;
+    context->answered = false;
+    context->scope = 0;
+    context->chain = 0;
+    return true;
+}
+
 /* Atomic for jzx_runtime_stalls(). */
 static inline void set_last_tag(jzx_segment_slot *public, const jzx__cell *cell)
 {
@@ -262,6 +280,7 @@ static inline void take_progress(jzx_context *context, jzx__cell *cell)
     if (jzx__unlikely((cell->flags & JZX__FLAG_PROGRESS) != 0)) {
         cell->flags &= (uint16_t)~JZX__FLAG_PROGRESS;
         context->progress = true; /* X6 */
+        context->special = true;
     }
 }
 
@@ -284,9 +303,7 @@ static inline bool takes_request(const jzx_context *context, const jzx__cell *ce
         *reason = JZX_DROP_LIMIT;
         return false;
     }
-    /* One that was yielded is its handler's to finish: that sees that it was cancelled. */
-    return jzx__likely((cell->flags & JZX__FLAG_CALL) == 0) || jzx__called_begun(context->loop, cell) ||
-           !jzx__called_over(context->loop, cell, reason);
+    return (cell->flags & JZX__FLAG_CALL) == 0 || jzx__called_wanted(context->loop, cell, reason);
 }
 
 /* A request to one that keeps too many, or that is not wanted any more: its asker hears so at once. */
@@ -321,23 +338,25 @@ static __attribute__((noinline)) step run_request(jzx_context *context, jzx__hot
     message.flags |= JZX_MESSAGE_REQUEST | (uint32_t)(cell->flags & JZX__FLAG_FLOW) >> JZX__GROUP_SHIFT;
     message.ref = jzx__request_keep(context->loop, context->slot, cell);
     context->handling = cell;
-    context->special = true;
     if ((cell->flags & JZX__FLAG_CALL) != 0) {
         jzx__called_enter(context, cell);
     }
-    return after_mail(context, cell, cell->head, &message, call(context->loop, hot, JZX_HANDLER_REQUEST, &message));
+    jzx_behavior_result result = call(context->loop, hot, JZX_HANDLER_REQUEST, &message);
+    return is_over_at_once(context, hot, &message, result) ? STEP_ON : after_mail(context, cell, 0, &message, result);
 }
 
 static jzx_behavior_result go_on(jzx_context *context, void *state, const jzx_message *message)
 {
     (void)message;
-    bool limited = jzx__slot_hot(&context->loop->slots, context->slot)->behavior == jzx__behave_limited;
-    uint64_t began_ns = limited ? jzx__limit_begin(context) : 0;
-    jzx_behavior_result result = context->ended->on_answer(context, state, context->ended->argument,
-                                                           &context->ended->result);
-    if (limited) {
-        jzx__limit_end(context, began_ns);
-    }
+    const jzx__ending *ended = context->ended;
+    return ended->on_answer(context, state, ended->argument, &ended->result);
+}
+
+static jzx_behavior_result go_on_limited(jzx_context *context, void *state, const jzx_message *message)
+{
+    uint64_t began_ns = jzx__limit_begin(context);
+    jzx_behavior_result result = go_on(context, state, message);
+    jzx__limit_end(context, began_ns);
     return result;
 }
 
@@ -350,8 +369,12 @@ static step run_continuation(jzx_context *context, const jzx__hot *hot, jzx__cel
     jzx__ending ended;
     uint32_t head = jzx__call_open(context, cell, &ended);
     context->ended = &ended;
-    context->special = true;
-    jzx_behavior_result result = call_with(context->loop, hot, JZX_HANDLER_CONTINUATION, go_on, &cell->message);
+    jzx_behavior_fn behavior = jzx__unlikely(hot->behavior == jzx__behave_limited) ? go_on_limited : go_on;
+    jzx_behavior_result result = call_with(context->loop, hot, JZX_HANDLER_CONTINUATION, behavior, &cell->message);
+    if (is_over_at_once(context, hot, &cell->message, result)) {
+        jzx__cell_free(context->loop, cell);
+        return STEP_ON;
+    }
     bool back = result == JZX_BEHAVIOR_YIELD || result == JZX_BEHAVIOR_STASH;
     return after_mail(context, cell, head, &cell->message, back ? JZX_BEHAVIOR_OK : result);
 }
@@ -368,7 +391,12 @@ static __attribute__((noinline)) step run_mail(jzx_context *context, jzx__hot *h
         return run_continuation(context, hot, cell);
     }
     uint32_t head = jzx__cell_open(cell);
-    return after_mail(context, cell, head, &cell->message, call(loop, hot, JZX_HANDLER_MESSAGE, &cell->message));
+    jzx_behavior_result result = call(loop, hot, JZX_HANDLER_MESSAGE, &cell->message);
+    if (is_over_at_once(context, hot, &cell->message, result)) {
+        jzx__cell_free(loop, cell);
+        return STEP_ON;
+    }
+    return after_mail(context, cell, head, &cell->message, result);
 }
 
 /* The common case of run_mail(): a plain message whose handler returns OK and asks for nothing special. */
