@@ -404,7 +404,8 @@ uint32_t jzx__call_open(jzx_context *context, jzx__cell *cell, jzx__ending *end)
     end->argument = calling->argument;
     end->result = (jzx_result){.ref = calling->token};
     context->chain = calling->chain;
-    if (scope != 0) {
+    context->scope = scope;
+    if (find_opened(loop, scope) != NULL) {
         context->scope = jzx__scope_around(loop, scope);
         over_in(loop, scope);
     }

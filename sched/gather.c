@@ -129,8 +129,9 @@ static jzx_behavior_result gather_each(jzx_context *context, void *state, void *
     gather->answered += result->err == JZX_OK;
     gather->failed += result->err != JZX_OK;
     gather->err = result->err != JZX_OK ? result->err : gather->err;
+    bool heard = gather->on_each != NULL;
     jzx_behavior_result said = tell(context, state, gather, users, (uint32_t)(uintptr_t)argument, result);
-    gather = find_open(loop, number); /* on_each may have cancelled it */
+    gather = heard ? find_open(loop, number) : gather; /* on_each may have cancelled it */
     if (said != JZX_BEHAVIOR_OK || gather == NULL || !decided(gather)) {
         return said;
     }

@@ -269,6 +269,15 @@ static void send_notices(jzx_loop *loop, uint32_t index, const jzx_exit_info *in
     jzx__life_notice_left(loop, index);
 }
 
+/* Of one that has an annex: all that it holds of mail is in its mailbox then (X3). */
+static void gather_mail(jzx_loop *loop, uint32_t index, const jzx__hot *hot)
+{
+    if ((hot->flags & JZX__SLOT_WAITING) != 0) {
+        jzx__wait_gather(loop, index);
+    }
+    jzx__order_gather(loop, index);
+}
+
 void jzx__life_exit(jzx_loop *loop, uint32_t index, const jzx__cause *cause, uint32_t tag)
 {
     jzx__hot *hot = jzx__once(jzx__slot_hot(&loop->slots, index));
@@ -287,11 +296,8 @@ void jzx__life_exit(jzx_loop *loop, uint32_t index, const jzx__cause *cause, uin
 
     public->state = JZX__STOPPING;
     hot->flags |= JZX__SLOT_QUEUED; /* A3: whatever its end sets free, it does not run again */
-    if ((hot->flags & JZX__SLOT_WAITING) != 0) {
-        jzx__wait_gather(loop, index);
-    }
     if (cold->annex != 0) {
-        jzx__order_gather(loop, index); /* X3 */
+        gather_mail(loop, index, hot);
     }
     if ((hot->flags & JZX__SLOT_SUPERVISED) != 0) {
         jzx__bond_bequeath(loop, index);

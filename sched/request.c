@@ -215,21 +215,33 @@ jzx_err jzx__request_credited(jzx_context *context, jzx_actor_id to, const jzx_m
     return JZX_OK;
 }
 
-/* Q1: the reserved cell becomes a message and takes its place in the asker's mailbox, past the cap. */
-static void deliver(jzx_loop *loop, jzx__cell *reserved, const jzx__cell *content)
+/*
+ * Q1: the answer takes its place in the asker's mailbox, past the cap. Its cell is the reserved one, with a copy of it, or one
+ * of the pool that has it already, for which the reserved one goes.
+ */
+static inline void deliver_in(jzx_loop *loop, jzx__cell *reserved, jzx__cell *answer, const jzx__cell *content)
 {
     uint32_t index = jzx__id_index(reserved->sender);
     uint64_t token = reserved->target;
     jzx_actor_id target;
     jzx__cell *calling = jzx__request_unreserve(loop, reserved, &target);
-    *reserved = *content;
-    reserved->kind = JZX__CELL_ANSWER;
-    reserved->flags &= JZX__FLAG_POINTER | JZX__FLAG_LEND;
-    reserved->target = token;
-    if (calling != NULL) {
-        jzx__call_answered(loop, reserved, calling);
+    if (answer == reserved) {
+        *reserved = *content;
+    } else {
+        jzx__cell_free(loop, reserved);
     }
-    jzx__mail_push(loop, index, reserved);
+    answer->kind = JZX__CELL_ANSWER;
+    answer->flags &= JZX__FLAG_POINTER | JZX__FLAG_LEND;
+    answer->target = token;
+    if (calling != NULL) {
+        jzx__call_answered(loop, answer, calling);
+    }
+    jzx__mail_push(loop, index, answer);
+}
+
+static void deliver(jzx_loop *loop, jzx__cell *reserved, const jzx__cell *content)
+{
+    deliver_in(loop, reserved, reserved, content);
 }
 
 static jzx_message no_answer(jzx_actor_id target, uint32_t tag, jzx_drop_reason reason, const jzx_exit_info *exit)
@@ -260,16 +272,33 @@ void jzx__request_due(jzx_loop *loop, jzx__deadline *node)
     deliver(loop, reserved, &content);
 }
 
+static void drop_late(jzx_loop *loop, const jzx__cell *answer)
+{
+    jzx__cell late = *answer;
+    late.flags &= JZX__FLAG_POINTER;
+    jzx__route_dead(loop, &late, 0, JZX_DROP_LATE);
+}
+
 void jzx__answer_arrived(jzx_loop *loop, const jzx__cell *cell)
 {
     jzx__cell *reserved = find_reserved(loop, cell->target);
     if (reserved == NULL) {
-        jzx__cell late = *cell;
-        late.flags &= JZX__FLAG_POINTER;
-        jzx__route_dead(loop, &late, 0, JZX_DROP_LATE);
+        drop_late(loop, cell);
         return;
     }
     deliver(loop, reserved, cell);
+}
+
+/* The same of a cell of the pool. */
+static void answer_here(jzx_loop *loop, jzx__cell *cell)
+{
+    jzx__cell *reserved = find_reserved(loop, cell->target);
+    if (reserved == NULL) {
+        drop_late(loop, cell);
+        jzx__cell_free(loop, cell);
+        return;
+    }
+    deliver_in(loop, reserved, cell, NULL);
 }
 
 /* ---- broadcasts ---- */
@@ -390,8 +419,7 @@ void jzx__answer_route(jzx_loop *loop, jzx_actor_id asker, jzx__cell *cell)
     }
     jzx__count_add(&loop->counters->sent, 1);
     if (jzx__id_loop(asker) == loop->index) {
-        jzx__answer_arrived(loop, cell);
-        jzx__cell_free(loop, cell);
+        answer_here(loop, cell);
     } else {
         jzx__route_signal(loop, jzx__id_loop(asker), cell, NULL);
     }
