@@ -340,17 +340,25 @@ static inline bool jzx__cell_is_plain(const jzx__cell *cell)
     return (cell->head & ~jzx__head(UINT8_MAX, JZX__CELL_FREE, 0)) == jzx__head(0, JZX__CELL_MAIL, 0);
 }
 
-/* jzx__cell_open() of a plain one, whose head needs no keeping: jzx__cell_plain_head() knows it from the message. */
-static inline void jzx__cell_open_plain(jzx__cell *cell)
+/* The same by a broadcast. */
+static inline bool jzx__cell_is_told(const jzx__cell *cell)
 {
-    cell->message.size = cell->size;
-    cell->message.flags = 0;
-    cell->message.ref = 0;
+    return (cell->head & ~jzx__head(UINT8_MAX, JZX__CELL_FREE, 0)) == jzx__head(0, JZX__CELL_MAIL, JZX__FLAG_GROUP);
 }
 
-static inline uint32_t jzx__cell_plain_head(const jzx__cell *cell)
+/* jzx__cell_open() of these two, whose head needs no keeping: jzx__cell_value_head() knows it from the message. */
+static inline void jzx__cell_open_value(jzx__cell *cell, bool told)
 {
-    return jzx__head((uint8_t)cell->message.size, JZX__CELL_MAIL, 0);
+    cell->message.size = cell->size;
+    cell->message.flags = told ? JZX_MESSAGE_GROUP : 0;
+    if (!told) {
+        cell->message.ref = 0;
+    }
+}
+
+static inline uint32_t jzx__cell_value_head(const jzx__cell *cell, bool told)
+{
+    return jzx__head((uint8_t)cell->message.size, JZX__CELL_MAIL, told ? JZX__FLAG_GROUP : 0);
 }
 
 /*

@@ -41,12 +41,9 @@ static void miss(jzx_loop *loop, jzx__member *member)
     }
 }
 
-static bool wants(const jzx__fanout *fanout, const jzx__member *member)
+static __attribute__((noinline)) bool wants(const jzx__fanout *fanout, const jzx__member *member)
 {
     jzx_message message;
-    if (member->filter == NULL) {
-        return true;
-    }
     jzx__cell_to_message(&fanout->mail, &message);
     message.flags |= JZX_MESSAGE_GROUP;
     message.ref = member->tag;
@@ -54,13 +51,13 @@ static bool wants(const jzx__fanout *fanout, const jzx__member *member)
 }
 
 /* A reference for the mailbox first: whoever drops it there may do so at once. */
-static bool offer(jzx_loop *loop, uint32_t index, const jzx__cell *mail)
+static inline bool offer(jzx_loop *loop, uint32_t index, const jzx__cell *mail, uint64_t tag)
 {
     jzx_buffer *buffer = (mail->flags & JZX__FLAG_POINTER) != 0 ? mail->pointer.drop_context : NULL;
     if (buffer != NULL) {
         jzx__buffer_ref(buffer);
     }
-    bool taken = jzx__mail_offer(loop, index, mail);
+    bool taken = jzx__mail_offer(loop, index, mail, tag);
     if (!taken && buffer != NULL) {
         jzx__buffer_unref(buffer);
     }
@@ -68,19 +65,18 @@ static bool offer(jzx_loop *loop, uint32_t index, const jzx__cell *mail)
 }
 
 /* GB3 */
-static void visit(jzx_loop *loop, jzx__fanout *fanout, jzx__member *member)
+static inline void visit(jzx_loop *loop, jzx__fanout *fanout, jzx__member *member)
 {
     uint32_t index = member->resource.owner;
     const jzx_segment_slot *public = jzx__public(loop, index);
-    fanout->mail.target = member->tag;
-    if (fanout->spared != 0 && public->id == fanout->spared) {
+    if (public->id == fanout->spared) {
         return;
     }
-    if (public->state > JZX__RUNNING) {
+    if (jzx__unlikely(public->state > JZX__RUNNING)) {
         fanout->tally.missed++; /* it ends: there is nobody to be told */
-    } else if (!wants(fanout, member)) {
+    } else if (member->filter != NULL && !wants(fanout, member)) {
         fanout->tally.filtered++;
-    } else if (offer(loop, index, &fanout->mail)) {
+    } else if (jzx__likely(offer(loop, index, &fanout->mail, member->tag))) {
         fanout->tally.reached++;
     } else {
         fanout->tally.missed++;

@@ -38,7 +38,7 @@ typedef struct jzx__tally {
 
 typedef struct jzx__fanout {
     jzx__list node; /* in the loop's fanouts while it is under way */
-    jzx__cell mail; /* what each member gets; its target is that one's tag */
+    jzx__cell mail; /* what each member gets, with its own tag as target */
     jzx_space *space;
     jzx__cell *done;     /* tells the sender's loop, if it wants to know; NULL */
     jzx_actor_id spared; /* gets nothing; 0: nobody */

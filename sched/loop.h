@@ -410,8 +410,6 @@ jzx__cell *jzx__route_reserve(jzx_loop *loop, uint32_t to_loop);
 void jzx__route_unreserve(jzx_loop *loop, uint32_t to_loop);
 void jzx__route_fill(jzx_loop *loop, uint32_t to_loop, const jzx__cell *cell);
 jzx_err jzx__route_takes(const jzx_loop *target);
-/* A copy of this cell for an actor that takes mail, as if it were sent here. False: its mailbox refuses, or cells are short. */
-bool jzx__mail_offer(jzx_loop *loop, uint32_t index, const jzx__cell *mail);
 void jzx__route_flush(jzx_loop *loop); /* publishes every dirty lane */
 void jzx__route_flush_aged(jzx_loop *loop);
 void jzx__ring_peer(jzx_loop *loop, uint32_t peer); /* after a publication (L5) */

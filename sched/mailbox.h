@@ -101,6 +101,37 @@ static inline jzx_err jzx__send_plain(jzx_context *context, jzx_actor_id to, con
     return JZX_OK;
 }
 
+/* jzx__mail_offer() where the mailbox is near its cap, or there is a payload to be counted: in route.c. */
+bool jzx__mail_offer_any(jzx_loop *loop, uint32_t index, const jzx__cell *mail, uint64_t target);
+
+/*
+ * A copy of this cell, with this target, for an actor that takes mail, as if it were sent here. False: its mailbox refuses, or
+ * cells are short. The target is not written into what is copied: see jzx__words_copy().
+ */
+static inline bool jzx__mail_offer(jzx_loop *loop, uint32_t index, const jzx__cell *mail, uint64_t target)
+{
+    jzx__hot *hot = jzx__once(jzx__slot_hot(&loop->slots, index));
+    jzx_segment_slot *public = jzx__once(jzx__public(loop, index));
+    uint32_t length = public->mailbox_length + 1;
+    if (jzx__unlikely(length >= hot->high || (mail->flags & JZX__FLAG_POINTER) != 0)) {
+        return jzx__mail_offer_any(loop, index, mail, target);
+    }
+    jzx__cell *cell = jzx__pool_take(&loop->pool, 1);
+    if (jzx__unlikely(cell == NULL)) {
+        return false;
+    }
+    *cell = *mail;
+    cell->target = target;
+    jzx__mailbox_set_length(public, length);
+    if (length > public->mailbox_peak) {
+        public->mailbox_peak = length;
+    }
+    jzx__count_add(&loop->counters->sent, 1);
+    jzx__queue_push(&hot->mail, cell);
+    jzx__schedule_hot(loop, index, hot);
+    return true;
+}
+
 static inline void jzx__mail_push_hot(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx__cell *cell)
 {
     if (jzx__unlikely((hot->flags & JZX__SLOT_WAITING) != 0)) {

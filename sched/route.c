@@ -248,7 +248,7 @@ static jzx_err call_local(jzx_context *context, jzx_actor_id sender, jzx_actor_i
     return JZX_OK;
 }
 
-bool jzx__mail_offer(jzx_loop *loop, uint32_t index, const jzx__cell *mail)
+bool jzx__mail_offer_any(jzx_loop *loop, uint32_t index, const jzx__cell *mail, uint64_t target)
 {
     jzx__hot *hot = jzx__slot_hot(&loop->slots, index);
     bool pointer = (mail->flags & JZX__FLAG_POINTER) != 0;
@@ -263,6 +263,7 @@ bool jzx__mail_offer(jzx_loop *loop, uint32_t index, const jzx__cell *mail)
         return false;
     }
     *cell = *mail;
+    cell->target = target;
     jzx__count_add(&loop->counters->sent, 1);
     if (full) {
         push_by_policy(loop, index, hot, cell);

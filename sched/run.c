@@ -399,18 +399,25 @@ static __attribute__((noinline)) step run_mail(jzx_context *context, jzx__hot *h
     return after_mail(context, cell, head, &cell->message, result);
 }
 
-/* The common case of run_mail(): a plain message whose handler returns OK and asks for nothing special. */
-static inline step run_plain(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_segment_slot *public, jzx__cell *cell)
+/* The common case of run_mail(): a message by value whose handler returns OK and asks for nothing special. */
+static inline step run_value(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_segment_slot *public, jzx__cell *cell,
+                             bool told)
 {
     jzx__mailbox_shorter(loop, index, hot, public);
     set_last_tag(public, cell);
-    jzx__cell_open_plain(cell);
+    jzx__cell_open_value(cell, told);
     jzx_behavior_result result = call(loop, hot, JZX_HANDLER_MESSAGE, &cell->message);
     if (jzx__likely(result == JZX_BEHAVIOR_OK && !loop->turn.special)) {
         jzx__cell_free(loop, cell);
         return STEP_ON;
     }
-    return after_mail(&loop->turn, cell, jzx__cell_plain_head(cell), &cell->message, result);
+    return after_mail(&loop->turn, cell, jzx__cell_value_head(cell, told), &cell->message, result);
+}
+
+static __attribute__((noinline)) step run_told(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_segment_slot *public,
+                                               jzx__cell *cell)
+{
+    return run_value(loop, index, hot, public, cell, true);
 }
 
 /* After the handler of a signal: a signal is never yielded or put back. */
@@ -697,7 +704,11 @@ static inline step run_first(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_
     jzx__cell *cell = jzx__queue_pop(&hot->mail);
     if (jzx__likely(jzx__cell_is_plain(cell))) {
         ++*handled;
-        return run_plain(loop, index, hot, public, cell);
+        return run_value(loop, index, hot, public, cell, false);
+    }
+    if (jzx__cell_is_told(cell)) {
+        ++*handled;
+        return run_told(loop, index, hot, public, cell);
     }
     if ((cell->flags & JZX__FLAG_REQUEST) != 0) {
         return run_request(&loop->turn, hot, public, cell, handled);

@@ -55,22 +55,23 @@ typedef struct jzx__member {
     _Alignas(JZX__CACHE_LINE) jzx__resource resource; /* its number has the space in the top byte, and is written under
                                                          the lock */
     jzx_filter_fn filter;
-    void *filter_context;
     uint64_t joined; /* GS6 */
+    uint64_t tag;    /* written under the lock */
+    uint32_t before; /* of its group on its loop: index + 1 */
+    uint32_t after;  /* the end of the one line that a broadcast looks at */
+    void *filter_context;
     uint64_t missed; /* not yet told */
 
     /* Under the lock; its loop reads what it wrote itself without. */
-    jzx_actor_id id; /* 0: it is none */
-    uint64_t tag;
+    jzx_actor_id id;     /* 0: it is none */
     uint32_t place;      /* of its group */
     uint32_t generation; /* and which in that place */
     uint32_t older;      /* of its group: index + 1 */
     uint32_t younger;
-    uint32_t before; /* of its group on its loop: index + 1; its loop's */
-    uint32_t after;
     jzx__list changed; /* in the space's changes; from its first use on */
 } jzx__member;
 _Static_assert(sizeof(jzx__member) == 3 * JZX__CACHE_LINE, "a member is three cache lines");
+_Static_assert(offsetof(jzx__member, filter_context) == 2 * JZX__CACHE_LINE, "and a broadcast looks at one");
 
 /* A group's members on one loop. */
 typedef struct jzx__here {

@@ -87,7 +87,7 @@ void guard_close(struct guard *guard)
 }
 
 static const guard_path *const all_paths[] = {guard_message_paths, guard_life_paths, guard_world_paths,
-                                              guard_order_paths};
+                                              guard_order_paths, guard_crowd_paths};
 
 enum { GROUPS = sizeof all_paths / sizeof *all_paths };
 

@@ -67,5 +67,6 @@ extern const guard_path guard_message_paths[];
 extern const guard_path guard_life_paths[];
 extern const guard_path guard_world_paths[];
 extern const guard_path guard_order_paths[];
+extern const guard_path guard_crowd_paths[];
 
 #endif

@@ -92,6 +92,46 @@ Test(broadcast, all_members_of_two_loops_get_it, .timeout = 60)
     to_all(2);
 }
 
+static jzx_behavior_result yield_then_stash(jzx_context *context, test_actor *actor, const jzx_message *message)
+{
+    static const jzx_behavior_result said[] = {JZX_BEHAVIOR_YIELD, JZX_BEHAVIOR_STASH, JZX_BEHAVIOR_OK};
+    uint32_t *times = actor->data;
+    if (message->tag == TAG_LATER) {
+        cr_assert_eq(jzx_unstash_all(context), JZX_OK);
+        return JZX_BEHAVIOR_OK;
+    }
+    cr_assert_eq(message->flags, (uint32_t)JZX_MESSAGE_GROUP);
+    cr_assert_eq(message->ref, 50);
+    cr_assert_eq(message->size, 8);
+    cr_assert_eq(message->words[0], 7);
+    return said[(*times)++];
+}
+
+Test(broadcast, a_message_that_is_put_back_is_the_same_again, .timeout = 60)
+{
+    for (uint32_t loop = 0; loop < 2; loop++) {
+        test_world world;
+        test_world_open(&world, 2, NULL);
+        uint32_t times = 0;
+        test_actor sender = {0};
+        test_actor member = {.on = yield_then_stash, .data = &times};
+        jzx_group group = jzx_group_named(group_space(&world, 4, 4), "a");
+        test_spawn(&world, 0, &sender);
+        test_spawn(&world, loop, &member);
+        (void)group_join(&world, &member, group, 50);
+        uint64_t word = 7;
+        cr_assert_eq(group_broadcast_with(&world, &sender, group, jzx_message_value(TAG, &word, sizeof word), 0),
+                     JZX_OK);
+        test_world_settle(&world);
+        cr_assert_eq(times, 2, "it was yielded and stashed");
+        test_send(&world, &member, TAG_LATER);
+        test_until(&world, times == 3);
+        test_world_settle(&world);
+        assert_balance(&world);
+        test_world_close(&world);
+    }
+}
+
 Test(broadcast, the_host_may_broadcast_too, .timeout = 60)
 {
     test_world world;
