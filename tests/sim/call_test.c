@@ -1,7 +1,7 @@
 /*
  * call: trees of calls over one to three loops: actors ask each other, and others again for that, gather, open scopes, give
- * up, hand on, keep what they are asked, shield themselves and end in every way, while cells and lanes run out. Then it
- * becomes calm: nothing new is asked, and what was kept is answered. What must hold:
+ * up, hand on, keep what they are asked, wait exclusively, shield themselves and end in every way, while cells and lanes run
+ * out. Some are children of a supervisor, which restarts them, with their mail or without, or gives up. Then it becomes calm: nothing new is asked, and what was kept is answered. What must hold:
  *
  *   - each call that was accepted ends once, in a handler of its caller, or its caller has ended
  *   - a call that was made for another has no later deadline than that
@@ -34,6 +34,7 @@ typedef struct made {
     play *play;
     uint16_t caller;
     uint16_t ends;
+    uint32_t incarnation; /* of the caller */
     bool gather;
     uint32_t on_each; /* of a gathering */
     uint64_t ref;     /* what is answered when it ends; 0: nothing */
@@ -46,6 +47,7 @@ typedef struct actor {
     jzx_actor_id id;
     bool alive;
     bool calm; /* has been told so; a mailbox may drop it */
+    uint32_t incarnation;
     uint32_t ticks;
     uint32_t yields; /* to come, of the message that is handled */
     uint32_t shields;
@@ -67,6 +69,8 @@ struct play {
     uint32_t made_count;
     uint32_t payloads; /* that live */
     uint32_t ends_of_1024;
+    jzx_actor_id supervisor; /* of the last ones; 0: none is */
+    uint32_t first_child;
     uint64_t short_ns;
     bool calm;
 };
@@ -119,7 +123,7 @@ static made *note(actor *self, uint64_t ref)
     play *p = self->play;
     JZX_SIM_REQUIRE(p->sim, p->made_count < CALLS);
     made *m = &p->made[p->made_count++];
-    *m = (made){.play = p, .caller = self->index, .ref = ref};
+    *m = (made){.play = p, .caller = self->index, .ref = ref, .incarnation = self->incarnation};
     return m;
 }
 
@@ -161,7 +165,7 @@ static jzx_behavior_result act(actor *self, jzx_context *context);
 static void check_end(actor *self, made *m, const jzx_result *result)
 {
     play *p = self->play;
-    JZX_SIM_REQUIRE(p->sim, m->caller == self->index && self->alive);
+    JZX_SIM_REQUIRE(p->sim, m->caller == self->index && self->alive && m->incarnation == self->incarnation);
     JZX_SIM_REQUIRE(p->sim, m->ends == 0);
     JZX_SIM_REQUIRE(p->sim, (result->err == JZX_OK) == (result->message != NULL));
     JZX_SIM_REQUIRE(p->sim, (result->err == JZX_OK) == (result->none == NULL));
@@ -195,9 +199,16 @@ static void call(actor *self, jzx_context *context, uint64_t ref)
     options.high = sim_chance(p->sim, 300);
     options.on_answer = on_answer;
     options.argument = note(self, ref);
+    options.high = sim_chance(p->sim, 150);
+    options.exclusive = sim_chance(p->sim, 250);
+    if (options.exclusive && options.deadline_ns == JZX_FOREVER) {
+        options.deadline_ns = jzx_now_ns(context) + 1000000000; /* it may wait for one that waits in another way */
+    }
     uint64_t *at = &self->calls[sim_below(p->sim, OPEN)];
     jzx_err err = jzx_call_with(context, draw_target(p), &message, &options, at);
-    expect(p, err);
+    if (!options.exclusive || (err != JZX_ERR_DEADLOCK && err != JZX_ERR_INVALID_ARG)) {
+        expect(p, err);
+    }
     if (err != JZX_OK) {
         p->made_count--; /* it was the last one noted */
         take(p, &message);
@@ -216,7 +227,7 @@ static jzx_behavior_result on_each(jzx_context *context, void *state, void *argu
     made *m = argument;
     (void)context;
     (void)index;
-    JZX_SIM_REQUIRE(self->play->sim, m->caller == self->index && m->ends == 0);
+    JZX_SIM_REQUIRE(self->play->sim, m->caller == self->index && m->incarnation == self->incarnation && m->ends == 0);
     m->on_each++;
     if (result->message != NULL) {
         take(self->play, result->message);
@@ -229,7 +240,8 @@ static jzx_behavior_result on_done(jzx_context *context, void *state, void *argu
     actor *self = state;
     made *m = argument;
     play *p = self->play;
-    JZX_SIM_REQUIRE(p->sim, m->caller == self->index && self->alive && m->ends == 0);
+    JZX_SIM_REQUIRE(p->sim, m->caller == self->index && m->incarnation == self->incarnation);
+    JZX_SIM_REQUIRE(p->sim, self->alive && m->ends == 0);
     JZX_SIM_REQUIRE(p->sim, m->on_each == gathered->answered + gathered->failed);
     JZX_SIM_REQUIRE(p->sim, gathered->calls == gathered->answered + gathered->failed + gathered->cancelled);
     m->ends++;
@@ -313,7 +325,7 @@ static void shield(actor *self, jzx_context *context)
 
 static void end_somebody(play *p, jzx_context *context)
 {
-    jzx_actor_id id = draw_target(p);
+    jzx_actor_id id = p->supervisor != 0 && sim_chance(p->sim, 50) ? p->supervisor : draw_target(p);
     switch (sim_below(p->sim, 4)) {
     case 0:
         (void)jzx_kill(context, id);
@@ -512,6 +524,61 @@ static void spawn(play *p, uint32_t index)
     JZX_SIM_REQUIRE(p->sim, jzx_send(jzx_loop_context(p->loops[a->loop]), a->id, &message) == JZX_OK);
 }
 
+/* A child begins, again maybe: what it had is gone. */
+static jzx_err child_init(jzx_context *context, void *argument, void **state)
+{
+    actor *a = *(actor **)argument;
+    play *p = a->play;
+    jzx_message message = jzx_message_empty(TAG_TICK);
+    JZX_SIM_REQUIRE(p->sim, !a->alive);
+    *a = (actor){.play = p, .index = a->index, .loop = a->loop, .ticks = a->ticks, .incarnation = a->incarnation + 1};
+    a->id = jzx_self(context);
+    if (sim_chance(p->sim, 50) && !p->calm) {
+        return JZX_ERR_UNKNOWN;
+    }
+    a->alive = true;
+    (void)jzx_timer_after(context, 0, &message, NULL);
+    *state = a;
+    return JZX_OK;
+}
+
+/* The last of the actors are its children. */
+static void supervise(play *p)
+{
+    jzx_child_spec children[ACTORS];
+    const actor *arguments[ACTORS];
+    jzx_supervisor_spec spec;
+    jzx_supervisor_spec_init(&spec);
+    spec.children = children;
+    spec.child_count = p->actor_count - p->first_child;
+    spec.strategy = (uint8_t)sim_below(p->sim, 3);
+    spec.intensity = sim_chance(p->sim, 300) ? sim_below(p->sim, 3) : 1000;
+    spec.period_ns = 1000000000;
+    for (uint32_t i = 0; i < spec.child_count; i++) {
+        actor *a = &p->actors[p->first_child + i];
+        jzx_child_spec *child = &children[i];
+        *a = (actor){.play = p, .index = (uint16_t)(p->first_child + i)};
+        a->ticks = (uint32_t)jzx_sim_size(p->sim, "ticks", 1, 40);
+        a->loop = sim_below(p->sim, p->loop_count);
+        arguments[i] = a;
+        jzx_child_spec_init(child);
+        child->init = child_init;
+        child->behavior = behave;
+        child->fini = on_fini;
+        child->argument = &arguments[i];
+        child->argument_size = sizeof arguments[i];
+        child->mailbox_cap = sim_between(p->sim, 1, 24);
+        child->mailbox_policy = (uint8_t)(sim_chance(p->sim, 700) ? JZX_MAILBOX_REFUSE : sim_below(p->sim, 3));
+        child->placement = JZX_PLACE_LOOP;
+        child->place_loop = a->loop;
+        child->keep_mail = sim_chance(p->sim, 512);
+        child->restart = (uint8_t)(sim_chance(p->sim, 700) ? JZX_PERMANENT : JZX_TRANSIENT);
+        child->shutdown_ns = 10000000;
+    }
+    jzx_context *host = jzx_loop_context(p->loops[sim_below(p->sim, p->loop_count)]);
+    JZX_SIM_REQUIRE(p->sim, jzx_supervisor_start(host, &spec, &p->supervisor, NULL) == JZX_OK);
+}
+
 static void begin(play *p)
 {
     static const uint32_t lengths[] = {2000, 50000, 1000000};
@@ -534,8 +601,12 @@ static void begin(play *p)
     for (uint32_t i = 0; i < p->loop_count; i++) {
         JZX_SIM_REQUIRE(p->sim, jzx_loop_create(p->runtime, NULL, &p->loops[i]) == JZX_OK);
     }
-    for (uint32_t i = 0; i < p->actor_count; i++) {
+    p->first_child = sim_chance(p->sim, 512) ? p->actor_count : sim_below(p->sim, p->actor_count);
+    for (uint32_t i = 0; i < p->first_child; i++) {
         spawn(p, i);
+    }
+    if (p->first_child < p->actor_count) {
+        supervise(p);
     }
     static const jzx_sim_fault faults[] = {JZX_SIM_CELLS, JZX_SIM_LANE_FULL, JZX_SIM_ACTOR_FAILS, JZX_SIM_STALL};
     for (size_t i = 0; i < JZX__COUNT(faults); i++) {
@@ -583,7 +654,8 @@ static void become_calm(play *p)
     }
     for (uint32_t i = 0; i < p->made_count; i++) {
         const made *m = &p->made[i];
-        if (m->ends != 1 && p->actors[m->caller].alive) {
+        bool there = p->actors[m->caller].alive && p->actors[m->caller].incarnation == m->incarnation;
+        if (m->ends != 1 && there) {
             jzx_sim_fail(p->sim, "%s %u of %u, of actor %u, has ended %u times", m->gather ? "gathering" : "call", i,
                          p->made_count, m->caller, m->ends);
         }
