@@ -34,6 +34,7 @@ typedef struct jzx__annex {
 
     /* order.c */
     uint32_t stashed; /* cells in `stash` */
+    bool hoards;      /* it may fill the mailbox: what takes from it needs no room there */
     jzx__queue stash;
     jzx__queue high;
     uint32_t high_count;     /* cells in `high` */
@@ -96,6 +97,12 @@ bool jzx__high_waits(const jzx_loop *loop, uint32_t index);
 bool jzx__stash_fits(jzx_context *context);
 void jzx__stash_push(jzx_loop *loop, uint32_t index, jzx__cell *cell);
 void jzx__stash_return(jzx_loop *loop, uint32_t index, uint32_t count);
+/*
+ * Sends the first of the stash on through a flow, in the name of who sent it. A request is delegated. Returns: as
+ * jzx__flow_send(): refused, it stays the first; JZX_ERR_NO_SUCH_REQUEST: it was not wanted any more, or delegated too often, and
+ * has been answered.
+ */
+jzx_err jzx__stash_forward(jzx_context *context, uint64_t flow);
 /* The actor ends: everything to the front of its mailbox (X3). */
 void jzx__order_gather(jzx_loop *loop, uint32_t index);
 

@@ -516,6 +516,11 @@ static bool is_over(const jzx_loop *loop, const jzx__called *called, jzx_drop_re
     return *reason == JZX_DROP_CANCELLED || called->scope.deadline_ns <= loop->now_ns;
 }
 
+bool jzx__called_over(const jzx_loop *loop, const jzx__cell *mail, jzx_drop_reason *reason)
+{
+    return is_over(loop, called_of(loop, mail), reason);
+}
+
 bool jzx__called_wanted(const jzx_loop *loop, const jzx__cell *mail, jzx_drop_reason *reason)
 {
     const jzx__called *called = called_of(loop, mail);

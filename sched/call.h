@@ -180,6 +180,8 @@ uint64_t jzx__called_end(jzx_loop *loop,
                          jzx__cell *mail); /* J3; returns the asker's token, and its credit to the flow */
 /* May its handler have it? One that it has yielded is its own to finish: it sees that it is not wanted any more. */
 bool jzx__called_wanted(const jzx_loop *loop, const jzx__cell *mail, jzx_drop_reason *reason);
+/* It was cancelled, or its deadline has passed, whether its handler has seen it or not. */
+bool jzx__called_over(const jzx_loop *loop, const jzx__cell *mail, jzx_drop_reason *reason);
 void jzx__called_enter(jzx_context *context, const jzx__cell *kept); /* its scope and chain become the current ones */
 void jzx__cancel_arrived(jzx_loop *loop, const jzx__cell *cell);
 /* Through a flow to `to`, if `flow` is not 0. */

@@ -21,6 +21,8 @@
  *   F7  What an actor has granted, and has not handled the messages of or answered the requests of, is at most cells / 8. So
  *       flow mail needs no cap. A request has its credit in the called cell (J3), from where it comes back wherever the
  *       request ends here.
+ *   F8  Of a flow that serves the receiver's side is the runtime's: it has its window from the OPEN, its owner is told nothing of
+ *       it and can do nothing with it, and its credits come back one by one. The sender is told of each.
  *
  * tests/sim/flow_model.py goes through all orders of few steps (open, grant, send, close, end) on each side and of the
  * signals, with refusals for want of room, and finds that no side is left alone, that each is told once, and that no
@@ -215,6 +217,11 @@ static void push_notice(jzx_loop *loop, jzx__flow *flow)
 static void ended(jzx_loop *loop, jzx__flow *flow, jzx_err err, uint32_t exit_kind)
 {
     jzx__list_remove(&flow->opening);
+    if (flow->serves && flow->receives) { /* F8 */
+        disown(loop, flow);
+        undo(loop, flow);
+        return;
+    }
     if (flow->state == JZX__FLOW_CLOSING) {
         undo(loop, flow);
         return;
@@ -284,7 +291,7 @@ static void granted(jzx_loop *loop, jzx__flow *flow, uint32_t credits)
 {
     bool dry = flow->credits == 0;
     flow->credits += credits;
-    if (dry && credits != 0 && flow->told && !flow->resource.listed) {
+    if ((dry || flow->serves) && credits != 0 && flow->told && !flow->resource.listed) {
         flow->resource.cell.kind = JZX__CELL_CREDIT;
         jzx__resource_notify(loop, &flow->resource); /* F6 */
     }
@@ -345,7 +352,7 @@ void jzx__flow_handled(jzx_loop *loop, uint64_t number)
     }
     JZX_ASSERT(flow->receives && flow->credits > 0);
     set_credits(loop, flow, flow->credits - 1, flow->window);
-    uint32_t half = flow->window - flow->window / 2;
+    uint32_t half = flow->serves ? 1 : flow->window - flow->window / 2;
     bool takes_mail = jzx__public(loop, flow->resource.owner)->state == JZX__RUNNING;
     if (flow->window != 0 && flow->credits + half <= flow->window && takes_mail) {
         uint32_t more = flow->window - flow->credits;
@@ -401,6 +408,15 @@ jzx_err jzx__flow_delegate(jzx_context *context, uint64_t number, uint64_t reque
     return err;
 }
 
+jzx_err jzx__flow_forward(jzx_context *context, uint64_t number, const jzx_message *message)
+{
+    jzx_actor_id self = context->self;
+    context->self = message->sender; /* all that a send takes from it is who sends */
+    jzx_err err = jzx__flow_send(context, number, message);
+    context->self = self;
+    return err;
+}
+
 jzx_err jzx__flow_credits(const jzx_context *context, uint64_t number, uint32_t *credits)
 {
     const jzx__flow *flow = find_own(context, number);
@@ -419,7 +435,18 @@ static void pair(jzx__flow *one, jzx__flow *other)
     other->other = one->resource.number;
 }
 
-static jzx_err open_local(jzx_loop *loop, jzx__flow *flow, jzx_actor_id owner)
+/* The receiver's side of one that serves. */
+static jzx_err begin_to_serve(jzx_loop *loop, jzx__flow *flow, uint32_t window)
+{
+    flow->serves = true;
+    jzx_err err = promise(loop, flow, window, window);
+    if (err != JZX_OK) {
+        disown(loop, flow);
+    }
+    return err;
+}
+
+static jzx_err open_local(jzx_loop *loop, jzx__flow *flow, jzx_actor_id owner, uint32_t window)
 {
     uint32_t index = jzx__slot_find(&loop->slots, flow->peer);
     if (index == JZX__SLOT_NONE) {
@@ -432,13 +459,25 @@ static jzx_err open_local(jzx_loop *loop, jzx__flow *flow, jzx_actor_id owner)
         return err;
     }
     own(loop, back, index, owner, !flow->receives);
+    if (flow->serves) {
+        err = begin_to_serve(loop, back, window);
+        if (err != JZX_OK) {
+            undo(loop, back);
+            return err;
+        }
+        pair(flow, back);
+        granted(loop, flow, window);
+        return JZX_OK;
+    }
     back->credits = flow->credits;
     pair(flow, back);
     push_notice(loop, back);
     return JZX_OK;
 }
 
-static void open_remote(jzx_loop *loop, jzx__flow *flow, jzx_actor_id owner)
+enum { OPENER_RECEIVES = 1, OPENER_IS_SERVED = 2 }; /* in the tag of an OPEN */
+
+static void open_remote(jzx_loop *loop, jzx__flow *flow, jzx_actor_id owner, uint32_t window)
 {
     /* A closed loop is asked all the same: mail of the peer may be on its way, and its answer comes behind that. */
     if (jzx__route_refusal(loop->runtime, flow->peer) == JZX_ERR_NO_SUCH_ACTOR) {
@@ -447,12 +486,14 @@ static void open_remote(jzx_loop *loop, jzx__flow *flow, jzx_actor_id owner)
     }
     flow->state = JZX__FLOW_OPENING;
     jzx__list_append(&loop->lanes_out[jzx__id_loop(flow->peer)]->opens, &flow->opening);
-    flow->half.cell.tag = flow->receives;
+    flow->half.cell.tag = flow->serves ? OPENER_IS_SERVED : flow->receives ? OPENER_RECEIVES : 0;
     flow->half.cell.sender = owner;
-    send_half(loop, flow, JZX__CELL_FLOW_OPEN, flow->credits);
+    send_half(loop, flow, JZX__CELL_FLOW_OPEN, flow->serves ? window : flow->credits);
 }
 
-jzx_err jzx__flow_open(jzx_context *context, jzx_actor_id peer, bool receives, uint32_t credits, uint64_t *number)
+/* `window`: it serves, with this mark; else 0. */
+static jzx_err open_flow(jzx_context *context, jzx_actor_id peer, bool receives, uint32_t credits, uint32_t window,
+                         uint32_t mark, uint64_t *number)
 {
     jzx_loop *loop = context->loop;
     jzx__flow *flow;
@@ -462,14 +503,16 @@ jzx_err jzx__flow_open(jzx_context *context, jzx_actor_id peer, bool receives, u
     }
     own(loop, flow, context->slot, peer, receives);
     flow->told = true;
+    flow->serves = window != 0;
+    flow->mark = mark;
     uint64_t made = flow->resource.number;
     if (credits != 0) {
         err = promise(loop, flow, credits, 0);
     }
     if (err == JZX_OK && jzx__id_loop(peer) == loop->index) {
-        err = open_local(loop, flow, context->self);
+        err = open_local(loop, flow, context->self, window);
     } else if (err == JZX_OK) {
-        open_remote(loop, flow, context->self);
+        open_remote(loop, flow, context->self, window);
     }
     if (err != JZX_OK) {
         disown(loop, flow);
@@ -478,6 +521,16 @@ jzx_err jzx__flow_open(jzx_context *context, jzx_actor_id peer, bool receives, u
     }
     *number = made;
     return JZX_OK;
+}
+
+jzx_err jzx__flow_open(jzx_context *context, jzx_actor_id peer, bool receives, uint32_t credits, uint64_t *number)
+{
+    return open_flow(context, peer, receives, credits, 0, 0, number);
+}
+
+jzx_err jzx__flow_serve(jzx_context *context, jzx_actor_id peer, uint32_t window, uint32_t mark, uint64_t *number)
+{
+    return open_flow(context, peer, false, 0, window, mark, number);
 }
 
 /* ---- ending ---- */
@@ -553,8 +606,18 @@ static void open_arrived(jzx_loop *loop, const jzx__cell *cell)
         send_end(loop, flow, closed ? JZX_ERR_LOOP_CLOSED : JZX_ERR_NO_SUCH_ACTOR, 0);
         return;
     }
-    own(loop, flow, index, cell->sender, cell->tag == 0);
-    flow->credits = (uint32_t)cell->words[2];
+    own(loop, flow, index, cell->sender, cell->tag != OPENER_RECEIVES);
+    uint32_t credits = (uint32_t)cell->words[2];
+    if (cell->tag == OPENER_IS_SERVED) {
+        jzx_err err = begin_to_serve(loop, flow, credits);
+        if (err != JZX_OK) {
+            send_end(loop, flow, err == JZX_ERR_NO_MEMORY ? JZX_ERR_LIMIT : err, 0);
+        } else {
+            send_half(loop, flow, JZX__CELL_FLOW_ACCEPT, credits);
+        }
+        return;
+    }
+    flow->credits = credits;
     push_notice(loop, flow);
     send_half(loop, flow, JZX__CELL_FLOW_ACCEPT, 0);
 }

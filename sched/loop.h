@@ -504,6 +504,10 @@ void jzx__link_expired(jzx_loop *loop, jzx__link *link); /* gives the record bac
 
 /* flow.c */
 jzx_err jzx__flow_open(jzx_context *context, jzx_actor_id peer, bool receives, uint32_t credits, uint64_t *number);
+/* To one that does not know of it, with a window (F8). The mark is the sender's to read in the record. As jzx__flow_open(); LIMIT also: of what that one may promise. */
+jzx_err jzx__flow_serve(jzx_context *context, jzx_actor_id peer, uint32_t window, uint32_t mark, uint64_t *number);
+/* jzx__flow_send() of what this actor was sent, in the name of its sender. */
+jzx_err jzx__flow_forward(jzx_context *context, uint64_t number, const jzx_message *message);
 jzx_err jzx__flow_grant(jzx_context *context, uint64_t number, uint32_t credits);
 jzx_err jzx__flow_window(jzx_context *context, uint64_t number, uint32_t window);
 jzx_err jzx__flow_send(jzx_context *context, uint64_t number, const jzx_message *message);

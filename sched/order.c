@@ -5,6 +5,7 @@
  * Owner thread only.
  */
 #include "sched/annex.h"
+#include "sched/call.h"
 #include "sched/mailbox.h"
 
 /* ---- high mail ---- */
@@ -101,7 +102,7 @@ bool jzx__stash_fits(jzx_context *context)
         fail(context, "no annex for a stash");
         return false;
     }
-    if (annex->stashed + 1 >= jzx__slot_high_mark(jzx__slot_hot(&loop->slots, context->slot)->cap)) {
+    if (!annex->hoards && annex->stashed + 1 >= jzx__slot_high_mark(jzx__slot_hot(&loop->slots, context->slot)->cap)) {
         fail(context, "the stash is full"); /* other loops send nothing more, what unstashes it neither (A5) */
         return false;
     }
@@ -145,6 +146,70 @@ void jzx__stash_return(jzx_loop *loop, uint32_t index, uint32_t count)
         jzx__queue_prepend(mail, &annex->stash);
     }
     jzx__schedule_hot(loop, index, hot);
+}
+
+static void stash_shift(jzx_loop *loop, jzx__annex *annex, const jzx__cell *cell)
+{
+    (void)jzx__queue_pop(&annex->stash);
+    annex->stashed--;
+    jzx__mail_left(loop, annex->owner, cell);
+}
+
+static jzx_err forward_message(jzx_context *context, jzx__annex *annex, jzx__cell *cell, uint64_t flow)
+{
+    jzx_message message;
+    jzx__cell_to_message(cell, &message);
+    jzx_err err = jzx__flow_forward(context, flow, &message);
+    if (err == JZX_OK) {
+        stash_shift(context->loop, annex, cell);
+        jzx__count_add(&context->loop->counters->handled, 1);
+        jzx__count_add(&jzx__public(context->loop, context->slot)->handled, 1);
+        jzx__cell_free(context->loop, cell);
+    }
+    return err;
+}
+
+/* It must be kept to be delegated, and its payload stands meanwhile in `message`. */
+static jzx_err forward_request(jzx_context *context, jzx__annex *annex, jzx__cell *cell, uint64_t flow)
+{
+    jzx_loop *loop = context->loop;
+    jzx_message message;
+    jzx_drop_reason reason;
+    stash_shift(loop, annex, cell);
+    if ((cell->flags & JZX__FLAG_CALL) != 0 && jzx__called_over(loop, cell, &reason)) {
+        jzx__request_refuse(loop, cell, context->self, reason, NULL);
+        return JZX_ERR_NO_SUCH_REQUEST;
+    }
+    jzx__cell_to_message(cell, &message);
+    uint64_t ref = jzx__request_keep(loop, context->slot, cell);
+    jzx_err err = jzx__flow_delegate(context, flow, ref, &message);
+    if (err == JZX_OK) {
+        jzx__count_add(&loop->counters->handled, 1);
+        jzx__count_add(&jzx__public(loop, context->slot)->handled, 1);
+        return JZX_OK;
+    }
+    jzx__request_unkeep(loop, context->slot, cell);
+    jzx__words_copy(cell->words, message.words);
+    if ((cell->flags & JZX__FLAG_POINTER) != 0) {
+        cell->pointer.size = message.size;
+    }
+    if (err == JZX_ERR_LIMIT) {
+        jzx__request_refuse(loop, cell, context->self, JZX_DROP_LIMIT, NULL);
+        return JZX_ERR_NO_SUCH_REQUEST;
+    }
+    annex->stashed++;
+    jzx__queue_push_front(&annex->stash, cell);
+    jzx__mailbox_longer(loop, context->slot, jzx__slot_hot(&loop->slots, context->slot),
+                        jzx__public(loop, context->slot), cell);
+    return err;
+}
+
+jzx_err jzx__stash_forward(jzx_context *context, uint64_t flow)
+{
+    jzx__annex *annex = jzx__annex_of(context->loop, context->slot);
+    jzx__cell *cell = annex->stash.first;
+    return (cell->flags & JZX__FLAG_REQUEST) != 0 ? forward_request(context, annex, cell, flow)
+                                                  : forward_message(context, annex, cell, flow);
 }
 
 /* ---- waits ---- */

@@ -127,9 +127,11 @@ typedef struct jzx__flow {
     uint32_t window;    /* receiver: credits come back by themselves; 0: they do not */
     int32_t err;        /* how it has ended, */
     uint32_t exit_kind; /* or how the peer is to be told so */
+    uint32_t mark;      /* the sender's own, of one that serves */
     uint8_t state;      /* jzx__flow_state */
     bool receives;
     bool told;    /* the owner knows of it */
+    bool serves;  /* opened by jzx__flow_serve(), see F8 */
     bool sending; /* the cell of `half` is in an overflow */
 } jzx__flow;
 

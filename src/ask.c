@@ -22,7 +22,8 @@ struct jzx__ask {
     jzx_child_key key;
     jzx__plan *plan;           /* START: of the child; NULL once it is the child's */
     bool like;                 /* the block is the child's `like` from now on */
-    jzx_spawn_options options; /* START_LIKE: the template's, with this argument */
+    jzx_spawn_options options; /* START_LIKE: the template's, with this argument, */
+    uint32_t place_loop;       /* and on this loop; JZX__PLACE_AS_TEMPLATE: as that says */
     uint32_t argument_size;
     _Alignas(max_align_t) uint8_t argument[];
 };
@@ -252,6 +253,10 @@ static void ask_start_like(jzx__tree *tree, jzx__ask *ask)
     if (ask->argument_size != 0) {
         ask->options = template->options;
         ask->options.argument = ask->argument;
+        if (ask->place_loop != JZX__PLACE_AS_TEMPLATE) {
+            ask->options.placement = JZX_PLACE_LOOP;
+            ask->options.place_loop = ask->place_loop;
+        }
         ask->like = true;
         source.like = ask;
         source.options = &ask->options;
@@ -521,6 +526,12 @@ jzx_err jzx_child_start(jzx_context *context, jzx_actor_id supervisor, const jzx
 jzx_err jzx_child_start_like(jzx_context *context, jzx_actor_id supervisor, const void *argument, size_t size,
                              uint64_t *ref)
 {
+    return jzx__child_start_at(context, supervisor, argument, size, JZX__PLACE_AS_TEMPLATE, ref);
+}
+
+jzx_err jzx__child_start_at(jzx_context *context, jzx_actor_id supervisor, const void *argument, size_t size,
+                            uint32_t place_loop, uint64_t *ref)
+{
     if (argument == NULL && size != 0) {
         return JZX_ERR_INVALID_ARG;
     }
@@ -532,6 +543,7 @@ jzx_err jzx_child_start_like(jzx_context *context, jzx_actor_id supervisor, cons
     if (size != 0) {
         memcpy(ask->argument, argument, size);
     }
+    ask->place_loop = place_loop;
     return send_ask(context, supervisor, ask, ref);
 }
 

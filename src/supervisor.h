@@ -109,6 +109,11 @@ void jzx__ask_free_all(jzx__tree *tree);   /* without an answer */
 /* Answers the actor that started the supervisor. */
 void jzx__ask_owner(jzx__tree *tree, jzx_err err);
 
+/* jzx_child_start_like() on a loop that the asker chooses; the argument is then required. */
+#define JZX__PLACE_AS_TEMPLATE UINT32_MAX
+jzx_err jzx__child_start_at(jzx_context *context, jzx_actor_id supervisor, const void *argument, size_t size,
+                            uint32_t place_loop, uint64_t *ref);
+
 /* Memory from the state allocator that any thread may free. */
 void *jzx__block_make(jzx_runtime *runtime, size_t size);
 void jzx__block_free(void *block); /* NULL: nothing */

@@ -44,6 +44,7 @@
 #include <jzx/io.h>
 #include <jzx/net.h>
 #include <jzx/observe.h>
+#include <jzx/pool.h>
 #include <jzx/router.h>
 #include <jzx/deliver.h>
 
