@@ -61,7 +61,7 @@ group first 5 0.15 "$peers" message/ping-pong message/ping-pong-threads message/
     life/spawn life/idle supervision/restart io/echo-64-50
 group messages 5 0.15 "$peers" message/ring-threads message/counting-threads message/fan-in-threads message/fan-out \
     message/fan-out-threads message/random-10000
-group asking 5 0.1 "$peers" 'call/*' message/broadcast message/broadcast-threads message/topic message/dispatch message/stream \
+group asking 5 0.1 "$peers" 'call/*' message/broadcast message/broadcast-threads message/topic message/dispatch dispatch/pool message/stream \
     wake/ask
 group savina 5 0.1 "$peers" savina/fork-join-throughput savina/fork-join-create savina/chameneos savina/big \
     savina/concurrent-dictionary savina/bank-transaction

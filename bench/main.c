@@ -11,8 +11,8 @@ static const bench_group *const groups[] = {
     &bench_restart,    &bench_storm,     &bench_group_restart, &bench_crash,       &bench_backoff,
     &bench_children,   &bench_kill,      &bench_echo,          &bench_kv,          &bench_savina,
     &bench_load_cross, &bench_load_echo, &bench_load_kv,       &bench_allocations, &bench_scale,
-    &bench_rings,      &bench_clock,     &bench_dispatch,      &bench_ask,         &bench_call,
-    &bench_broadcast,  &bench_order,
+    &bench_rings,      &bench_clock,     &bench_dispatch,      &bench_pool,        &bench_ask,
+    &bench_call,       &bench_broadcast, &bench_order,
 };
 enum { GROUP_COUNT = sizeof groups / sizeof groups[0] };
 

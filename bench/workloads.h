@@ -37,6 +37,7 @@ extern const bench_group bench_children;
 extern const bench_group bench_clock;
 extern const bench_group bench_crash;
 extern const bench_group bench_dispatch;
+extern const bench_group bench_pool;
 extern const bench_group bench_echo;
 extern const bench_group bench_flows;
 extern const bench_group bench_group_restart;
