@@ -3,26 +3,29 @@
 
 enum { MEMBERS = 64, ASKED = 8 };
 
-/* ---- one actor tells all members of a group, and goes on when they have it ---- */
+/* ---- one actor tells all members of a group, and is told by the last of them that they have it ---- */
 
 struct hall {
     struct guard *guard;
     jzx_group group;
+    jzx_actor_id teller;
 };
 
 static jzx_err enter(jzx_context *context, void *argument, void **state)
 {
     struct hall *hall = argument;
-    *state = hall->guard;
+    *state = hall;
     return jzx_group_join(context, &hall->group, 0, NULL, NULL, NULL);
 }
 
 static jzx_behavior_result hear(jzx_context *context, void *state, const jzx_message *message)
 {
-    struct guard *guard = state;
-    (void)context;
-    guard->sum += message->words[0];
-    guard->done++;
+    const struct hall *hall = state;
+    hall->guard->sum += message->words[0];
+    if (++hall->guard->done % MEMBERS == 0) {
+        jzx_message again = jzx_message_empty(TAG_START);
+        GUARD_OK(jzx_send(context, hall->teller, &again));
+    }
     return JZX_BEHAVIOR_OK;
 }
 
@@ -33,9 +36,7 @@ static jzx_behavior_result tell_all(jzx_context *context, void *state, const jzx
     if (hall->guard->done < hall->guard->wanted) {
         uint64_t words[4] = {hall->guard->done, 2, 3, 4};
         jzx_message word = jzx_message_value(TAG_TOKEN, words, sizeof words);
-        jzx_message again = jzx_message_empty(TAG_START);
         GUARD_OK(jzx_broadcast(context, &hall->group, &word, 0, NULL));
-        GUARD_OK(jzx_send(context, jzx_self(context), &again)); /* behind the members */
     }
     return JZX_BEHAVIOR_OK;
 }
@@ -55,7 +56,8 @@ static void run_broadcast(uint64_t count)
     for (int i = 0; i < MEMBERS; i++) {
         GUARD_OK(jzx_spawn(jzx_loop_context(guard.loops[0]), &options, NULL));
     }
-    guard_tell(&guard, guard_spawn(&guard, 0, tell_all, &hall), TAG_START);
+    hall.teller = guard_spawn(&guard, 0, tell_all, &hall);
+    guard_tell(&guard, hall.teller, TAG_START);
     guard_turn(&guard);
     GUARD_CHECK(guard.sum == count / MEMBERS * (count / MEMBERS - 1) / 2 * MEMBERS * MEMBERS);
     guard_close(&guard);
