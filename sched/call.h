@@ -176,8 +176,8 @@ const jzx__called *jzx__called_of(const jzx_loop *loop, const jzx__cell *mail); 
 jzx__called *jzx__called_find(jzx_loop *loop, uint32_t asker_loop, uint64_t token); /* NULL: not here, or ended */
 
 void jzx__called_make(jzx_loop *loop, jzx__cell *mail, jzx__cell *cell, uint64_t token, const jzx__call_wire *wire);
-uint64_t jzx__called_end(jzx_loop *loop,
-                         jzx__cell *mail); /* J3; returns the asker's token, and its credit to the flow */
+/* J3; returns the asker's token. A credit goes back to its flow. */
+uint64_t jzx__called_end(jzx_loop *loop, jzx__cell *mail);
 /* May its handler have it? One that it has yielded is its own to finish: it sees that it is not wanted any more. */
 bool jzx__called_wanted(const jzx_loop *loop, const jzx__cell *mail, jzx_drop_reason *reason);
 /* It was cancelled, or its deadline has passed, whether its handler has seen it or not. */

@@ -267,25 +267,17 @@ static bool takes_workers(const jzx_loop *loop)
     return atomic_load_explicit(&loop->closed, memory_order_relaxed) == 0 && !jzx__loop_told_to_stop(loop);
 }
 
-static uint32_t workers_on(const queue *q, uint32_t loop)
-{
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < q->order->workers_max; i++) {
-        count += q->places[i].state != NONE && q->places[i].loop == loop;
-    }
-    return count;
-}
-
-/* The loop with the fewest workers of this pool. */
+/* The loop with the fewest workers of this pool; this one, if others have no fewer. */
 static uint32_t loop_for_one(const queue *q, const jzx_loop *here)
 {
+    uint32_t workers[JZX_LOOPS_MAX] = {0};
+    for (uint32_t i = 0; i < q->order->workers_max; i++) {
+        workers[q->places[i].loop] += q->places[i].state != NONE;
+    }
     uint32_t best = here->index;
-    uint32_t fewest = workers_on(q, best);
     for (uint32_t i = 0; i < here->runtime->loop_count; i++) {
-        uint32_t there = workers_on(q, i);
-        if (there < fewest && takes_workers(here->runtime->loops[i])) {
+        if (workers[i] < workers[best] && takes_workers(here->runtime->loops[i])) {
             best = i;
-            fewest = there;
         }
     }
     return best;

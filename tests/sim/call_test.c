@@ -1,7 +1,8 @@
 /*
  * call: trees of calls over one to three loops: actors ask each other, and others again for that, gather, open scopes, give
  * up, hand on, keep what they are asked, wait exclusively, shield themselves and end in every way, while cells and lanes run
- * out. Some are children of a supervisor, which restarts them, with their mail or without, or gives up. Then it becomes calm: nothing new is asked, and what was kept is answered. What must hold:
+ * out. Some are children of a supervisor, which restarts them, with their mail or without, or gives up. Then it becomes
+ * calm: nothing new is asked, and what was kept is answered. What must hold:
  *
  *   - each call that was accepted ends once, in a handler of its caller, or its caller has ended
  *   - a call that was made for another has no later deadline than that
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sched/loop.h"
 #include "sim/machine.h"
 #include "tests/sim/lot.h"
 #include "tests/sim/seeds.h"
@@ -617,13 +619,15 @@ static void begin(play *p)
     }
 }
 
-/* False: it cannot be told, for its loop's cells are low, and what holds them is what it was to give back. */
+/* False: it cannot be told, for its loop has no cells left but those for arrivals, and the others are what it would give back. */
 static bool tell_calm(play *p, const actor *a)
 {
     jzx_message message = jzx_message_empty(TAG_CALM);
     jzx_err err = JZX_OK;
     for (uint32_t i = 0; a->alive && !a->calm && jzx_sim_failure(p->sim) == NULL; i++) {
         if (i >= 1000 && err == JZX_ERR_WOULD_BLOCK) {
+            const jzx__pool *pool = &p->loops[a->loop]->pool;
+            JZX_SIM_REQUIRE(p->sim, pool->free_count <= pool->scarce);
             return false;
         }
         err = jzx_post(p->runtime, a->id, &message);
