@@ -13,8 +13,8 @@
  * the resume notice, while there is time. When the socket refuses replies the round waits until it has drained.
  *
  * What is published to a channel of the client goes out between rounds (U4). When the socket refuses it, it waits, and so does
- * the next round. A client with more than push_max waiting is closed, and so is one that has missed a message because
- * its mailbox was full: it would never know.
+ * the next round. A client with more than push_max waiting is closed, or more than push_soft for push_soft_ns, and so is one
+ * that has missed a message because its mailbox was full: it would never know.
  *
  * Invariants
  *   C1  Without a round and pushes that wait no complete command is in the backlog.
@@ -47,12 +47,16 @@ struct connection {
     struct kv_pushes pushes;
     uint64_t gathering; /* of the round; 0: none is open */
     uint32_t waiting;   /* answers to come; a gathering is one */
-    bool refused;       /* a batch, or what is to be published, waits to be sent */
-    bool undrained;     /* replies wait to be sent */
-    bool paused;        /* reading is */
-    bool last;          /* no further command counts: QUIT, or a protocol error */
-    bool eof;           /* no further byte will come */
-    bool lost;          /* the socket is closed */
+    uint64_t active_ns; /* when the client last did something, or had a reply */
+    uint64_t lags_ns;   /* since when it has not taken push_soft bytes of its channels; 0: it has */
+    uint64_t timer_ns;  /* when `timer` fires; JZX_FOREVER: there is none */
+    jzx_timer_id timer;
+    bool refused;   /* a batch, or what is to be published, waits to be sent */
+    bool undrained; /* replies wait to be sent */
+    bool paused;    /* reading is */
+    bool last;      /* no further command counts: QUIT, or a protocol error */
+    bool eof;       /* no further byte will come */
+    bool lost;      /* the socket is closed */
 };
 
 static void lose(jzx_context *context, struct connection *connection)
@@ -75,6 +79,53 @@ static void pause_reading(jzx_context *context, struct connection *connection)
 static bool is_busy(const struct connection *connection)
 {
     return connection->round != NULL || kv_pushes_wait(&connection->pushes);
+}
+
+/* Clients that are closed in time. */
+
+/* When the client is to be closed if nothing happens until then. */
+static uint64_t closing_ns(const struct connection *connection)
+{
+    const struct kv_options *options = &connection->session.loop->server->options;
+    bool silent = connection->waiting == 0 && kv_subscriptions_count(&connection->session.subscriptions) == 0;
+    uint64_t at_ns = JZX_FOREVER;
+    if (silent && options->idle_ns != JZX_FOREVER) {
+        at_ns = connection->active_ns + options->idle_ns;
+    }
+    if (connection->lags_ns != 0 && connection->lags_ns + options->push_soft_ns < at_ns) {
+        at_ns = connection->lags_ns + options->push_soft_ns;
+    }
+    return at_ns;
+}
+
+/* Keeps the timer at that time, or before it: then it looks once for nothing. */
+static void keep_timer(jzx_context *context, struct connection *connection)
+{
+    bool lags = connection->pushes.bytes > connection->session.loop->server->options.push_soft;
+    if (!lags || connection->lags_ns == 0) {
+        connection->lags_ns = lags ? connection->session.now_ns : 0;
+    }
+    uint64_t at_ns = closing_ns(connection);
+    if (connection->lost || at_ns >= connection->timer_ns) {
+        return;
+    }
+    if (connection->timer_ns != JZX_FOREVER) {
+        jzx_timer_cancel(context, connection->timer, NULL);
+        connection->timer_ns = JZX_FOREVER;
+    }
+    jzx_message look = jzx_message_empty(KV_TAG_CLOSE);
+    if (jzx_timer_at(context, at_ns, &look, &connection->timer) == JZX_OK) {
+        connection->timer_ns = at_ns;
+    }
+}
+
+static void on_close_time(jzx_context *context, struct connection *connection)
+{
+    connection->timer_ns = JZX_FOREVER;
+    if (closing_ns(connection) <= connection->session.now_ns) {
+        kv_count(&connection->session.loop->lagged, connection->lags_ns != 0);
+        lose(context, connection);
+    }
 }
 
 /* The backlog. */
@@ -275,6 +326,7 @@ static void end_round(struct connection *connection)
     kv_publishing_clear(&connection->session.publishing);
     kv_round_give(&loop->rounds, &loop->batches, connection->round);
     connection->round = NULL;
+    connection->active_ns = connection->session.now_ns;
 }
 
 /* Gives the socket what it takes. False when it takes no more for now. */
@@ -487,6 +539,7 @@ static void on_data(jzx_context *context, struct connection *connection, const u
 static void on_tcp(jzx_context *context, struct connection *connection, const jzx_tcp_event *event)
 {
     connection->socket = event->socket;
+    connection->active_ns = connection->session.now_ns;
     switch (event->kind) {
     case JZX_TCP_DATA:
         on_data(context, connection, event->data, event->size);
@@ -659,6 +712,7 @@ static jzx_behavior_result leave(jzx_context *context, struct connection *connec
         jzx_fail(context, jzx_self(context), KV_CRASH_CODE, "DEBUG CRASH");
         return JZX_BEHAVIOR_FAIL;
     }
+    keep_timer(context, connection);
     return finished(connection) ? JZX_BEHAVIOR_STOP : JZX_BEHAVIOR_OK;
 }
 
@@ -688,6 +742,9 @@ static jzx_behavior_result behave(jzx_context *context, void *state, const jzx_m
     case KV_TAG_RETRY:
         on_resume(context, connection);
         break;
+    case KV_TAG_CLOSE:
+        on_close_time(context, connection);
+        break;
     case JZX_TAG_SYS_NO_ANSWER:
         on_no_answer(context, connection, message);
         break;
@@ -707,6 +764,7 @@ static jzx_err init(jzx_context *context, void *argument, void **state)
     }
     connection->session.loop = loop;
     connection->session.protocol = 2;
+    connection->timer_ns = JZX_FOREVER;
     connection->client = (struct kv_client){.next = loop->clients, .id = jzx_self(context)};
     if (loop->clients != NULL) {
         loop->clients->previous = &connection->client;
@@ -716,6 +774,9 @@ static jzx_err init(jzx_context *context, void *argument, void **state)
     loop->reserved--; /* the listener has counted it in server->clients */
     kv_count(&loop->connections, 1);
     kv_count(&loop->open, 1);
+    connection->session.now_ns = jzx_now_ns(context);
+    connection->active_ns = connection->session.now_ns;
+    keep_timer(context, connection);
     return JZX_OK;
 }
 

@@ -171,7 +171,7 @@ static jzx_err listen_on_port(jzx_context *context, struct listener *listener)
     options.port = server->port;
     options.reuse_port = server->options.loop_count > 1;
     options.connections_max = server->options.clients_max + CLIENTS_SPARE;
-    options.idle_ns = server->options.idle_ns;
+    options.idle_ns = JZX_FOREVER; /* connections do that, for a subscriber may be silent */
     options.linger_ns = CLOSE_NS;
     jzx_err err = jzx_tcp_listen(context, &options, &listener->socket);
     /* The next loops listen on the same one, and so do the next incarnations. They start later: no one else reads it. */

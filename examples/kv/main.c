@@ -23,7 +23,9 @@ static const struct kv_options defaults = {
     .shards_per_loop = 1,
     .value_max = (size_t)1 << 20,
     .subscriptions = 65536,
-    .push_max = (size_t)32 << 20, /* as in Redis */
+    .push_max = (size_t)32 << 20, /* as in Redis, and so the next two */
+    .push_soft = (size_t)8 << 20,
+    .push_soft_ns = 60000000000u,
 };
 
 static const char usage[] =
@@ -32,7 +34,7 @@ static const char usage[] =
     "  --bind ADDRESS       numeric address to listen on (127.0.0.1)\n"
     "  --cpus 0,1           one loop pinned to each of these CPUs (one loop, not pinned)\n"
     "  --linger-us N        poll so long before a loop sleeps (0)\n"
-    "  --timeout S          close a client that is silent for so many seconds, a subscriber too (0: never)\n"
+    "  --timeout S          close a client that is silent for so many seconds, but no subscriber (0: never)\n"
     "  --call-timeout MS    wait so long for the shards of MGET, MSET and others on many keys (5000; 0: for ever)\n"
     "  --mailbox N          requests that wait at one shard (1024)\n"
     "  --max-value BYTES    largest key or value (1048576)\n"
@@ -40,6 +42,8 @@ static const char usage[] =
     "  --shards-per-loop N  parts of the keys on each loop (1)\n"
     "  --subscriptions N    of all clients to channels and patterns (65536)\n"
     "  --push-max BYTES     close a client that has not taken so much of its channels (33554432)\n"
+    "  --push-soft BYTES    the same for one that has not taken so much for too long (8388608; 0: no limit)\n"
+    "  --push-soft-time S   how long that is (60)\n"
     "  --debug-listener     DEBUG CRASH listener is allowed: enough of them end the server\n"
     "  --help               this text\n"
     "It ends on SIGTERM or SIGINT, once its clients have their replies.\n";
@@ -57,6 +61,8 @@ static const struct option option_names[] = {
     {"shards-per-loop", required_argument, NULL, 's'},
     {"subscriptions", required_argument, NULL, 'u'},
     {"push-max", required_argument, NULL, 'x'},
+    {"push-soft", required_argument, NULL, 'y'},
+    {"push-soft-time", required_argument, NULL, 'z'},
     {"debug-listener", no_argument, NULL, 'd'},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
@@ -155,6 +161,14 @@ static bool set_option(struct kv_options *options, int name, const char *text)
         good = parse_number(name, text, 1024, UINT32_MAX, &value);
         options->push_max = value;
         break;
+    case 'y':
+        good = parse_number(name, text, 0, UINT32_MAX, &value);
+        options->push_soft = value != 0 ? value : SIZE_MAX;
+        break;
+    case 'z':
+        good = parse_number(name, text, 0, 1000000000, &value);
+        options->push_soft_ns = value * 1000000000u;
+        break;
     case 'd':
         options->debug_listener = true;
         break;
@@ -244,6 +258,9 @@ static jzx_err create_runtime(struct kv_server *server)
     /* All clients may be on one loop, and each may wait for one notice. */
     config.actors_max = options->clients_max + options->shards_per_loop * 2 + 32;
     config.children_max = options->clients_max + server->shard_count + 32;
+    if (config.timers_max < options->clients_max * 4) { /* a client has up to three, and shards have some */
+        config.timers_max = options->clients_max * 4;
+    }
     config.sockets_max = options->clients_max + 128;
     config.resumes_max = options->clients_max + 64;
     if (config.cells < options->clients_max * 4) {

@@ -32,6 +32,7 @@ enum {
     KV_TAG_LEAVE = 6,  /* to a listener: the server stops */
     KV_TAG_LOOK = 7,   /* a timer: is everybody gone? */
     KV_TAG_PUSH = 8,   /* to a connection: a buffer that was published */
+    KV_TAG_CLOSE = 9,  /* a timer: is it time to close this client? */
 };
 
 enum {
@@ -69,6 +70,8 @@ struct kv_options {
     size_t value_max;
     uint32_t subscriptions; /* of all clients */
     size_t push_max;
+    size_t push_soft; /* at most push_soft_ns over it */
+    uint64_t push_soft_ns;
     bool debug_listener;
 };
 

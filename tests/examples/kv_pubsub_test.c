@@ -491,6 +491,62 @@ Test(kv_pubsub, a_subscriber_that_does_not_read_is_closed, .timeout = 60)
     stop(&server);
 }
 
+/* As Redis does by the soft limit: over it for a while is no reason. kv_limits.sh has one that is over it for too long. */
+Test(kv_pubsub, a_subscriber_that_reads_in_time_has_all, .timeout = 60)
+{
+    enum { MESSAGES = 300 };
+    struct server server;
+    start(&server, "--push-soft", "100000");
+    int late = connect_to(&server);
+    int publisher = connect_to(&server);
+    subscribe(late, "SUBSCRIBE", "c", 1);
+    char *command = malloc(50100);
+    size_t head = (size_t)sprintf(command, "*3\r\n$7\r\nPUBLISH\r\n$1\r\nc\r\n$50000\r\n");
+    memset(command + head, 'x', 50000);
+    memcpy(command + head + 50000, "\r\n", 2);
+    for (int i = 0; i < MESSAGES; i++) {
+        say_bytes(publisher, command, head + 50002);
+        hear(publisher, ":1\r\n");
+    }
+    char *text = malloc(60000);
+    size_t size = strlen("*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$50000\r\n") + 50002;
+    for (int i = 0; i < MESSAGES; i++) {
+        hear_bytes(late, text, size);
+        cr_assert(text[0] == '*' && text[size - 3] == 'x');
+    }
+    ask(late, "PING\r\n", "*2\r\n$4\r\npong\r\n$0\r\n\r\n");
+    free(text);
+    free(command);
+    close(late);
+    close(publisher);
+    stop(&server);
+}
+
+/* As Redis does: a timeout is for clients that could say something. */
+Test(kv_pubsub, a_silent_subscriber_stays, .timeout = 60)
+{
+    struct server server;
+    start(&server, "--timeout", "1");
+    int subscriber = connect_to(&server);
+    int matcher = connect_to(&server);
+    subscribe(subscriber, "SUBSCRIBE", "c", 1);
+    subscribe(matcher, "PSUBSCRIBE", "?", 1);
+    int mute = connect_to(&server); /* says nothing at all */
+    int silent = connect_to(&server);
+    ask(silent, "PING\r\n", "+PONG\r\n");
+    hear_end(silent);
+    hear_end(mute);
+    int publisher = connect_to(&server);
+    publish(publisher, "c", "x", 2); /* both are silent for longer than those were */
+    hear_message(subscriber, "c", "x");
+    hear_pmessage(matcher, "?", "c", "x");
+    ask(subscriber, "UNSUBSCRIBE\r\n", "*3\r\n$11\r\nunsubscribe\r\n$1\r\nc\r\n:0\r\n");
+    hear_end(subscriber);
+    close(matcher);
+    close(publisher);
+    stop(&server);
+}
+
 /* U4: what is pushed while a long reply is on its way stands behind it, whole. */
 Test(kv_pubsub, a_push_does_not_cut_a_reply_in_two, .timeout = 60)
 {

@@ -163,6 +163,9 @@ Test(kv_server, a_wrong_option_says_what_would_be_right, .timeout = 60)
     expect_refusal(2, "--max-value takes a number", "--max-value", "1", NULL);
     expect_refusal(2, "--max-clients takes a number", "--max-clients", "0", NULL);
     expect_refusal(2, "--timeout takes a number", "--timeout", "soon", NULL);
+    expect_refusal(2, "--call-timeout takes a number", "--call-timeout", "-1", NULL);
+    expect_refusal(2, "--push-soft takes a number", "--push-soft", "8mb", NULL);
+    expect_refusal(2, "--push-soft-time takes a number", "--push-soft-time", "", NULL);
     expect_refusal(2, "2 loops with 600 shards each are more than 1024", "--cpus", "0,0", "--shards-per-loop", "600",
                    NULL);
     expect_refusal(2, "--help lists the options", "--nosuch", NULL);
