@@ -30,7 +30,7 @@ typedef struct plan {
     uint32_t tag;
     player *then;
     uint32_t then_tag;
-    uint64_t deadline_ns; /* 0: none */
+    uint64_t patience_ns; /* from the call on; 0: for ever */
     bool high;            /* what it calls */
     bool fills;           /* the mailbox of `to`, of one message, before the call */
 } plan;
@@ -99,8 +99,8 @@ static jzx_err call(jzx_context *context, player *p, bool exclusive, const playe
     p->waits += exclusive;
     jzx_call_options options;
     jzx_call_options_init(&options);
-    uint64_t deadline_ns = p->plans[f->tag].deadline_ns;
-    options.deadline_ns = deadline_ns != 0 ? deadline_ns : JZX_FOREVER;
+    uint64_t patience_ns = p->plans[f->tag].patience_ns;
+    options.deadline_ns = patience_ns != 0 ? jzx_now_ns(context) + patience_ns : JZX_FOREVER;
     options.exclusive = exclusive;
     options.high = p->plans[f->tag].high;
     options.on_answer = has_ended;
@@ -1230,7 +1230,7 @@ Test(wait, a_request_that_was_handed_on_is_in_no_circle, .timeout = 60)
         player b = {.plans[1] = {HAND_ON, .tag = 1}};
         player c = {.plans[1] = {KEEP}, .plans[3] = {WAIT, .tag = 2}};
         a.plans[1].to = &b;
-        a.plans[1].deadline_ns = test_now_ns() + 20000000;
+        a.plans[1].patience_ns = 20000000;
         b.plans[1].to = &c;
         c.plans[3].to = &a;
         join(&world, 0, &a);
@@ -1263,7 +1263,7 @@ Test(wait, a_deadline_ends_the_wait, .timeout = 60)
         player a = {.plans[1] = {WAIT, .tag = 1}};
         player b = {.plans[1] = {KEEP}};
         a.plans[1].to = &b;
-        a.plans[1].deadline_ns = test_now_ns() + 5000000;
+        a.plans[1].patience_ns = 5000000;
         join(&world, 0, &a);
         join(&world, place, &b);
         kick(&world, &a, 1);
