@@ -331,11 +331,14 @@ Test(deliver, CL06_one_that_takes_no_deliveries_refuses_them, .timeout = 60)
 {
     static source from;
     test_world world;
+    test_ledger ledger;
+    test_actor stranger;
+    test_actor meddler;
     ON_ONE_LOOP_AND_TWO(&world)
     {
-        test_ledger ledger = {0};
-        test_actor stranger = {.on = does_not_know};
-        test_actor meddler = {.on = answers_by_itself, .data = &ledger};
+        ledger = (test_ledger){0};
+        stranger = (test_actor){.on = does_not_know};
+        meddler = (test_actor){.on = answers_by_itself, .data = &ledger};
         open_source(&world, 0, &from);
         test_spawn(&world, loops - 1, &stranger);
         test_spawn(&world, loops - 1, &meddler);
