@@ -540,6 +540,16 @@ void jzx__request_for_call(jzx_loop *loop, jzx__cell *reserved, const jzx__cell 
 jzx__cell *jzx__request_unreserve(jzx_loop *loop, jzx__cell *reserved, jzx_actor_id *target);
 jzx__cell *jzx__request_calling(jzx_loop *loop, uint64_t token, jzx_actor_id asker); /* of an open call, or NULL */
 void jzx__request_cancel(jzx_loop *loop, jzx__cell *reserved);                       /* of a request that was refused */
+/* The request was accepted, and its room may be an answer already; or it was refused. Returns `err`. */
+static inline jzx_err jzx__request_sent(jzx_loop *loop, jzx__cell *reserved, uint64_t token, jzx_err err, uint64_t *ref)
+{
+    if (err != JZX_OK) {
+        jzx__request_cancel(loop, reserved);
+    } else if (ref != NULL) {
+        *ref = token;
+    }
+    return err;
+}
 jzx_err jzx__request_answer(jzx_context *context, uint64_t ref, const jzx_message *message);
 /* May so many cells more be held (Q3)? */
 static inline bool jzx__held_fits(const jzx_loop *loop, uint32_t index, uint32_t more)

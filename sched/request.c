@@ -184,14 +184,7 @@ jzx_err jzx__request_send(jzx_context *context, jzx_actor_id to, const jzx_messa
     }
     uint64_t token = reserved->target;
     err = jzx__send(context, to, message, JZX__FLAG_REQUEST, token);
-    if (err != JZX_OK) {
-        jzx__request_cancel(context->loop, reserved);
-        return err;
-    }
-    if (ref != NULL) {
-        *ref = token;
-    }
-    return JZX_OK;
+    return jzx__request_sent(context->loop, reserved, token, err, ref);
 }
 
 jzx_err jzx__request_credited(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint64_t timeout_ns,
@@ -205,14 +198,7 @@ jzx_err jzx__request_credited(jzx_context *context, jzx_actor_id to, const jzx_m
     }
     uint64_t token = reserved->target;
     err = jzx__call_send(context, context->self, to, message, token, &wire);
-    if (err != JZX_OK) {
-        jzx__request_cancel(context->loop, reserved);
-        return err;
-    }
-    if (ref != NULL) {
-        *ref = token;
-    }
-    return JZX_OK;
+    return jzx__request_sent(context->loop, reserved, token, err, ref);
 }
 
 /*

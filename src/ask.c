@@ -602,12 +602,7 @@ static jzx_err start_from_actor(jzx_context *context, jzx__tree_start *tree_star
     tree_start->owner = context->self;
     tree_start->token = reserved->target;
     err = start(context, tree_start, id);
-    if (err != JZX_OK) {
-        jzx__request_cancel(context->loop, reserved);
-    } else if (ref != NULL) {
-        *ref = tree_start->token;
-    }
-    return err;
+    return jzx__request_sent(context->loop, reserved, tree_start->token, err, ref);
 }
 
 jzx_err jzx_supervisor_start(jzx_context *context, const jzx_supervisor_spec *spec, jzx_actor_id *id, uint64_t *ref)

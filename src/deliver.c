@@ -562,9 +562,7 @@ static void take_over(jzx_intake *intake, jzx_actor_id owner)
 /* An id names one actor for good, so one that has ended is seen as that by all that come later. */
 static bool has_ended(const jzx_loop *here, jzx_actor_id id)
 {
-    const jzx_loop *loop = here->runtime->loops[jzx__id_loop(id)];
-    uint32_t index = jzx__id_index(id);
-    return index >= loop->slots.indexes_max || __atomic_load_n(&jzx__public(loop, index)->id, __ATOMIC_RELAXED) != id;
+    return jzx__slot_length(&here->runtime->loops[jzx__id_loop(id)]->slots, id) == UINT32_MAX;
 }
 
 /* DL3 */

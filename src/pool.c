@@ -262,11 +262,6 @@ static void look_for(queue *q, jzx_context *context, place *p, jzx_actor_id ende
     }
 }
 
-static bool takes_workers(const jzx_loop *loop)
-{
-    return atomic_load_explicit(&loop->closed, memory_order_relaxed) == 0 && !jzx__loop_told_to_stop(loop);
-}
-
 /* The loop with the fewest workers of this pool; this one, if others have no fewer. */
 static uint32_t loop_for_one(const queue *q, const jzx_loop *here)
 {
@@ -276,7 +271,7 @@ static uint32_t loop_for_one(const queue *q, const jzx_loop *here)
     }
     uint32_t best = here->index;
     for (uint32_t i = 0; i < here->runtime->loop_count; i++) {
-        if (workers[i] < workers[best] && takes_workers(here->runtime->loops[i])) {
+        if (workers[i] < workers[best] && !jzx__loop_refuses(here->runtime->loops[i])) {
             best = i;
         }
     }
