@@ -1,7 +1,6 @@
 /* admin: commands about the server: what it is and does, and faults on command. */
 #include "verb.h"
 
-#include <fnmatch.h>
 #include <stdio.h>
 
 struct totals {
@@ -65,61 +64,6 @@ void run_info(struct command *command)
     command->round->late = write_info;
     command->round->late_context = command->session;
     kv_round_finish(command->round, KV_TELL_LATE, KV_TORN_READ);
-}
-
-struct parameter {
-    const char *name;
-    char value[24];
-};
-
-static uint32_t fill_parameters(const struct kv_server *server, struct parameter *parameters)
-{
-    static const struct parameter fixed[] = {
-        {"save", ""},
-        {"appendonly", "no"},
-        {"maxmemory", "0"},
-        {"databases", "1"},
-    };
-    memcpy(parameters, fixed, sizeof fixed);
-    uint32_t count = sizeof fixed / sizeof fixed[0];
-    parameters[count].name = "port";
-    snprintf(parameters[count++].value, sizeof parameters->value, "%u", server->port);
-    parameters[count].name = "maxclients";
-    snprintf(parameters[count++].value, sizeof parameters->value, "%u", server->options.clients_max);
-    parameters[count].name = "proto-max-bulk-len";
-    snprintf(parameters[count++].value, sizeof parameters->value, "%zu", server->options.value_max);
-    return count;
-}
-
-static bool parameter_wanted(const struct command *command, const char *name)
-{
-    for (uint32_t at = 2; at < command->count; at++) {
-        struct kv_bytes bytes = argument(command, at);
-        char pattern[64];
-        snprintf(pattern, sizeof pattern, "%.*s", printed_size(bytes, sizeof pattern - 1), bytes.data);
-        if (fnmatch(pattern, name, FNM_CASEFOLD) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-void run_config_get(struct command *command)
-{
-    struct parameter parameters[8];
-    struct parameter *wanted[8];
-    uint32_t wanted_count = 0;
-    uint32_t count = fill_parameters(command->session->loop->server, parameters);
-    for (uint32_t i = 0; i < count; i++) {
-        if (parameter_wanted(command, parameters[i].name)) {
-            wanted[wanted_count++] = &parameters[i];
-        }
-    }
-    reply_map(command, wanted_count);
-    for (uint32_t i = 0; i < wanted_count; i++) {
-        reply_bulk_text(command, wanted[i]->name);
-        reply_bulk_text(command, wanted[i]->value);
-    }
 }
 
 /* The list of commands is empty: clients that ask for it, redis-cli among them, then do without. */

@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <strings.h>
 
-static const struct verb config_verbs[] = {{"GET", -3, run_config_get, "config|get"}, {"", 0, NULL, NULL}};
+static const struct verb config_verbs[] = {
+    {"GET", -3, run_config_get, "config|get"}, {"SET", -4, run_config_set, "config|set"}, {"", 0, NULL, NULL}};
 static const struct verb client_verbs[] = {{"ID", 2, run_client_id, "client|id"},
                                            {"GETNAME", 2, run_client_getname, "client|getname"},
                                            {"SETNAME", 3, run_client_setname, "client|setname"},

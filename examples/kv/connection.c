@@ -22,14 +22,7 @@
  */
 #include "command.h"
 
-enum {
-    BACKLOG_HIGH = 64 * 1024,  /* bytes that wait for a round to end before reading pauses */
-    SEND_PIECE = 64 * 1024,    /* bytes given to the socket in one call */
-    COMMAND_VALUES_MAX = 4,    /* one command has at most so many times the largest value */
-    CONNECTION_MAILBOX = 4096, /* messages of channels, for its turn to come */
-    CONNECTION_BYTES = 64 << 20,
-};
-static const size_t UNPARSED_MAX = (size_t)512 << 20; /* bytes in all backlogs of a loop */
+enum { SEND_PIECE = 64 * 1024 }; /* bytes given to the socket in one call */
 static const uint64_t RETRY_NS = 1000000;
 
 struct backlog {
@@ -173,8 +166,7 @@ static bool backlog_append(struct connection *connection, const uint8_t *data, s
     loop->unparsed -= bytes->capacity;
     kv_buffer_append(bytes, data, size);
     loop->unparsed += bytes->capacity;
-    size_t command_max = loop->server->options.value_max * COMMAND_VALUES_MAX + BACKLOG_HIGH;
-    return !bytes->failed && bytes->size <= command_max + BACKLOG_HIGH && loop->unparsed <= UNPARSED_MAX;
+    return !bytes->failed && bytes->size <= kv_query_max(&loop->server->options) && loop->unparsed <= KV_QUERIES_MAX;
 }
 
 /* Requests to shards, and what is published. */
@@ -480,7 +472,7 @@ static void keep(jzx_context *context, struct connection *connection, const uint
         lose(context, connection);
         return;
     }
-    if (is_busy(connection) && backlog_size(connection) > BACKLOG_HIGH) {
+    if (is_busy(connection) && backlog_size(connection) > KV_BACKLOG_HIGH) {
         pause_reading(context, connection);
     }
 }
@@ -510,7 +502,7 @@ static void go_on(jzx_context *context, struct connection *connection)
         }
     }
     if (connection->paused && !connection->refused && !connection->lost &&
-        (!is_busy(connection) || backlog_size(connection) <= BACKLOG_HIGH / 2)) {
+        (!is_busy(connection) || backlog_size(connection) <= KV_BACKLOG_HIGH / 2)) {
         connection->paused = false;
         jzx_tcp_read(context, connection->socket);
     }
@@ -835,6 +827,6 @@ void kv_connection_spec(jzx_child_spec *spec)
     spec->behavior = behave;
     spec->fini = fini;
     spec->state_size = sizeof(struct connection);
-    spec->mailbox_cap = CONNECTION_MAILBOX;
-    spec->mailbox_bytes = CONNECTION_BYTES;
+    spec->mailbox_cap = KV_CLIENT_MAILBOX;
+    spec->mailbox_bytes = KV_CLIENT_MAILBOX_BYTES;
 }

@@ -40,6 +40,15 @@ enum {
     KV_BACKOFF_LAST_MS = 1000,
 };
 
+/* Limits that no option sets. */
+enum {
+    KV_BACKLOG_HIGH = 64 * 1024, /* bytes that wait for a round of a client to end before reading pauses */
+    KV_COMMAND_VALUES_MAX = 4,   /* one command has at most so many times the largest value */
+    KV_QUERIES_MAX = 512 << 20,  /* bytes in all backlogs of a loop */
+    KV_CLIENT_MAILBOX = 4096,    /* messages of channels, for a client's turn to come */
+    KV_CLIENT_MAILBOX_BYTES = 64 << 20,
+};
+
 #define KV_REDIS_VERSION "7.0.15" /* the version whose replies these are */
 
 /* A number that one thread counts and all may read. */
@@ -74,6 +83,12 @@ struct kv_options {
     uint64_t push_soft_ns;
     bool debug_listener;
 };
+
+/* The bytes that a client may have sent and no round has taken. */
+static inline size_t kv_query_max(const struct kv_options *options)
+{
+    return options->value_max * KV_COMMAND_VALUES_MAX + 2 * KV_BACKLOG_HIGH;
+}
 
 struct kv_server;
 

@@ -3,6 +3,7 @@
  *
  *   keys.c       one key, several, or all              client.c   the client and its connection
  *   channels.c   channels (pubsub.h)                   admin.c    the server
+ *   config.c     its options and limits
  *
  * command.c has the table of all verbs and calls the functions named run_*. Each of them adds operations and replies to the
  * round, or sets `later` and adds nothing.
@@ -118,10 +119,13 @@ void run_client_setname(struct command *command);
 
 /* admin.c */
 void run_info(struct command *command);
-void run_config_get(struct command *command);
 void run_command_docs(struct command *command);
 void run_command_info(struct command *command);
 void run_debug_shard(struct command *command);
 void run_debug_crash(struct command *command);
+
+/* config.c */
+void run_config_get(struct command *command);
+void run_config_set(struct command *command);
 
 #endif

@@ -72,6 +72,11 @@ SELECT 99
 CONFIG GET save
 CONFIG GET appendonly
 CONFIG GET nothing
+CONFIG GET APPEND*nly
+CONFIG SET databases 2
+CONFIG SET DataBases 2
+CONFIG SET nothing 2
+CONFIG SET databases
 CLIENT GETNAME
 CLIENT SETNAME tester
 CLIENT GETNAME
@@ -162,6 +167,19 @@ done
 [ "$(tail -n 1 "$dir/kv.replies")" = 4 ] || fail "four have heard it, PUBLISH says: $(cat "$dir/kv.replies")"
 
 redis-cli -p "$kv_port" client id | grep -q '^[0-9]*$' || fail "CLIENT ID is no number"
+stop_kv
+
+# What a server is set to is told by the names and in the format of redis-server.
+start_kv --timeout 7 --max-clients 50 --max-value 2000000 --push-max 50000 --push-soft 10000 --push-soft-time 3
+redis-cli -p "$redis_port" config set timeout 7 maxclients 50 proto-max-bulk-len 2000000 client-output-buffer-limit \
+    'normal 0 0 0 slave 0 0 0 pubsub 50000 10000 3' >"$dir/set"
+[ "$(cat "$dir/set")" = OK ] || fail "redis-server says: $(cat "$dir/set")"
+for name in bind timeout maxclients proto-max-bulk-len client-output-buffer-limit; do
+    redis-cli -p "$redis_port" config get "$name" >"$dir/redis.txt"
+    redis-cli -p "$kv_port" config get "$name" >"$dir/kv.txt"
+    diff "$dir/redis.txt" "$dir/kv.txt" || fail "CONFIG GET $name says something else (< redis-server, > jzx-kv)"
+    redis-cli -p "$kv_port" config set "$name" 1 | grep -q "'$name'.*immutable" || fail "CONFIG SET $name does not say why"
+done
 stop_kv
 
 # 500 clients with 64 commands on the way each, and shards that take 64 requests.

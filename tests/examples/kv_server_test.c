@@ -259,6 +259,101 @@ Test(kv_server, a_value_over_the_limit_is_refused, .timeout = 60)
     stop(&server);
 }
 
+/* Asks for parameters, and hears these words and no others, in this order. */
+static void expect_config(int fd, const char *patterns, const char *const *words)
+{
+    char command[128];
+    char wanted[1024];
+    int count = 0;
+    int size = 0;
+    while (words[count] != NULL) {
+        count++;
+    }
+    size += snprintf(wanted, sizeof wanted, "*%d\r\n", count);
+    for (int i = 0; i < count; i++) {
+        size += snprintf(wanted + size, sizeof wanted - (size_t)size, "$%zu\r\n%s\r\n", strlen(words[i]), words[i]);
+    }
+    snprintf(command, sizeof command, "CONFIG GET %s\r\n", patterns);
+    ask(fd, command, wanted);
+}
+
+Test(kv_server, config_tells_each_option, .timeout = 60)
+{
+    static const char *const cases[][3] = {
+        {"--bind", "bind", "127.0.0.1"},
+        {"--timeout", "timeout", "77"},
+        {"--max-clients", "maxclients", "12"},
+        {"--max-value", "proto-max-bulk-len", "1234"},
+        {"--linger-us", "linger-us", "3"},
+        {"--call-timeout", "call-timeout", "4321"},
+        {"--mailbox", "mailbox", "99"},
+        {"--shards-per-loop", "shards-per-loop", "2"},
+        {"--subscriptions", "subscriptions", "1000"},
+        {"--push-max", NULL, "30000"},
+        {"--push-soft", NULL, "20000"},
+        {"--push-soft-time", NULL, "5"},
+    };
+    enum { CASES = sizeof cases / sizeof cases[0] };
+    char *arguments[2 * CASES + 7] = {"jzx-kv",          "--port", "0", "--cpus", (char *)(uintptr_t)two_cpus(),
+                                      "--debug-listener"};
+    for (size_t i = 0; i < CASES; i++) {
+        arguments[6 + 2 * i] = (char *)(uintptr_t)cases[i][0];
+        arguments[7 + 2 * i] = (char *)(uintptr_t)cases[i][2];
+    }
+    struct server server;
+    start_with(&server, "JZX_KV", arguments);
+    wait_ready(&server);
+    int fd = connect_to(&server);
+    for (size_t i = 0; i < CASES; i++) {
+        if (cases[i][1] != NULL) {
+            expect_config(fd, cases[i][1], (const char *[]){cases[i][1], cases[i][2], NULL});
+        }
+    }
+    char port[8];
+    snprintf(port, sizeof port, "%u", server.port);
+    expect_config(fd, "port", (const char *[]){"port", port, NULL});
+    expect_config(fd, "server_cpulist", (const char *[]){"server_cpulist", two_cpus(), NULL});
+    expect_config(fd, "debug-listener", (const char *[]){"debug-listener", "yes", NULL});
+    expect_config(
+        fd, "client-output-buffer-limit",
+        (const char *[]){"client-output-buffer-limit", "normal 0 0 0 slave 0 0 0 pubsub 30000 20000 5", NULL});
+    /* Each pattern is for all names, in letters of any case, and no name is told twice. */
+    expect_config(fd, "nosuch max[cb]LIEN?s TIMEOUT *time*t client-MAIL*[^b]",
+                  (const char *[]){"timeout", "77", "maxclients", "12", "call-timeout", "4321", "client-mailbox",
+                                   "4096", "client-mailbox-bytes", "67108864", NULL});
+    close(fd);
+    stop(&server);
+}
+
+Test(kv_server, config_tells_no_limit_as_zero, .timeout = 60)
+{
+    struct server server;
+    start(&server, "--timeout", "0", "--call-timeout", "0", "--push-soft", "0", "--push-soft-time", "0", NULL);
+    int fd = connect_to(&server);
+    expect_config(fd, "*timeout client-output*",
+                  (const char *[]){"timeout", "0", "client-output-buffer-limit",
+                                   "normal 0 0 0 slave 0 0 0 pubsub 33554432 0 0", "call-timeout", "0", NULL});
+    close(fd);
+    stop(&server);
+}
+
+Test(kv_server, config_says_that_nothing_can_be_set, .timeout = 60)
+{
+    struct server server;
+    start(&server, NULL, NULL);
+    int fd = connect_to(&server);
+    ask(fd, "CONFIG SET Timeout 1\r\n",
+        "-ERR CONFIG SET failed (possibly related to argument 'Timeout') - can't set immutable config\r\n");
+    ask(fd, "CONFIG SET call-timeout 1 nosuch 2\r\n",
+        "-ERR CONFIG SET failed (possibly related to argument 'call-timeout') - can't set immutable config\r\n");
+    ask(fd, "CONFIG SET time* 1\r\n", "-ERR Unknown option or number of arguments for CONFIG SET - 'time*'\r\n");
+    ask(fd, "CONFIG SET timeout 1 port\r\n", "-ERR syntax error\r\n");
+    ask(fd, "CONFIG SET timeout\r\n", "-ERR wrong number of arguments for 'config|set' command\r\n");
+    expect_config(fd, "timeout", (const char *[]){"timeout", "0", NULL});
+    close(fd);
+    stop(&server);
+}
+
 Test(kv_server, a_client_over_the_limit_is_told_so, .timeout = 60)
 {
     struct server server;
