@@ -272,6 +272,7 @@ static void refresh(jzx_router *router)
     if (!jzx__space_members(&router->group, router->copies, router->members_max, &count)) {
         count = 0;
     }
+    JZX__SIM_POINT("router: members copied");
     take_copies(router, count < router->members_max ? count : router->members_max);
     router->turn = position(router, tag);
     if (router->turn == router->count) {

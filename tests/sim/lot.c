@@ -38,6 +38,13 @@ void sim_lot(jzx_sim *sim)
     sim->config.ring_entries_max = entries[sim_below(sim, 5)];
 }
 
+void sim_lot_rates(jzx_sim *sim, const sim_rate *rates, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        sim->faults.rates[rates[i].fault] = sim_chance(sim, 512) ? 1 + sim_below(sim, rates[i].most) : 0;
+    }
+}
+
 jzx_sim *sim_open_calm(uint64_t seed)
 {
     jzx_sim_config config;

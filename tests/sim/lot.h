@@ -8,6 +8,12 @@
 void sim_lot_config(jzx_sim_config *config);
 /* Draws how its clock ticks and how many entries a ring has. Before anything else. */
 void sim_lot(jzx_sim *sim);
+/* Draws how often each kind of fault happens from now on: at most so many of 65,536 occasions, and half of them never. */
+typedef struct sim_rate {
+    jzx_sim_fault fault;
+    uint32_t most;
+} sim_rate;
+void sim_lot_rates(jzx_sim *sim, const sim_rate *rates, size_t count);
 /* A machine in which nothing goes wrong, all threads take turns at every point, and rings have few entries. */
 jzx_sim *sim_open_calm(uint64_t seed);
 
