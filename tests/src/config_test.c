@@ -910,6 +910,15 @@ Test(config, D73_linger_ns, .timeout = 60)
     cr_assert_eq(parks, 1);
 }
 
+static jzx_behavior_result take_100_us(jzx_context *context, test_actor *actor, const jzx_message *message)
+{
+    (void)context;
+    (void)actor;
+    (void)message;
+    test_clock_pass(100000);
+    return JZX_BEHAVIOR_OK;
+}
+
 static void observe_slow(bool measure, uint64_t slow_ns, test_observer *observer, uint64_t *busy_ns)
 {
     jzx_config config;
@@ -918,8 +927,9 @@ static void observe_slow(bool measure, uint64_t slow_ns, test_observer *observer
     config.slow_handler_ns = slow_ns;
     test_world world;
     test_world_open(&world, 1, &config);
+    test_clock_steps();
     test_observe(&world, 0, observer);
-    test_actor actor = {.on = spend_100_us};
+    test_actor actor = {.on = take_100_us};
     test_spawn(&world, 0, &actor);
     test_send(&world, &actor, 33);
     test_until(&world, actor.received == 1);

