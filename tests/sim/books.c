@@ -141,6 +141,9 @@ void books_stashed(sim_play *play, sim_player *receiver, const jzx_message *mess
     JZX_SIM_REQUIRE(play->sim, mail->to == receiver->index && !mail->alarm);
     check_order(play, mail);
     has_come(play, mail);
+    if (!mail->stashed) {
+        flows_stashed(play, mail);
+    }
     mail->stashed = true;
     mail->place = receiver->stashes++;
     mail->group = 0;

@@ -81,7 +81,22 @@ static void flows(jzx_sim *sim, void *argument)
         .end_self = 5,
         .flow = 500,
     };
-    static const cast_knobs *const all[] = {&plenty, &few, &ones, &poor, &crowded, &stops};
+    static const cast_knobs aside = {
+        /* much is stashed, with its credit, and overtaken */
+        .loops_least = 1,   .loops_most = 4,       .players_least = 2, .players_most = 8,   .ticks_most = 12,
+        .actions_most = 16, .pause_max_ns = 30000, .spare_cells = 600, .strangers_most = 1, .posts_most = 8,
+        .cap_least = 3,     .cap_most = 12,        .high = 400,        .stash = 400,        .limits = 60,
+        .hosts = 100,       .lingers = 100,        .stop_alone = 60,   .say = 150,          .ask = 40,
+        .monitor = 20,      .end_other = 4,        .end_self = 2,      .timer = 20,         .flow = 700,
+    };
+    static const cast_knobs annexes = {
+        /* which credits, stashes and high mail share, are few */
+        .loops_least = 1,   .loops_most = 3,       .players_least = 4, .players_most = 10, .ticks_most = 10,
+        .actions_most = 16, .pause_max_ns = 20000, .annexes_max = 3,   .spare_cells = 600, .cap_least = 1,
+        .cap_most = 6,      .high = 300,           .stash = 100,       .lingers = 100,     .say = 150,
+        .ask = 40,          .end_other = 6,        .end_self = 2,      .flow = 600,
+    };
+    static const cast_knobs *const all[] = {&plenty, &few, &ones, &poor, &crowded, &stops, &aside, &annexes};
     (void)argument;
     cast_play(sim, all[jzx_sim_seed(sim) % JZX__COUNT(all)]);
 }

@@ -307,7 +307,14 @@ void flows_handled(sim_play *play, const sim_mail *mail, const jzx_message *mess
     JZX_SIM_REQUIRE(play->sim, (message->flags & JZX_MESSAGE_FLOW) != 0);
     JZX_SIM_REQUIRE(play->sim, request || message->ref == flow->ids[RECEIVER]);
     flow->handled++;
-    flow->out--;
+    flow->out -= !mail->stashed;
+}
+
+void flows_stashed(sim_play *play, const sim_mail *mail)
+{
+    if (mail->flow != 0) {
+        play->flows[mail->flow - 1].out--;
+    }
 }
 
 void flows_dead(sim_play *play, const sim_mail *mail, jzx_drop_reason reason)
@@ -316,7 +323,7 @@ void flows_dead(sim_play *play, const sim_mail *mail, jzx_drop_reason reason)
         JZX_SIM_REQUIRE(play->sim, reason != JZX_DROP_NEWEST && reason != JZX_DROP_OLDEST); /* by no policy */
         bool refused = reason == JZX_DROP_DEADLINE ||
                        reason == JZX_DROP_LIMIT; /* a request, in the place of its turn */
-        play->flows[mail->flow - 1].out--;
+        play->flows[mail->flow - 1].out -= !mail->stashed;
         play->flows[mail->flow - 1].handled += refused;
         play->players[mail->to].vanished += refused;
     }
@@ -359,6 +366,24 @@ static const jzx__flow *record_of(const sim_play *play, const sim_flow *flow, ui
     return record;
 }
 
+/* What a receiver has promised is what its flows have out, and their windows are more than half full. */
+static void check_promises(const sim_play *play, const sim_player *receiver)
+{
+    const jzx_loop *loop = play->loops[receiver->loop].loop;
+    const jzx__annex *annex = jzx__annex_of(loop, jzx__slot_find(&loop->slots, receiver->id));
+    uint64_t promised = 0;
+    for (uint32_t i = 0; i < play->flow_count; i++) {
+        const sim_flow *flow = &play->flows[i];
+        if (flow->sides[RECEIVER] == receiver->index && has(flow, SENDER) && has(flow, RECEIVER)) {
+            const jzx__flow *record = record_of(play, flow, RECEIVER);
+            uint32_t half = record->window - record->window / 2;
+            JZX_SIM_REQUIRE(play->sim, record->window == 0 || record->credits + half > record->window);
+            promised += record->credits > record->window ? record->credits : record->window;
+        }
+    }
+    JZX_SIM_REQUIRE(play->sim, promised == (annex == NULL ? 0 : annex->flow_credits));
+}
+
 static void check_flow(const sim_play *play, const sim_flow *flow)
 {
     uint32_t credits = record_of(play, flow, SENDER)->credits;
@@ -381,5 +406,10 @@ void flows_rest(const sim_play *play)
     }
     for (uint32_t i = 0; i < play->loop_count; i++) {
         JZX_SIM_REQUIRE(play->sim, play->loops[i].loop->flows.used == records[i]);
+    }
+    for (uint32_t i = 0; i < play->player_count; i++) {
+        if (play->players[i].life == LIFE_ALIVE) {
+            check_promises(play, &play->players[i]);
+        }
     }
 }

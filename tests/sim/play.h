@@ -48,7 +48,7 @@ typedef struct sim_flow {
     uint64_t granted;
     uint64_t sent;
     uint64_t handled;
-    uint32_t out; /* sent and not yet handled or dropped */
+    uint32_t out; /* sent, and neither handled, stashed nor dropped yet */
 } sim_flow;
 
 typedef enum sim_life { LIFE_NONE = 0, LIFE_ASKED, LIFE_ALIVE, LIFE_STILLBORN, LIFE_ENDED } life;
@@ -182,6 +182,7 @@ jzx_behavior_result flows_opened(sim_player *self, const jzx_context *context, c
 void flows_credit(const sim_player *self, const jzx_flow_credit *credit);
 void flows_ended(const sim_player *self, const jzx_flow_ended *ended);
 void flows_handled(sim_play *play, const sim_mail *mail, const jzx_message *message);
+void flows_stashed(sim_play *play, const sim_mail *mail); /* for the first time */
 void flows_dead(sim_play *play, const sim_mail *mail, jzx_drop_reason reason);
 void flows_left(const sim_player *player); /* it has ended */
 const char *flows_open(const sim_play *play);
