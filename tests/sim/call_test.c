@@ -1,13 +1,13 @@
 /*
  * call: trees of calls over one to three loops: actors ask each other, and others again for that, gather, open scopes, give
  * up, hand on, keep what they are asked, wait exclusively, shield themselves and end in every way, while cells and lanes run
- * out. Some are children of a supervisor, which restarts them, with their mail or without, or gives up. Then it becomes
- * calm: nothing new is asked, and what was kept is answered. What must hold:
+ * out. Some are children of a supervisor, which restarts them, with their mail or without, or gives up. In some runs one loop
+ * stops alone, in the midst of it. Then it becomes calm: nothing new is asked, and what was kept is answered. What must hold:
  *
  *   - each call that was accepted ends once, in a handler of its caller, or its caller has ended
  *   - a call that was made for another has no later deadline than that
  *   - a gathering is decided once, and its sums add up
- *   - when it is calm no message is queued, and each cell is free again
+ *   - when it is calm no message is queued, and each cell is free again, on a loop that has stopped too, where nobody lives
  */
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -74,6 +74,7 @@ struct play {
     jzx_actor_id supervisor; /* of the last ones; 0: none is */
     uint32_t first_child;
     uint64_t short_ns;
+    uint32_t stopped; /* a loop, alone; LOOPS: none */
     bool calm;
 };
 
@@ -656,6 +657,9 @@ static void become_calm(play *p)
                          (unsigned long long)counters.cells_free, p->config.cells);
         }
     }
+    for (uint32_t i = 0; i < p->actor_count; i++) {
+        JZX_SIM_REQUIRE(p->sim, !p->actors[i].alive || p->actors[i].loop != p->stopped);
+    }
     for (uint32_t i = 0; i < p->made_count; i++) {
         const made *m = &p->made[i];
         bool there = p->actors[m->caller].alive && p->actors[m->caller].incarnation == m->incarnation;
@@ -666,6 +670,14 @@ static void become_calm(play *p)
     }
 }
 
+/* One of the loops stops, with calls under way from it, to it and on it. */
+static void stop_one(play *p)
+{
+    p->stopped = sim_below(p->sim, p->loop_count);
+    JZX_SIM_REQUIRE(p->sim, jzx_loop_request_stop(p->loops[p->stopped]) == JZX_OK);
+    (void)jzx_sim_advance(p->sim, sim_below(p->sim, 5000000));
+}
+
 static void trees(jzx_sim *sim, void *argument)
 {
     (void)argument;
@@ -673,8 +685,14 @@ static void trees(jzx_sim *sim, void *argument)
     p->made = calloc(CALLS, sizeof *p->made);
     p->sim = sim;
     sim_lot(sim);
+    p->stopped = LOOPS;
     begin(p);
-    (void)jzx_sim_advance(sim, sim_chance(sim, 800) ? 20000000 : 300000); /* also into the midst of it */
+    bool stops = p->loop_count > 1 && sim_chance(sim, 250);
+    uint32_t most_ns = stops ? 2000000 : 20000000;
+    (void)jzx_sim_advance(sim, sim_chance(sim, 800) ? most_ns : sim_below(sim, 300000)); /* also into the midst of it */
+    if (stops) {
+        stop_one(p);
+    }
     if (sim_chance(sim, 850)) {
         become_calm(p);
     }
