@@ -692,7 +692,7 @@ Test(call, a_deadline_ends_it_and_an_expired_request_is_not_handled, .timeout = 
         question q = question_to(p.target.id, 7);
         ask_it(&p.world, &p.asker, &busy, JZX_OK);
         test_until(&p.world, p.callee.yields > 0); /* what comes now waits behind it */
-        test_clock_steps();
+        test_clock_steps(10000);
         q.in_ns = 1000000;
         ask_it(&p.world, &p.asker, &q, JZX_OK);
         test_until(&p.world, q.outcome.count == 1);
@@ -1026,7 +1026,7 @@ Test(call, what_is_not_wanted_any_more_is_not_delegated, .timeout = 60)
         open_pair(&p, i & 1, KEEPS);
         test_ledger ledger = {0};
         question q = question_to(p.target.id, 7);
-        test_clock_steps();
+        test_clock_steps(10000);
         q.in_ns = expires ? 2000000 : JZX_FOREVER;
         ask_it(&p.world, &p.asker, &q, JZX_OK);
         test_until(&p.world, p.callee.handled == 1);

@@ -927,7 +927,7 @@ static void observe_slow(bool measure, uint64_t slow_ns, test_observer *observer
     config.slow_handler_ns = slow_ns;
     test_world world;
     test_world_open(&world, 1, &config);
-    test_clock_steps();
+    test_clock_steps(10000);
     test_observe(&world, 0, observer);
     test_actor actor = {.on = take_100_us};
     test_spawn(&world, 0, &actor);

@@ -247,8 +247,8 @@ static void wait_ns(test_world *world, uint64_t ns)
 
 /* ---- how they end ---- */
 
-#define ON_ONE_LOOP_AND_TWO(world)                                                                          \
-    for (uint32_t loops = 1; loops <= 2 && (test_world_open(world, loops, NULL), test_clock_steps(), true); \
+#define ON_ONE_LOOP_AND_TWO(world)                                                                               \
+    for (uint32_t loops = 1; loops <= 2 && (test_world_open(world, loops, NULL), test_clock_steps(10000), true); \
          test_world_close(world), loops++)
 
 Test(deliver, CL06_an_answer_accepts_or_refuses, .timeout = 60)
@@ -376,7 +376,7 @@ Test(deliver, CL06_retries_and_time_are_used_up, .timeout = 60)
     static source from;
     test_world world;
     test_world_open(&world, 1, NULL);
-    test_clock_steps();
+    test_clock_steps(10000);
     open_source(&world, 0, &from);
     from.options.retries_max = 2;
     deliver_one(&world, &from, JZX_ERR_UNDELIVERED, 0);

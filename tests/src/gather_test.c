@@ -263,7 +263,7 @@ Test(gather, a_deadline_decides, .timeout = 60)
 {
     static play p;
     open_play(&p, 4, JZX_NEED_ALL);
-    test_clock_steps();
+    test_clock_steps(10000);
     p.in_ns = 50000000;
     test_do(&p.world, &p.asker, gather, &p);
     test_until(&p.world, p.kept == 4);
@@ -288,7 +288,7 @@ Test(gather, a_deadline_decides_before_its_end_is_said, .timeout = 60)
 {
     static play p;
     open_play(&p, 0, 1);
-    test_clock_steps();
+    test_clock_steps(10000);
     p.in_ns = 2000000;
     test_do(&p.world, &p.asker, only_begin, &p);
     cr_assert_eq(p.err, JZX_OK);
@@ -475,7 +475,7 @@ Test(gather, that_needs_none_ends_at_its_deadline, .timeout = 60)
 {
     static play p;
     open_play(&p, 3, JZX_NEED_NONE);
-    test_clock_steps();
+    test_clock_steps(10000);
     p.in_ns = 20000000;
     test_do(&p.world, &p.asker, gather, &p);
     test_until(&p.world, p.kept == 3);

@@ -519,7 +519,7 @@ static void open_slow(test_world *world, uint32_t loops, bool measure, slow_log 
     config.measure_handlers = measure;
     config.slow_handler_ns = SLOW_KIND_NS;
     test_world_open(world, loops, &config);
-    test_clock_steps();
+    test_clock_steps(10000);
     const jzx_observer observer = {.struct_size = sizeof observer, .slow_handler = log_slow};
     for (uint32_t i = 0; i < loops; i++) {
         cr_assert_eq(jzx_observer_add(world->loops[i], &observer, log), JZX_OK);

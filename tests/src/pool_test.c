@@ -294,7 +294,7 @@ static uint32_t answered(const scene *s)
         static scene s;                                 \
         for (uint32_t loops = 1; loops <= 2; loops++) { \
             open_scene(&s, loops, NULL);                \
-            test_clock_steps();                         \
+            test_clock_steps(10000);                    \
             name(&s);                                   \
             close_scene(&s);                            \
         }                                               \

@@ -325,7 +325,7 @@ Test(request, a_deadline_is_an_answer_and_a_later_one_is_a_dead_letter, .timeout
         test_world_open(&world, 2, NULL);
         test_observer observer = {0};
         test_observe(&world, 0, &observer);
-        test_clock_steps();
+        test_clock_steps(10000);
         answerer a = {.later = true};
         test_ledger ledger = {0};
         test_actor target = {0};
@@ -353,7 +353,7 @@ Test(request, an_answer_in_time_stops_the_deadline, .timeout = 60)
     const uint64_t deadline_ns = 300000000;
     test_world world;
     test_world_open(&world, 1, NULL);
-    test_clock_steps();
+    test_clock_steps(10000);
     answerer a = {0};
     test_actor target = {0};
     test_actor asker = {0};

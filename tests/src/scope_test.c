@@ -108,7 +108,7 @@ static void open_play(play *p, uint32_t place)
     p->target.on = keep;
     p->target.data = p;
     test_world_open(&p->world, 2, NULL);
-    test_clock_steps();
+    test_clock_steps(10000);
     test_spawn(&p->world, 0, &p->asker);
     test_actor_options(&p->target, &options);
     options.mailbox_cap = 1024;
@@ -537,7 +537,7 @@ static void open_short(play *p)
     config.shield_max_ns = 3000000;
     memset(p, 0, sizeof *p);
     test_world_open(&p->world, 2, &config);
-    test_clock_steps();
+    test_clock_steps(10000);
     test_spawn(&p->world, 0, &p->asker);
 }
 

@@ -1226,7 +1226,7 @@ Test(wait, a_request_that_was_handed_on_is_in_no_circle, .timeout = 60)
     {
         test_world world;
         test_world_open(&world, 2, NULL);
-        test_clock_steps();
+        test_clock_steps(10000);
         player a = {.plans[1] = {WAIT, .tag = 1}};
         player b = {.plans[1] = {HAND_ON, .tag = 1}};
         player c = {.plans[1] = {KEEP}, .plans[3] = {WAIT, .tag = 2}};
@@ -1261,7 +1261,7 @@ Test(wait, a_deadline_ends_the_wait, .timeout = 60)
     {
         test_world world;
         test_world_open(&world, 2, NULL);
-        test_clock_steps();
+        test_clock_steps(10000);
         player a = {.plans[1] = {WAIT, .tag = 1}};
         player b = {.plans[1] = {KEEP}};
         a.plans[1].to = &b;

@@ -98,6 +98,7 @@ int __real_clock_gettime(clockid_t id, struct timespec *now);
 int __wrap_clock_gettime(clockid_t id, struct timespec *now);
 
 static uint64_t stepped_ns; /* what the clock shows; 0: what the machine's does */
+static uint64_t step_ns;
 
 int __wrap_clock_gettime(clockid_t id, struct timespec *now)
 {
@@ -128,9 +129,10 @@ uint64_t test_machine_ns(void)
     return in_ns(&now);
 }
 
-void test_clock_steps(void)
+void test_clock_steps(uint64_t ns)
 {
     stepped_ns = test_now_ns();
+    step_ns = ns;
 }
 
 void test_clock_pass(uint64_t ns)
@@ -303,7 +305,7 @@ void test_world_step(test_world *world)
     }
     world->ran = true;
     if (stepped_ns != 0) {
-        stepped_ns += TEST_STEP_NS;
+        stepped_ns += step_ns;
     }
     for (uint32_t i = 0; i < world->loop_count; i++) {
         if (!world->closed[i]) {

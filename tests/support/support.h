@@ -46,14 +46,12 @@ void test_memory_assert_empty(const test_memory *memory);
 uint64_t test_now_ns(void);
 uint64_t test_machine_ns(void);
 
-enum { TEST_STEP_NS = 10000 };
-
 /*
- * From here to the end of the test the clock moves by TEST_STEP_NS with each test_world_step(), by 1 ns each time it is
- * read, and else with test_clock_pass() only: what comes before a deadline and what after does not depend on what else the
+ * From here to the end of the test the clock moves by so much with each test_world_step(), by 1 ns each time it is read,
+ * and else with test_clock_pass() only: what comes before a deadline and what after does not depend on what else the
  * machine does. Not for loops that have threads: those sleep by the machine's clock.
  */
-void test_clock_steps(void);
+void test_clock_steps(uint64_t ns);
 void test_clock_pass(uint64_t ns);
 
 /* ---- the process ---- */
