@@ -54,6 +54,8 @@ expect 0 "sage:" --help
 expect 0 "each" run good/real --duration 0.05 --reps 5
 count=$(sed -n 's/.*5 runs of \([0-9]*\) each.*/\1/p' said)
 test "$count" -gt 1000000 || fail "--duration 0.05 made it $count operations"
+expect 0 "5 runs of 5000000 each" run good/stumble --duration 0.05 --reps 5 --option mark="$folder/mark"
+test -e mark || fail "no trial stumbled"
 
 # ---- the order ----
 "$target" run good/pair --reps 4 --seed 5 --option log="$folder/one" >said
