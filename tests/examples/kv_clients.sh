@@ -121,26 +121,28 @@ for loops in 1 2 4; do
 done
 start_kv
 
-# Channels, as one redis-cli listens and another publishes: listen PORT FILE OPTION-OR-COMMAND...
+# Channels, as one redis-cli listens and another publishes: listen PORT FILE LAST OPTION-OR-COMMAND..., where LAST stands in
+# the last of the replies.
 listen() {
     port=$1
     file=$2
-    shift 2
+    last=$3
+    shift 3
     : >"$file"
     redis-cli -p "$port" "$@" >"$file" 2>&1 &
     listener_pid=$!
-    wait_for_line "$listener_pid" "$file" subscribe || fail "redis-cli $* has ended: $(cat "$file")"
+    wait_for_line "$listener_pid" "$file" "$last" || fail "redis-cli $* has ended: $(cat "$file")"
 }
 
 # hear PORT NAME: what listeners of all kinds print of what is published.
 hear() {
-    listen "$1" "$dir/$2.c2" subscribe news other
+    listen "$1" "$dir/$2.c2" other subscribe news other
     pids=$listener_pid
-    listen "$1" "$dir/$2.c3" -3 subscribe news other
+    listen "$1" "$dir/$2.c3" other -3 subscribe news other
     pids="$pids $listener_pid"
-    listen "$1" "$dir/$2.p2" psubscribe 'n*'
+    listen "$1" "$dir/$2.p2" psubscribe psubscribe 'n*'
     pids="$pids $listener_pid"
-    listen "$1" "$dir/$2.p3" -3 psubscribe '[a-z]?ws'
+    listen "$1" "$dir/$2.p3" psubscribe -3 psubscribe '[a-z]?ws'
     pids="$pids $listener_pid"
     redis-cli -p "$1" >"$dir/$2.replies" 2>&1 <<'END'
 PUBSUB NUMPAT
