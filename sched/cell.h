@@ -334,31 +334,28 @@ static inline void jzx__cell_to_message(const jzx__cell *cell, jzx_message *mess
 }
 _Static_assert(JZX__FLAG_POINTER == (unsigned)JZX_MESSAGE_POINTER, "one bit for both");
 
-/* A message by value that is mail and nothing else. One comparison: everything but the size is a constant. */
-static inline bool jzx__cell_is_plain(const jzx__cell *cell)
+/*
+ * A message by value that is mail and nothing else, with just these flags: none, GROUP or FLOW. One comparison: everything but
+ * the size is a constant.
+ */
+static inline bool jzx__cell_is_value(const jzx__cell *cell, uint32_t flags)
 {
-    return (cell->head & ~jzx__head(UINT8_MAX, JZX__CELL_FREE, 0)) == jzx__head(0, JZX__CELL_MAIL, 0);
+    return (cell->head & ~jzx__head(UINT8_MAX, JZX__CELL_FREE, 0)) == jzx__head(0, JZX__CELL_MAIL, flags);
 }
 
-/* The same by a broadcast. */
-static inline bool jzx__cell_is_told(const jzx__cell *cell)
-{
-    return (cell->head & ~jzx__head(UINT8_MAX, JZX__CELL_FREE, 0)) == jzx__head(0, JZX__CELL_MAIL, JZX__FLAG_GROUP);
-}
-
-/* jzx__cell_open() of these two, whose head needs no keeping: jzx__cell_value_head() knows it from the message. */
-static inline void jzx__cell_open_value(jzx__cell *cell, bool told)
+/* jzx__cell_open() of these, whose head needs no keeping: jzx__cell_value_head() knows it from the message. */
+static inline void jzx__cell_open_value(jzx__cell *cell, uint32_t flags)
 {
     cell->message.size = cell->size;
-    cell->message.flags = told ? JZX_MESSAGE_GROUP : 0;
-    if (!told) {
+    cell->message.flags = flags >> JZX__GROUP_SHIFT;
+    if (flags == 0) {
         cell->message.ref = 0;
     }
 }
 
-static inline uint32_t jzx__cell_value_head(const jzx__cell *cell, bool told)
+static inline uint32_t jzx__cell_value_head(const jzx__cell *cell, uint32_t flags)
 {
-    return jzx__head((uint8_t)cell->message.size, JZX__CELL_MAIL, told ? JZX__FLAG_GROUP : 0);
+    return jzx__head((uint8_t)cell->message.size, JZX__CELL_MAIL, flags);
 }
 
 /*

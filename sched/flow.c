@@ -37,10 +37,11 @@ static bool is_local(const jzx_loop *loop, const jzx__flow *flow)
     return jzx__id_loop(flow->peer) == loop->index;
 }
 
-/* The record of this loop with that number, or NULL. */
+/* The record of this loop with that number, the loop's part included, or NULL. */
 static jzx__flow *find(const jzx_loop *loop, uint64_t number)
 {
-    jzx__flow *flow = jzx__table_find(&loop->flows, number);
+    uint32_t index = jzx__number_index(number);
+    jzx__flow *flow = index < loop->flows.fresh ? jzx__table_at(&loop->flows, index) : NULL;
     return flow != NULL && flow->resource.number == number ? flow : NULL;
 }
 
@@ -351,14 +352,15 @@ void jzx__flow_handled(jzx_loop *loop, uint64_t number)
         return; /* it has ended, or was that of the incarnation before */
     }
     JZX_ASSERT(flow->receives && flow->credits > 0);
-    set_credits(loop, flow, flow->credits - 1, flow->window);
+    uint32_t credits = flow->credits - 1;
     uint32_t half = flow->serves ? 1 : flow->window - flow->window / 2;
     bool takes_mail = jzx__public(loop, flow->resource.owner)->state == JZX__RUNNING;
-    if (flow->window != 0 && flow->credits + half <= flow->window && takes_mail) {
-        uint32_t more = flow->window - flow->credits;
-        set_credits(loop, flow, flow->window, flow->window);
-        grant(loop, flow, more);
+    if (flow->window == 0 || credits + half > flow->window || !takes_mail) {
+        set_credits(loop, flow, credits, flow->window);
+        return;
     }
+    set_credits(loop, flow, flow->window, flow->window);
+    grant(loop, flow, flow->window - credits);
 }
 
 /* A flow of this actor through which it may send something. */

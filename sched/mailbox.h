@@ -69,22 +69,23 @@ static inline void jzx__mailbox_left(jzx_loop *loop, uint32_t index, jzx__hot *h
 }
 
 /*
- * A message without flags. The common case, all of it here: the target lives on this loop, takes messages and is not near
+ * A message by value. The common case, all of it here: the target lives on this loop, takes messages and is not near
  * its cap, and there are cells. Everything else is jzx__send_local()'s, which does all this and more.
  */
-static inline jzx_err jzx__send_plain(jzx_context *context, jzx_actor_id to, const jzx_message *message)
+static inline jzx_err jzx__send_value(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint32_t flags,
+                                      uint64_t token)
 {
     jzx_loop *loop = context->loop;
     uint32_t index = jzx__slot_index(&loop->slots, to);
     if (jzx__unlikely(index >= loop->slots.fresh || to == 0)) {
-        return jzx__send(context, to, message, 0, 0);
+        return jzx__send(context, to, message, flags, token);
     }
     jzx_segment_slot *public = jzx__public(loop, index);
     jzx__hot *hot = jzx__once(jzx__slot_hot(&loop->slots, index));
     uint32_t length = public->mailbox_length + 1;
     if (jzx__unlikely(public->id != to || public->state > JZX__RUNNING || length >= hot->high ||
                       loop->pool.free_count <= loop->pool.scarce)) {
-        return jzx__send_local(context, to, message, 0, 0);
+        return jzx__send_local(context, to, message, flags, token);
     }
     jzx__mailbox_set_length(public, length);
     if (length > public->mailbox_peak) {
@@ -93,9 +94,12 @@ static inline jzx_err jzx__send_plain(jzx_context *context, jzx_actor_id to, con
     jzx__count_add(&loop->counters->sent, 1);
     jzx__cell *cell = jzx__pool_take_any(&loop->pool);
     cell->tag = message->tag;
-    cell->head = jzx__head((uint8_t)message->size, JZX__CELL_MAIL, 0);
+    cell->head = jzx__head((uint8_t)message->size, JZX__CELL_MAIL, flags);
     jzx__words_copy(cell->words, message->words);
     cell->sender = context->self;
+    if (flags != 0) {
+        cell->target = token;
+    }
     jzx__queue_push(&hot->mail, cell);
     jzx__schedule_hot(loop, index, hot);
     return JZX_OK;

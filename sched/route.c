@@ -387,7 +387,12 @@ jzx_err jzx__send_remote(jzx_context *context, jzx_actor_id to, const jzx_messag
 jzx_err jzx__send_credited(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint64_t flow)
 {
     if (jzx__id_loop(to) == context->loop->index) {
-        return jzx__send_local(context, to, message, JZX__FLAG_FLOW, flow);
+        if (JZX__SIM_FAULT(CELLS)) {
+            return no_cell(context->loop);
+        }
+        bool pointer = (message->flags & JZX_MESSAGE_POINTER) != 0;
+        return jzx__unlikely(pointer) ? jzx__send_local(context, to, message, JZX__FLAG_FLOW, flow)
+                                      : jzx__send_value(context, to, message, JZX__FLAG_FLOW, flow);
     }
     jzx__cell *cell;
     jzx_err err = write_mail(context->loop, to, 1, true, &cell);

@@ -401,23 +401,32 @@ static __attribute__((noinline)) step run_mail(jzx_context *context, jzx__hot *h
 
 /* The common case of run_mail(): a message by value whose handler returns OK and asks for nothing special. */
 static inline step run_value(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_segment_slot *public, jzx__cell *cell,
-                             bool told)
+                             uint32_t flags)
 {
     jzx__mailbox_shorter(loop, index, hot, public);
     set_last_tag(public, cell);
-    jzx__cell_open_value(cell, told);
+    jzx__cell_open_value(cell, flags);
     jzx_behavior_result result = call(loop, hot, JZX_HANDLER_MESSAGE, &cell->message);
     if (jzx__likely(result == JZX_BEHAVIOR_OK && !loop->turn.special)) {
+        if ((flags & JZX__FLAG_FLOW) != 0) {
+            jzx__flow_handled(loop, cell->message.ref);
+        }
         jzx__cell_free(loop, cell);
         return STEP_ON;
     }
-    return after_mail(&loop->turn, cell, jzx__cell_value_head(cell, told), &cell->message, result);
+    return after_mail(&loop->turn, cell, jzx__cell_value_head(cell, flags), &cell->message, result);
 }
 
 static __attribute__((noinline)) step run_told(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_segment_slot *public,
                                                jzx__cell *cell)
 {
-    return run_value(loop, index, hot, public, cell, true);
+    return run_value(loop, index, hot, public, cell, JZX__FLAG_GROUP);
+}
+
+static __attribute__((noinline)) step run_credited(jzx_loop *loop, uint32_t index, jzx__hot *hot,
+                                                   jzx_segment_slot *public, jzx__cell *cell)
+{
+    return run_value(loop, index, hot, public, cell, JZX__FLAG_FLOW);
 }
 
 /* After the handler of a signal: a signal is never yielded or put back. */
@@ -702,11 +711,11 @@ static __attribute__((noinline)) step run_standing(jzx_context *context, jzx__ce
 static inline step run_first(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_segment_slot *public, uint64_t *handled)
 {
     jzx__cell *cell = jzx__queue_pop(&hot->mail);
-    if (jzx__likely(jzx__cell_is_plain(cell))) {
+    if (jzx__likely(jzx__cell_is_value(cell, 0))) {
         ++*handled;
-        return run_value(loop, index, hot, public, cell, false);
+        return run_value(loop, index, hot, public, cell, 0);
     }
-    if (jzx__cell_is_told(cell)) {
+    if (jzx__cell_is_value(cell, JZX__FLAG_GROUP)) {
         ++*handled;
         return run_told(loop, index, hot, public, cell);
     }
@@ -715,7 +724,8 @@ static inline step run_first(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_
     }
     if (cell->kind <= JZX__CELL_ANSWER) {
         ++*handled;
-        return run_mail(&loop->turn, hot, public, cell);
+        return jzx__cell_is_value(cell, JZX__FLAG_FLOW) ? run_credited(loop, index, hot, public, cell)
+                                                        : run_mail(&loop->turn, hot, public, cell);
     }
     return run_standing(&loop->turn, cell);
 }

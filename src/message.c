@@ -32,7 +32,7 @@ jzx_err jzx_send(jzx_context *context, jzx_actor_id to, const jzx_message *messa
     if (jzx__unlikely(message->flags != 0 || context->slot == JZX__SLOT_NONE)) {
         return send_any(context, to, message, 0);
     }
-    return jzx__send_plain(context, to, message);
+    return jzx__send_value(context, to, message, 0, 0);
 }
 
 jzx_err jzx_send_with(jzx_context *context, jzx_actor_id to, const jzx_message *message, uint32_t flags)

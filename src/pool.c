@@ -85,6 +85,7 @@ typedef struct order {
 typedef struct queue {
     const order *order;
     jzx_actor_id workers; /* their supervisor */
+    const jzx__annex *annex;
     job *job;
     place *places;
     jzx__list *levels; /* per_worker + 1 of them; the first stays empty */
@@ -196,7 +197,7 @@ static void handed(queue *q, place *p)
 static void hand_stash(queue *q, jzx_context *context)
 {
     place *p;
-    while (jzx_stashed(context) > 0 && (p = first_free(q)) != NULL) {
+    while (q->annex->stashed > 0 && (p = first_free(q)) != NULL) {
         jzx_err err = jzx__stash_forward(context, p->flow);
         if (err == JZX_OK) {
             handed(q, p);
@@ -224,7 +225,7 @@ static jzx_err hand_to(jzx_context *context, const place *p, const jzx_message *
 
 static jzx_behavior_result work(queue *q, jzx_context *context, const jzx_message *message)
 {
-    place *p = jzx_stashed(context) == 0 ? first_free(q) : NULL; /* PL3 */
+    place *p = q->annex->stashed == 0 ? first_free(q) : NULL; /* PL3 */
     while (p != NULL) {
         jzx_err err = hand_to(context, p, message);
         if (err == JZX_OK) {
@@ -434,7 +435,7 @@ static void tell(queue *q, jzx_context *context, const jzx_message *request)
 }
 _Static_assert(sizeof(jzx_pool_info) <= JZX_INLINE_MAX, "an answer needs no memory");
 
-static jzx_behavior_result take(queue *q, jzx_context *context, const jzx_message *message)
+static jzx_behavior_result take_notice(queue *q, jzx_context *context, const jzx_message *message)
 {
     switch (message->tag) {
     case JZX_TAG_SYS_CREDIT:
@@ -460,16 +461,16 @@ static jzx_behavior_result take(queue *q, jzx_context *context, const jzx_messag
         check(q, context);
         return JZX_BEHAVIOR_OK;
     default:
-        return message->tag >= JZX_TAG_RESERVED ? JZX_BEHAVIOR_UNHANDLED : work(q, context, message);
+        return JZX_BEHAVIOR_UNHANDLED;
     }
 }
 
 static jzx_behavior_result behave(jzx_context *context, void *state, const jzx_message *message)
 {
     queue *q = state;
-    jzx_behavior_result result = take(q, context, message);
-    bool rests = result == JZX_BEHAVIOR_OK && at_rest(q, context);
-    if (!q->armed && !rests) {
+    bool notice = message->tag >= JZX_TAG_RESERVED;
+    jzx_behavior_result result = notice ? take_notice(q, context, message) : work(q, context, message);
+    if (!q->armed && !(result == JZX_BEHAVIOR_OK && at_rest(q, context))) {
         arm(q, context, q->order->check_ns);
     }
     return result;
@@ -513,6 +514,7 @@ static jzx_err init_queue(jzx_context *context, void *argument, void **state)
         return JZX_ERR_NO_MEMORY;
     }
     annex->hoards = true;
+    q->annex = annex;
     memset(q->job, 0, queue_size(o));
     memcpy(q->job, o->job, o->job_size);
     q->places = (place *)(void *)((uint8_t *)q->job + o->job_size);

@@ -1,7 +1,7 @@
-/* crowds.c: a broadcast, by member that it reaches; a gathering of eight. */
+/* crowds.c: a broadcast, by member that it reaches; a gathering of eight; a piece of work through a pool. */
 #include "guard.h"
 
-enum { MEMBERS = 64, ASKED = 8 };
+enum { MEMBERS = 64, ASKED = 8, WORKERS = 16, PER_WORKER = 64, BURST = 256 };
 
 /* ---- one actor tells all members of a group, and is told by the last of them that they have it ---- */
 
@@ -129,5 +129,83 @@ static void run_gather(uint64_t count)
     guard_close(&guard);
 }
 
-const guard_path guard_crowd_paths[] = {
-    {"broadcast", run_broadcast, 300 * MEMBERS}, {"gather", run_gather, 1500}, {NULL, NULL, 0}};
+/* ---- work for a pool, as much at once as it takes in, with room for most of it at its workers ---- */
+
+struct work {
+    struct guard *guard;
+    jzx_actor_id pool;
+    uint32_t workers; /* that are up */
+    uint64_t sent;
+};
+
+static jzx_err begin_work(jzx_context *context, void *argument, void **state)
+{
+    struct work *work = argument;
+    (void)context;
+    work->workers++;
+    *state = work->guard;
+    return JZX_OK;
+}
+
+static jzx_behavior_result do_work(jzx_context *context, void *state, const jzx_message *message)
+{
+    struct guard *guard = state;
+    (void)context;
+    guard->sum += message->words[0];
+    guard->done++;
+    return JZX_BEHAVIOR_OK;
+}
+
+static jzx_behavior_result give_work(jzx_context *context, void *state, const jzx_message *message)
+{
+    struct work *work = state;
+    (void)message;
+    for (int i = 0; i < BURST && work->sent < work->guard->wanted; i++) {
+        uint64_t words[4] = {work->sent, 2, 3, 4};
+        jzx_message piece = jzx_message_value(TAG_TOKEN, words, sizeof words);
+        jzx_err err = jzx_send(context, work->pool, &piece);
+        if (err == JZX_ERR_MAILBOX_FULL) {
+            GUARD_OK(jzx_resume(context, work->pool));
+            return JZX_BEHAVIOR_OK;
+        }
+        GUARD_OK(err);
+        work->sent++;
+    }
+    if (work->sent < work->guard->wanted) {
+        jzx_message again = jzx_message_empty(TAG_START);
+        GUARD_OK(jzx_send(context, jzx_self(context), &again));
+    }
+    return JZX_BEHAVIOR_OK;
+}
+
+static void run_pool(uint64_t count)
+{
+    struct guard guard;
+    guard_open(&guard, 1, count);
+    struct work work = {.guard = &guard};
+    jzx_child_spec worker;
+    jzx_child_spec_init(&worker);
+    worker.init = begin_work;
+    worker.behavior = do_work;
+    worker.argument = &work;
+    jzx_pool_options options;
+    jzx_pool_options_init(&options);
+    options.name = "pool";
+    options.worker = &worker;
+    options.workers_min = WORKERS;
+    options.workers_max = WORKERS;
+    options.per_worker = PER_WORKER;
+    GUARD_OK(jzx_pool_start(jzx_loop_context(guard.loops[0]), &options, NULL, NULL));
+    while (work.workers < WORKERS || jzx_whereis(guard.runtime, "pool", &work.pool) != JZX_OK) {
+        GUARD_OK(jzx_loop_run_once(guard.loops[0], 0));
+    }
+    guard_tell(&guard, guard_spawn(&guard, 0, give_work, &work), TAG_START);
+    guard_turn(&guard);
+    GUARD_CHECK(guard.sum == count * (count - 1) / 2);
+    guard_close(&guard);
+}
+
+const guard_path guard_crowd_paths[] = {{"broadcast", run_broadcast, 300 * MEMBERS},
+                                        {"gather", run_gather, 1500},
+                                        {"pool", run_pool, 200 * BURST},
+                                        {NULL, NULL, 0}};
