@@ -411,13 +411,13 @@ jzx_err jzx__bond_begin(jzx_loop *loop, uint32_t slot, const jzx__birth *birth)
     bond->restarts = birth->restarts;
     bond->resource.cell.kind = JZX__CELL_ASKED;
     jzx__resource_begin(loop, &bond->resource, JZX__RESOURCE_BOND, number, slot);
-    const jzx__hot *hot = jzx__slot_hot(&loop->slots, slot);
+    jzx__hot *hot = jzx__once(jzx__slot_hot(&loop->slots, slot));
     bond->cap = hot->cap;
     bond->bytes_cap = hot->bytes_cap;
+    hot->flags |= JZX__SLOT_SUPERVISED;
     jzx_segment_slot *public = jzx__public(loop, slot);
     memcpy(bond->name, public->name, sizeof bond->name);
     public->incarnation = (uint16_t)birth->incarnation;
-    jzx__slot_hot(&loop->slots, slot)->flags |= JZX__SLOT_SUPERVISED;
     return JZX_OK;
 }
 
@@ -500,7 +500,8 @@ void jzx__bond_bequeath(jzx_loop *loop, uint32_t slot)
 {
     jzx__bond *bond = jzx__bond_of(jzx__slot_cold(&loop->slots, slot));
     uint32_t heir;
-    if (!bond->keep_mail || jzx__loop_refuses(loop) || jzx__slot_take(&loop->slots, &heir) != JZX_OK) {
+    JZX_ASSERT(bond->keep_mail);
+    if (jzx__loop_refuses(loop) || jzx__slot_take(&loop->slots, &heir) != JZX_OK) {
         return;
     }
     const jzx__hot *old = jzx__slot_hot(&loop->slots, slot);

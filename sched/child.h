@@ -159,7 +159,7 @@ void jzx__bond_spawn_arrived(jzx_loop *loop, const jzx__cell *cell);
 void jzx__bond_end_arrived(jzx_loop *loop, const jzx__cell *cell);
 void jzx__bond_ready(jzx_loop *loop, uint32_t slot); /* the supervisor in this slot has started all its children */
 void jzx__bond_exit(jzx_loop *loop, jzx__bond *bond, const jzx_exit_info *exit);
-void jzx__bond_bequeath(jzx_loop *loop, uint32_t slot); /* its mail goes to an heir, if it keeps it and there is room */
+void jzx__bond_bequeath(jzx_loop *loop, uint32_t slot); /* of one that keeps its mail: to an heir, if there is room */
 void jzx__bond_left(jzx_loop *loop, jzx__bond *bond);   /* its cell has been copied out */
 void jzx__bond_let_go(jzx_loop *loop, jzx__bond *bond);
 /* A child's place. One that returned STOP because it was asked to ends as SHUTDOWN. */

@@ -209,7 +209,15 @@ static void drop_urgent(jzx_loop *loop, jzx__hot *hot)
     }
 }
 
-static void let_go_all(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx__cold *cold, const jzx_exit_info *exit)
+/* Most actors have nothing when they end. */
+static inline bool has_anything(const jzx__hot *hot, const jzx__cold *cold)
+{
+    uint64_t cells = (uintptr_t)hot->mail.first | (uintptr_t)hot->urgent_last | cold->held;
+    return (cells | (uintptr_t)cold->owned | (uintptr_t)cold->waiters | cold->annex) != 0;
+}
+
+static __attribute__((noinline)) void let_go_all(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx__cold *cold,
+                                                 const jzx_exit_info *exit)
 {
     drop_urgent(loop, hot);
     if (cold->held != 0) {
@@ -226,6 +234,10 @@ static void let_go_all(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx__cold 
         jzx__resume_wake_mailbox(loop, index);
     }
     drop_urgent(loop, hot); /* a resume notice for the cells that came free just now */
+    if (cold->annex != 0) {
+        jzx__annex_let_go(loop, index);
+    }
+    JZX_ASSERT(!has_anything(hot, cold));
 }
 
 static void run_fini(jzx_loop *loop, uint32_t index, const jzx__hot *hot, const jzx__cold *cold,
@@ -290,7 +302,8 @@ void jzx__life_exit(jzx_loop *loop, uint32_t index, const jzx__cause *cause, uin
         jzx__text_copy(info.text, sizeof info.text, cause->text);
     }
     memcpy(info.name, public->name, sizeof info.name);
-    if ((hot->flags & JZX__SLOT_SUPERVISED) != 0) {
+    bool supervised = (hot->flags & JZX__SLOT_SUPERVISED) != 0;
+    if (supervised) {
         jzx__bond_describe(jzx__bond_of(cold), &info);
     }
 
@@ -299,17 +312,16 @@ void jzx__life_exit(jzx_loop *loop, uint32_t index, const jzx__cause *cause, uin
     if (cold->annex != 0) {
         gather_mail(loop, index, hot);
     }
-    if ((hot->flags & JZX__SLOT_SUPERVISED) != 0) {
+    if (supervised && jzx__bond_of(cold)->keep_mail) {
         jzx__bond_bequeath(loop, index);
     }
     drop_mail(loop, index, hot, &info);
     run_fini(loop, index, hot, cold, &info); /* E1 */
-    let_go_all(loop, index, hot, cold, &info);
-    jzx__free_state(loop, hot);
-    if (cold->annex != 0) {
-        jzx__annex_let_go(loop, index);
+    if (has_anything(hot, cold)) {
+        let_go_all(loop, index, hot, cold, &info);
     }
-    JZX_ASSERT(public->mailbox_length == 0 && cold->held == 0 && cold->owned == NULL && cold->waiters == NULL);
+    jzx__free_state(loop, hot);
+    JZX_ASSERT(public->mailbox_length == 0);
 
     bool heir = (hot->flags & JZX__SLOT_HEIR) != 0;
     if (!heir) {

@@ -399,6 +399,17 @@ static __attribute__((noinline)) step run_mail(jzx_context *context, jzx__hot *h
     return after_mail(context, cell, head, &cell->message, result);
 }
 
+/* The other common case: it ends by what its handler returned, and asked for nothing special. */
+static __attribute__((noinline)) step end_after_value(jzx_loop *loop, jzx__cell *cell, uint32_t flags,
+                                                      jzx_behavior_result result)
+{
+    if ((flags & JZX__FLAG_FLOW) != 0) {
+        jzx__flow_handled(loop, cell->message.ref);
+    }
+    jzx__cell_free(loop, cell);
+    return end_now(&loop->turn, result);
+}
+
 /* The common case of run_mail(): a message by value whose handler returns OK and asks for nothing special. */
 static inline step run_value(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_segment_slot *public, jzx__cell *cell,
                              uint32_t flags)
@@ -413,6 +424,10 @@ static inline step run_value(jzx_loop *loop, uint32_t index, jzx__hot *hot, jzx_
         }
         jzx__cell_free(loop, cell);
         return STEP_ON;
+    }
+    bool ends = result == JZX_BEHAVIOR_STOP || result == JZX_BEHAVIOR_FAIL;
+    if (ends && !loop->turn.special) {
+        return end_after_value(loop, cell, flags, result);
     }
     return after_mail(&loop->turn, cell, jzx__cell_value_head(cell, flags), &cell->message, result);
 }

@@ -108,20 +108,24 @@ static jzx_err check_spawn(const jzx_context *context, const jzx_spawn_options *
     return err;
 }
 
+/* Does the place that is asked for turn out to be this loop? */
+static jzx_err check_here(const jzx_loop *here, const jzx_spawn_options *options)
+{
+    uint32_t loop;
+    jzx_err err = jzx__place(here, options, &loop);
+    return err == JZX_OK && loop != here->index ? JZX_ERR_ACTOR_NOT_LOCAL : err;
+}
+
 jzx_err jzx_spawn(jzx_context *context, const jzx_spawn_options *options, jzx_actor_id *id)
 {
-    uint32_t loop_index;
     jzx_err err = check_spawn(context, options);
-    if (err == JZX_OK) {
-        err = jzx__place(context->loop, options, &loop_index);
+    if (err == JZX_OK && options->placement != JZX_PLACE_HERE) {
+        err = check_here(context->loop, options);
     }
     if (err != JZX_OK) {
         return err;
     }
     jzx_loop *loop = context->loop;
-    if (loop_index != loop->index) {
-        return JZX_ERR_ACTOR_NOT_LOCAL;
-    }
     if (jzx__loop_refuses(loop)) {
         return JZX_ERR_LOOP_CLOSED;
     }
