@@ -13,8 +13,9 @@
 
 static jzx__gather *find(jzx_loop *loop, uint64_t number)
 {
-    jzx__scope *scope = jzx__scope_find(loop, number);
-    return scope != NULL && scope->kind == JZX__CELL_GATHER ? (jzx__gather *)scope : NULL;
+    jzx__cell *cell = jzx__pool_find(&loop->pool, number);
+    jzx__gather *gather = cell != NULL && cell->kind == JZX__CELL_GATHER ? (jzx__gather *)(void *)cell : NULL;
+    return gather != NULL && gather->scope.number == number ? gather : NULL; /* J4 */
 }
 
 static jzx__calling *calling_of(const jzx_loop *loop, const jzx__gather *gather)
@@ -47,10 +48,12 @@ static jzx__gather *find_own(const jzx_context *context, uint64_t number)
 
 static bool decided(const jzx__gather *gather)
 {
-    bool enough = gather->need != JZX_NEED_NONE && gather->answered >= gather->need;
-    bool hopeless = gather->calls - gather->failed < gather->need;
+    if ((gather->scope.flags & JZX__CALL_COMPLETE) == 0) {
+        return false;
+    }
     bool over = gather->answered + gather->failed == gather->calls;
-    return (gather->scope.flags & JZX__CALL_COMPLETE) != 0 && (enough || hopeless || over);
+    bool enough = gather->answered >= gather->need && gather->need != JZX_NEED_NONE;
+    return over || enough || gather->calls - gather->failed < gather->need;
 }
 
 /* What on_done is told. `err`: of an end that its calls have not brought about, else JZX_OK. */
@@ -126,9 +129,12 @@ static jzx_behavior_result gather_each(jzx_context *context, void *state, void *
     const jzx__calling *calling = calling_of(loop, gather);
     void *users = calling->argument;
     context->scope = jzx__scope_around(loop, calling->scope); /* that in which the gathering was begun */
-    gather->answered += result->err == JZX_OK;
-    gather->failed += result->err != JZX_OK;
-    gather->err = result->err != JZX_OK ? result->err : gather->err;
+    if (result->err == JZX_OK) {
+        gather->answered++;
+    } else {
+        gather->failed++;
+        gather->err = result->err;
+    }
     bool heard = gather->on_each != NULL;
     jzx_behavior_result said = tell(context, state, gather, users, (uint32_t)(uintptr_t)argument, result);
     gather = heard ? find_open(loop, number) : gather; /* on_each may have cancelled it */
