@@ -71,12 +71,17 @@ static void set_id(jzx__child *child, jzx_actor_id id)
 
 /* ---- the supervisor's side: news ---- */
 
+void jzx__child_say(jzx_loop *loop, jzx__child *child)
+{
+    if (child->news != 0) {
+        jzx__resource_notify(loop, &child->resource);
+    }
+}
+
 static void tell(jzx_loop *loop, jzx__child *child, uint32_t news)
 {
     child->news |= news;
-    if (child->resource.link != NULL) {
-        jzx__resource_notify(loop, &child->resource);
-    }
+    jzx__child_say(loop, child);
 }
 
 static void answered(jzx__child *child)
@@ -85,12 +90,12 @@ static void answered(jzx__child *child)
     jzx__list_remove(&child->pending);
 }
 
-static void started(jzx_loop *loop, jzx__child *child, jzx_actor_id id)
+static void started(jzx__child *child, jzx_actor_id id)
 {
     answered(child);
     child->heir = 0;
     set_id(child, id);
-    tell(loop, child, JZX__NEWS_STARTED);
+    child->news |= JZX__NEWS_STARTED;
 }
 
 static void failed(jzx_loop *loop, jzx__child *child, jzx_err err)
@@ -151,7 +156,8 @@ void jzx__child_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *
     }
     switch ((jzx__cell_kind)cell->kind) {
     case JZX__CELL_CHILD_STARTED:
-        started(loop, child, cell->sender);
+        started(child, cell->sender);
+        jzx__child_say(loop, child);
         break;
     case JZX__CELL_CHILD_READY:
         tell(loop, child, JZX__NEWS_READY);
@@ -206,7 +212,7 @@ static void spawn_here(jzx_loop *loop, jzx__child *child)
     jzx_actor_id id;
     jzx_err err = jzx__loop_refuses(loop) ? JZX_ERR_LOOP_CLOSED : jzx__spawn_child(loop, &birth, &id);
     if (err == JZX_OK) {
-        started(loop, child, id);
+        started(child, id);
     } else if (err != JZX_ERR_INIT) { /* of an init that failed the exit is told */
         failed(loop, child, err);
     }

@@ -131,8 +131,12 @@ jzx_err jzx__child_take(jzx_loop *loop, uint32_t supervisor, jzx__child **child)
 void jzx__child_give(jzx_loop *loop, jzx__child *child); /* it has no incarnation, and none on the way */
 void jzx__child_let_go(jzx_loop *loop, jzx__child *child);
 
-/* Spawns on `to_loop` by child->how. The news come later, also from this loop (B2). */
+/*
+ * Spawns on `to_loop` by child->how. The news come later, also from this loop (B2); but who spawns here may look for STARTED at
+ * once, which is not on its way before jzx__child_say().
+ */
 void jzx__child_spawn(jzx_loop *loop, jzx__child *child, uint32_t to_loop);
+void jzx__child_say(jzx_loop *loop, jzx__child *child); /* the news that there are now */
 /* Tells the incarnation to stop (SHUTDOWN) or ends it (KILLED). */
 void jzx__child_end(jzx_loop *loop, jzx__child *child, jzx_exit_kind kind);
 /* In place of a spawn: FAILED comes. */

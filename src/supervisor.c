@@ -72,7 +72,7 @@ static void recall(jzx__tree *tree, jzx__child *child)
     jzx__list_remove(&child->pending);
 }
 
-void jzx__tree_start_child(jzx__tree *tree, jzx__child *child)
+static void start(jzx__tree *tree, jzx__child *child)
 {
     uint32_t to_loop;
     jzx__tree_set_state(tree, child, JZX_CHILD_STARTING);
@@ -85,6 +85,12 @@ void jzx__tree_start_child(jzx__tree *tree, jzx__child *child)
     } else {
         jzx__child_spawn(tree->loop, child, to_loop);
     }
+}
+
+void jzx__tree_start_child(jzx__tree *tree, jzx__child *child)
+{
+    start(tree, child);
+    jzx__child_say(tree->loop, child);
 }
 
 /* From the clock, not from the turn's start: no pause and no time to stop is too short by what the turn has taken. */
@@ -229,13 +235,35 @@ static void arm(jzx__tree *tree, jzx__child *child, uint64_t delay_ns)
     }
 }
 
-/* At once if it need not wait: when a failure was looked at, its restart has begun, as in OTP. */
+static void up(jzx__tree *tree, jzx__child *child)
+{
+    jzx__tree_set_state(tree, child, JZX_CHILD_RUNNING);
+    child->incarnation++;
+    observe(tree, JZX_SUPERVISION_STARTED, child, NULL, JZX_OK, 0);
+    if (child->stop_wanted) {
+        (void)jzx__tree_stop_child(tree, child);
+    } else if (tree->active_child == child) {
+        jzx__ask_child(tree, child);
+    }
+    jzx__children_settle(child);
+}
+
+/*
+ * At once if it need not wait: when a failure was looked at, its restart has begun, as in OTP. And is over, of a worker of this loop:
+ * it is up before any other news are looked at, and none of it need come.
+ */
 static void restart_alone(jzx__tree *tree, jzx__child *child, uint64_t delay_ns)
 {
-    if (delay_ns == 0 && tree->base.asked_kind == 0) { /* W5 */
-        jzx__tree_start_child(tree, child);
-    } else {
+    if (delay_ns != 0 || tree->base.asked_kind != 0) { /* W5 */
         arm(tree, child, delay_ns);
+        return;
+    }
+    start(tree, child);
+    if (child->news == JZX__NEWS_STARTED && child->type == JZX_WORKER) {
+        child->news = 0;
+        up(tree, child);
+    } else {
+        jzx__child_say(tree->loop, child);
     }
 }
 
@@ -334,19 +362,6 @@ static void exit_by_itself(jzx__tree *tree, jzx__child *child)
 }
 
 /* ---- news of children ---- */
-
-static void up(jzx__tree *tree, jzx__child *child)
-{
-    jzx__tree_set_state(tree, child, JZX_CHILD_RUNNING);
-    child->incarnation++;
-    observe(tree, JZX_SUPERVISION_STARTED, child, NULL, JZX_OK, 0);
-    if (child->stop_wanted) {
-        (void)jzx__tree_stop_child(tree, child);
-    } else if (tree->active_child == child) {
-        jzx__ask_child(tree, child);
-    }
-    jzx__children_settle(child);
-}
 
 /* The way to the deepest failure: what is below, if the child is a supervisor that told it, with this child before it. */
 static void note_failure(const jzx__child *child, jzx_err err, int32_t code, jzx_start_failure *failure)

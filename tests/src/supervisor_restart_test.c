@@ -666,3 +666,34 @@ TREE_TEST(S90_three_levels)
     cr_assert_eq(t.seen[JZX_SUPERVISION_START_FAILED], 0);
     tree_close(&t);
 }
+
+/* ---- the steps of a restart ---- */
+
+/* Two have failed before their supervisor looks: the first is up again when it looks at the second. */
+Test(supervisor, a_worker_of_its_loop_is_up_when_its_failure_was_looked_at, .timeout = 120)
+{
+    static const struct {
+        jzx_supervision_kind kind;
+        const char *name;
+    } wanted[] = {
+        {JZX_SUPERVISION_STOPPED, "a"}, {JZX_SUPERVISION_RESTART, "a"}, {JZX_SUPERVISION_STARTED, "a"},
+        {JZX_SUPERVISION_STOPPED, "b"}, {JZX_SUPERVISION_RESTART, "b"}, {JZX_SUPERVISION_STARTED, "b"},
+    };
+    tree t;
+    tree_open(&t, TREE_ONE_LOOP);
+    tree_kid *a = tree_add(&t, "a");
+    tree_kid *b = tree_add(&t, "b");
+    tree_start(&t);
+    uint32_t before = t.event_count;
+    tree_kill_quietly(&t, a, TREE_FAIL);
+    tree_kill_quietly(&t, b, TREE_FAIL);
+    test_until(&t.world, a->inits == 2 && b->inits == 2);
+    tree_settle(&t);
+    cr_assert_eq(t.event_count - before, sizeof wanted / sizeof *wanted);
+    for (unsigned i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        const tree_event *e = &t.events[before + i];
+        cr_assert_eq(e->event.kind, wanted[i].kind, "event %u is of kind %u", i, e->event.kind);
+        cr_assert_str_eq(e->name, wanted[i].name);
+    }
+    tree_close(&t);
+}
