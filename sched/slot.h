@@ -231,9 +231,10 @@ static inline uint32_t jzx__slot_high_mark(uint32_t cap)
     return cap < 2 ? 1 : cap - cap / 4;
 }
 
+/* Below the high one, whatever the cap is. */
 static inline uint32_t jzx__slot_low_mark(uint32_t cap)
 {
-    return cap / 2 < jzx__slot_high_mark(cap) ? cap / 2 : jzx__slot_high_mark(cap) - 1;
+    return cap / 2;
 }
 
 /* A circular list, named by its last. */
