@@ -585,7 +585,7 @@ Test(supervisor_defects, D17_no_slot_for_a_restart_on_its_own_loop, .timeout = 6
     t.config.actors_max = 4; /* the one that asks, the supervisor, its child, and one more */
     tree_open_world(&t);
     t.spec.intensity = JZX_INTENSITY_UNLIMITED;
-    t.spec.backoff = (jzx_backoff){.kind = JZX_BACKOFF_CONSTANT, .initial_ns = TREE_MS_NS};
+    t.spec.backoff = (jzx_backoff){.kind = JZX_BACKOFF_CONSTANT, .initial_ns = 50 * TREE_MS_NS};
     tree_kid *a = tree_add(&t, "a");
     tree_start(&t);
     static test_actor fillers[2];

@@ -527,7 +527,7 @@ jzx_err tree_try_start(tree *t)
 
 void tree_start(tree *t)
 {
-    test_clock_steps(100000);
+    test_clock_steps(1000000);
     jzx_err err = tree_try_start(t);
     cr_assert_eq(err, JZX_OK, "no supervisor: %s", jzx_strerror(err));
     if (t->layout == TREE_NESTED) {

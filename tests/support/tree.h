@@ -3,7 +3,7 @@
  *
  * A tree is a world with one supervisor under test, `sup`. Where it and its children live is the layout; TREE_TEST() makes
  * of one body a test for each. Children are tree_kids: each logs its starts, requests to stop and ends. All loops run on
- * the test's thread, and from tree_start() on a turn of theirs takes 100 us, whatever the machine does.
+ * the test's thread, and from tree_start() on a turn of theirs takes 1 ms, whatever the machine does.
  *
  *     TREE_TEST(S27_one_for_one)
  *     {
