@@ -55,7 +55,8 @@ struct player {
     jzx_err cancelled;   /* and jzx_call_cancel() */
     jzx_err errs[STEPS]; /* how its calls ended */
     uint32_t ends;
-    jzx_cycle cycle; /* of the last DEADLOCK, either way */
+    jzx_cycle cycle;         /* of the last DEADLOCK, either way */
+    jzx_cycle cycles[STEPS]; /* with which its calls ended */
     bool open;
     uint32_t waits;
     uint32_t handled[STEPS]; /* tags, of plans and other messages */
@@ -78,7 +79,7 @@ static jzx_behavior_result has_ended(jzx_context *context, void *state, void *ar
     cr_assert_eq((result->err == JZX_OK), (result->message != NULL));
     cr_assert_eq((result->err == JZX_ERR_DEADLOCK), (result->cycle != NULL));
     if (result->cycle != NULL) {
-        p->cycle = *result->cycle;
+        p->cycle = p->cycles[p->ends] = *result->cycle;
     }
     p->errs[p->ends++] = result->err;
     finish(context, f);
@@ -755,6 +756,47 @@ Test(wait, a_circle_closed_by_a_request_that_is_kept_is_told, .timeout = 60)
         cr_assert_eq(members[0]->errs[0], JZX_ERR_DEADLOCK);
         test_world_settle(&world);
         cr_assert_eq(a.ends + b.ends, 3);
+        test_world_close(&world);
+    }
+}
+
+/*
+ * For r, a asks d, and waits for b, who comes to wait for a. What a is told then lies behind two requests of d, who is of its
+ * chain: by the second a waits for c, who waits for it too. The end of that comes first, and each end shows its own circle.
+ */
+Test(wait, one_that_was_told_of_a_circle_and_waits_again_is_shown_each, .timeout = 60)
+{
+    EACH_PLACE(place)
+    {
+        test_world world;
+        test_world_open(&world, 2, NULL);
+        player a = {.plans[7] = {GATE}};
+        player b = {.plans[1] = {WAIT, .to = &a, .tag = 4}, .plans[2] = {KEEP}};
+        player c = {.plans[1] = {WAIT, .to = &a, .tag = 4}, .plans[2] = {KEEP}};
+        player d = {.plans[1] = {FORK, .to = &a, .tag = 7, .then = &a, .then_tag = 3}};
+        player r = {.plans[1] = {WAIT, .to = &a, .tag = 1}};
+        a.plans[1] = (plan){FORK, .to = &d, .tag = 1, .then = &b, .then_tag = 2};
+        a.plans[3] = (plan){WAIT, .to = &c, .tag = 2};
+        join(&world, 0, &b);
+        join(&world, 0, &c);
+        join(&world, place, &d);
+        join(&world, 0, &r);
+        join(&world, 1, &a); /* the largest */
+        kick(&world, &r, 1);
+        test_until(&world, b.kept_count == 1 && d.waits == 1 && a.actor.yields > 0);
+        kick(&world, &b, 1);
+        kick(&world, &c, 1);
+        turns(&world);
+        cr_assert_eq(a.ends, 0);
+        a.open = true;
+        test_until(&world, a.ends == 3 && b.ends == 1 && c.ends == 1);
+        const player *others[] = {&c, &b};
+        for (uint32_t i = 0; i < 2; i++) {
+            cr_assert_eq(a.errs[i], JZX_ERR_DEADLOCK);
+            cr_assert_eq(a.cycles[i].length, 2);
+            cr_assert_eq(a.cycles[i].ids[0], a.actor.id);
+            cr_assert_eq(a.cycles[i].ids[1], others[i]->actor.id, "the %u. end names another circle", i);
+        }
         test_world_close(&world);
     }
 }
