@@ -72,9 +72,11 @@ static void set_credits(jzx_loop *loop, jzx__flow *flow, uint32_t credits, uint3
     }
 }
 
+/* `window`: not above the credits, which are made as many before it is set. */
 static jzx_err promise(jzx_loop *loop, jzx__flow *flow, uint64_t credits, uint32_t window)
 {
-    if (credits > JZX_CREDITS_MAX || window > JZX_CREDITS_MAX) {
+    JZX_ASSERT(window <= credits);
+    if (credits > JZX_CREDITS_MAX) {
         return JZX_ERR_TOO_BIG;
     }
     jzx__annex *annex;
@@ -82,8 +84,7 @@ static jzx_err promise(jzx_loop *loop, jzx__flow *flow, uint64_t credits, uint32
     if (err != JZX_OK) {
         return err;
     }
-    uint64_t now = credits > window ? credits : window;
-    if (annex->flow_credits - promised(flow) + now > loop->config->cells / 8) {
+    if (annex->flow_credits - promised(flow) + credits > loop->config->cells / 8) {
         return JZX_ERR_LIMIT;
     }
     set_credits(loop, flow, (uint32_t)credits, window);
@@ -120,9 +121,7 @@ static void own(jzx_loop *loop, jzx__flow *flow, uint32_t slot, jzx_actor_id pee
 static void disown(jzx_loop *loop, jzx__flow *flow)
 {
     set_credits(loop, flow, 0, 0);
-    if (flow->half.link != NULL) {
-        jzx__suffered_unlist(&flow->half);
-    }
+    jzx__suffered_unlist(&flow->half);
     jzx__resource_disown(&flow->resource);
 }
 

@@ -10,11 +10,10 @@ static void put_behind(jzx__list *mark, jzx__list *node)
     jzx__list_append(node->next, mark);
 }
 
-static jzx__member *member_of(const jzx_space *space, jzx__list *node)
+/* Among the changes are members and the marks of watches, which are not in the space's block. */
+static bool is_mark(const jzx_space *space, const jzx__list *node)
 {
-    uintptr_t at = (uintptr_t)node;
-    bool mark = at < (uintptr_t)space->members || at >= (uintptr_t)(space->members + space->members_max);
-    return mark ? NULL : jzx__container_of(node, jzx__member, changed);
+    return (uintptr_t)node - (uintptr_t)space >= space->size;
 }
 
 /* Under the lock: true when there is something to tell of this member. */
@@ -42,8 +41,7 @@ static bool find_difference(jzx__group_watch *watch, jzx_member_notice *notice)
     jzx_space *space = watch->group.space;
     for (uint32_t i = 0; i < LOOKS && watch->mark.next != &space->changes; i++) {
         jzx__list *node = watch->mark.next;
-        const jzx__member *member = member_of(space, node);
-        if (member != NULL && differs(watch, member, notice)) {
+        if (!is_mark(space, node) && differs(watch, jzx__container_of(node, jzx__member, changed), notice)) {
             return true;
         }
         put_behind(&watch->mark, node);

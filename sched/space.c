@@ -15,14 +15,12 @@ static size_t entry_count(uint32_t groups_max)
     return count;
 }
 
-/* sum += count * size, rounded up to whole cache lines, unless it does not fit. */
-static bool add(size_t *sum, size_t count, size_t size)
+/* Where the next part begins: on a cache line of its own. With the most that options may ask for it is far below 2^64. */
+static size_t behind(size_t at, size_t count, size_t size)
 {
-    size_t product;
-    return !__builtin_mul_overflow(count, size, &product) &&
-           !__builtin_add_overflow(product, (size_t)JZX__CACHE_LINE - 1, &product) &&
-           !__builtin_add_overflow(*sum, product & ~((size_t)JZX__CACHE_LINE - 1), sum);
+    return (at + count * size + JZX__CACHE_LINE - 1) & ~((size_t)JZX__CACHE_LINE - 1);
 }
+_Static_assert(sizeof(size_t) == 8, "the sizes of the largest space fit");
 
 /* Where the parts of a space lie in its one block. */
 typedef struct layout {
@@ -32,25 +30,20 @@ typedef struct layout {
     size_t size;
 } layout;
 
-static bool lay_out(const jzx_space_options *options, uint32_t loops, layout *at)
+static layout lay_out(const jzx_space_options *options, uint32_t loops)
 {
     size_t entries = entry_count(options->groups_max);
-    size_t size = 0;
-    bool fits = add(&size, 1, sizeof(jzx_space));
-    at->groups = size;
-    fits = fits && add(&size, entries, sizeof(jzx__group));
-    at->here = size;
-    fits = fits && add(&size, entries * sizeof(jzx__here), loops);
-    at->members = size;
-    fits = fits && add(&size, options->members_max, sizeof(jzx__member));
-    at->size = size;
-    return fits;
+    layout at;
+    at.groups = behind(0, 1, sizeof(jzx_space));
+    at.here = behind(at.groups, entries, sizeof(jzx__group));
+    at.members = behind(at.here, entries * sizeof(jzx__here), loops);
+    at.size = behind(at.members, options->members_max, sizeof(jzx__member));
+    return at;
 }
 
 size_t jzx__space_size(const jzx_space_options *options, uint32_t loops)
 {
-    layout at;
-    return lay_out(options, loops, &at) ? at.size : 0;
+    return lay_out(options, loops).size;
 }
 
 static uint64_t draw_seed(const jzx_runtime *runtime, uint32_t index)
@@ -61,11 +54,8 @@ static uint64_t draw_seed(const jzx_runtime *runtime, uint32_t index)
 /* Members are cleared when they are taken, so memory for many that never come is not touched. */
 static jzx_err make(jzx_runtime *runtime, const jzx_space_options *options, uint32_t index, jzx_space **out)
 {
-    layout at;
     const jzx_allocator *allocator = &runtime->config.allocators[JZX_MEMORY_METADATA];
-    if (!lay_out(options, runtime->config.loops_max, &at)) {
-        return JZX_ERR_NO_MEMORY;
-    }
+    layout at = lay_out(options, runtime->config.loops_max);
     char *memory = allocator->alloc(allocator->context, at.size, JZX__CACHE_LINE);
     if (memory == NULL) {
         return JZX_ERR_NO_MEMORY;
@@ -262,7 +252,8 @@ static survey look_around(const jzx_group *group)
         }
     }
     /* Beyond the reach is none with this home (GS3), but there may be the first free one. */
-    for (uint32_t distance = reach + 1; found.free == NO_PLACE && distance <= space->mask; distance++) {
+    for (uint32_t distance = reach + 1; found.free == NO_PLACE; distance++) {
+        JZX_ASSERT(distance <= space->mask); /* half of them are free: entry_count() */
         found.free = count_of(entry_at(space, home, distance)) == 0 ? distance : NO_PLACE;
     }
     return found;
@@ -308,7 +299,7 @@ static jzx__member *member_at(const jzx_space *space, uint32_t place)
 
 static uint32_t place_of(const jzx_space *space, const jzx__member *member)
 {
-    return member == NULL ? 0 : (uint32_t)(member - space->members) + 1;
+    return (uint32_t)(member - space->members) + 1;
 }
 
 /* A record that is in no list of a group, or NULL. */
@@ -562,7 +553,8 @@ void jzx__space_groups(jzx_space *space, jzx_group *groups, uint32_t max, uint32
 {
     uint32_t found = 0;
     jzx__spin_lock(&space->lock);
-    for (uint32_t i = 0; i <= space->mask && found < space->groups_used; i++) {
+    for (uint32_t i = 0; found < space->groups_used; i++) {
+        JZX_ASSERT(i <= space->mask);
         if (count_of(&space->groups[i]) != 0 && found++ < max) {
             read_group(space, &space->groups[i], &groups[found - 1]);
         }

@@ -111,7 +111,7 @@ typedef struct jzx__group_view {
     uint64_t loops[JZX__LOOP_WORDS];
 } jzx__group_view;
 
-size_t jzx__space_size(const jzx_space_options *options, uint32_t loops); /* 0: it does not fit */
+size_t jzx__space_size(const jzx_space_options *options, uint32_t loops);
 jzx_err jzx__space_create(jzx_runtime *runtime, const jzx_space_options *options, jzx_space **space);
 /* NULL: there is none of that name. */
 jzx_space *jzx__space_named(const jzx_runtime *runtime, const char *name);

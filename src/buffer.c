@@ -7,7 +7,7 @@ jzx_err jzx_buffer_make(const jzx_runtime *runtime, size_t size, jzx_buffer **ou
     if (runtime == NULL || size == 0 || out == NULL || bytes == NULL) {
         return JZX_ERR_INVALID_ARG;
     }
-    if (size > UINT32_MAX || size > SIZE_MAX - sizeof(jzx_buffer)) {
+    if (size > UINT32_MAX) {
         return JZX_ERR_TOO_BIG;
     }
     const jzx_allocator *allocator = &runtime->config.allocators[JZX_MEMORY_STATE];

@@ -376,12 +376,10 @@ static uint32_t choose(const jzx_router *router, const jzx_message *message)
         return draw(router, router->count);
     case JZX_ROUTE_SMALLEST:
         return router->count <= LOOKED_AT_MAX ? shortest(router) : shorter_of_two(router);
-    case JZX_ROUTE_HASH:
+    default:
+        JZX_ASSERT(router->strategy == JZX_ROUTE_HASH); /* BROADCAST chooses nobody */
         return heaviest(router, router->key(router->key_context, message));
-    case JZX_ROUTE_BROADCAST:
-        break;
     }
-    return 0;
 }
 
 /* How many are tried, from the one that is chosen on. */
@@ -520,8 +518,8 @@ static jzx_err to_all(jzx_router *router, const struct delivery *delivery, uint3
     if (!is_grouped(router)) {
         return to_each(router, delivery, accepted);
     }
-    jzx_err err = jzx_group_count(&router->group, accepted);
-    return err == JZX_OK ? jzx_broadcast(delivery->context, &router->group, delivery->message, 0, NULL) : err;
+    (void)jzx_group_count(&router->group, accepted); /* it is a group: check_options() */
+    return jzx_broadcast(delivery->context, &router->group, delivery->message, 0, NULL);
 }
 
 jzx_err jzx_router_send(jzx_context *context, jzx_router *router, const jzx_message *message, uint32_t *accepted)

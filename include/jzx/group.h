@@ -113,7 +113,7 @@ JZX_API void jzx_space_options_init(jzx_space_options *options);
  * Returns: JZX_OK with *space
  *          JZX_ERR_NAME_TAKEN   there is one of that name
  *          JZX_ERR_LIMIT        spaces_max of the config are made
- *          JZX_ERR_NO_MEMORY    the allocator, or the sizes do not fit
+ *          JZX_ERR_NO_MEMORY    the allocator
  *          JZX_ERR_LOOP_CLOSED  the runtime stops
  *          JZX_ERR_INVALID_ARG  NULL, a number out of its range, or a name that is empty or too long
  */
@@ -123,7 +123,7 @@ JZX_API jzx_err jzx_space_create(jzx_runtime *runtime, const jzx_space_options *
 JZX_API jzx_err jzx_space_find(const jzx_runtime *runtime, const char *name, jzx_space **space);
 
 /** Bytes that a space takes in a runtime with that loops_max. NULL: with the defaults. Thread: any.
- *  Returns: 0 when they do not fit, or a number is out of its range */
+ *  Returns: 0 when a number is out of its range */
 JZX_API size_t jzx_space_footprint(const jzx_space_options *options, uint32_t loops_max);
 
 /**

@@ -1,4 +1,5 @@
 /* broadcast_test: one message to all members of a group: who gets it, in which order, who misses it, and what is told. */
+#include "sched/loop.h"
 #include "sched/space.h"
 #include "tests/support/groups.h"
 
@@ -353,6 +354,39 @@ Test(broadcast, a_loop_that_is_closed_has_nobody_to_reach, .timeout = 60)
     cr_assert_eq(jzx_loop_request_stop(world.loops[1]), JZX_OK);
     test_until(&world, actors[1].finis == 1);
     cr_assert_eq(group_broadcast_with(&world, &actors[0], group, jzx_message_empty(TAG), 0), JZX_ERR_NOT_FOUND);
+    test_world_close(&world);
+}
+
+/* What the other thread does between two looks of this one: its loop closes, after it was seen to have members. */
+Test(broadcast, a_loop_that_closes_meanwhile_is_left_out, .timeout = 60)
+{
+    test_world world;
+    test_world_open(&world, 3, NULL);
+    test_actor actors[3] = {0};
+    jzx_group group = jzx_group_named(group_space(&world, 4, 8), "a");
+    jzx_group alone = jzx_group_named(group.space, "b");
+    for (uint32_t i = 0; i < 3; i++) {
+        test_spawn(&world, i, &actors[i]);
+        (void)group_join(&world, &actors[i], group, i);
+    }
+    (void)group_join(&world, &actors[1], alone, 7);
+    jzx_buffer *buffer = NULL;
+    cr_assert_eq(jzx_buffer_copy(world.runtime, "many words", 10, &buffer), JZX_OK);
+    atomic_store(&world.loops[1]->closed, 1);
+    cr_expect_eq(group_broadcast_with(&world, &actors[0], alone, jzx_message_buffer(TAG, buffer), 0),
+                 JZX_ERR_NOT_FOUND);
+    cr_expect_eq(buffers(&world), 1, "it is the caller's still");
+    cr_expect_eq(group_broadcast_with(&world, &actors[0], group, jzx_message_buffer(TAG, buffer), 0), JZX_OK);
+    atomic_store(&world.loops[1]->closed, 0);
+    test_world_settle(&world);
+    cr_expect_eq(actors[0].received, 1);
+    cr_expect_eq(actors[1].received, 0);
+    cr_expect_eq(actors[2].received, 1);
+    cr_expect_eq(buffers(&world), 0);
+    group_broadcast(&world, &actors[0], alone, TAG_LATER); /* the place that was taken in its lane is free again */
+    test_world_settle(&world);
+    cr_expect_eq(actors[1].received, 1);
+    assert_balance(&world);
     test_world_close(&world);
 }
 
@@ -735,6 +769,32 @@ Test(broadcast, members_that_leave_meanwhile_are_passed_over_and_no_other, .time
     }
 }
 
+static jzx_err join_in_init(jzx_context *context, test_actor *actor)
+{
+    const group_call *c = actor->data;
+    for (uint32_t i = 0; i < CROWD + 1; i++) {
+        cr_assert_eq(jzx_group_join(context, &c->group, i, NULL, NULL, NULL), JZX_OK);
+    }
+    return JZX_OK;
+}
+
+Test(broadcast, members_of_another_space_that_leave_meanwhile_move_no_cursor, .timeout = 60)
+{
+    crowd w;
+    crowd_open(&w);
+    group_call c = {.group = jzx_group_named(group_space(&w.world, 4, 16), "a")};
+    test_actor elsewhere = {.on_init = join_in_init, .data = &c};
+    test_spawn(&w.world, 1, &elsewhere);
+    step_1(&w);
+    step_1(&w);
+    cr_assert_eq(jzx_kill(host_of(&w.world, 1), elsewhere.id), JZX_OK);
+    test_world_settle(&w.world);
+    cr_assert_eq(elsewhere.finis, 1);
+    cr_assert_eq(reached(&w), CROWD);
+    cr_assert_eq(w.late.received, 1);
+    test_world_close(&w.world);
+}
+
 Test(broadcast, who_joins_meanwhile_is_behind_the_mark, .timeout = 60)
 {
     for (uint32_t at = 1; at <= CROWD; at++) {
@@ -1020,8 +1080,19 @@ static jzx_behavior_result use_up(jzx_context *context, test_actor *actor, void 
             h->sent++;
         }
     }
+    cr_assert_eq(jzx_broadcast(context, &h->call.group, &h->call.message, 0, NULL), JZX_ERR_WOULD_BLOCK);
     h->call.err = jzx_broadcast(context, &h->call.group, &h->call.message, 0, &h->call.busy);
     return JZX_BEHAVIOR_OK;
+}
+
+static void spawn_sinks(test_world *world, uint32_t loop, test_actor sinks[10])
+{
+    for (uint32_t i = 0; i < 10; i++) {
+        jzx_spawn_options options;
+        test_actor_options(&sinks[i], &options);
+        options.mailbox_cap = world->config.cells / 8;
+        test_spawn_with(world, loop, &sinks[i], &options);
+    }
 }
 
 Test(broadcast, a_loop_without_cells_refuses_and_says_when_it_has_some, .timeout = 60)
@@ -1035,11 +1106,8 @@ Test(broadcast, a_loop_without_cells_refuses_and_says_when_it_has_some, .timeout
     test_spawn(&world, 0, &sender);
     test_spawn(&world, 0, &member);
     (void)group_join(&world, &member, h.call.group, 0);
+    spawn_sinks(&world, 0, sinks);
     for (uint32_t i = 0; i < 10; i++) {
-        jzx_spawn_options options;
-        test_actor_options(&sinks[i], &options);
-        options.mailbox_cap = world.config.cells / 8;
-        test_spawn_with(&world, 0, &sinks[i], &options);
         h.sinks[i] = sinks[i].id;
     }
     test_do(&world, &sender, use_up, &h);
@@ -1054,6 +1122,43 @@ Test(broadcast, a_loop_without_cells_refuses_and_says_when_it_has_some, .timeout
     cr_assert_eq(h.call.err, JZX_OK);
     test_world_settle(&world);
     cr_assert_eq(member.received, 1);
+    assert_balance(&world);
+    test_world_close(&world);
+}
+
+Test(broadcast, a_loop_without_cells_refuses_what_comes_from_others, .timeout = 60)
+{
+    test_world world;
+    test_world_open(&world, 3, NULL);
+    test_actor sender = {0};
+    test_actor members[2] = {0};
+    test_actor sinks[10] = {0};
+    group_call c = {.group = jzx_group_named(group_space(&world, 4, 8), "a"), .message = jzx_message_empty(TAG)};
+    test_spawn(&world, 0, &sender);
+    for (uint32_t i = 0; i < 2; i++) {
+        test_spawn(&world, i + 1, &members[i]);
+        (void)group_join(&world, &members[i], c.group, i);
+    }
+    spawn_sinks(&world, 2, sinks);
+    jzx_message message = jzx_message_empty(1);
+    for (uint32_t i = 0; i < 10; i++) {
+        while (jzx_send(host_of(&world, 2), sinks[i].id, &message) == JZX_OK) {
+        }
+    }
+    world.closed[2] = true; /* it is not stepped, and so handles none */
+    test_do(&world, &sender, group_do_broadcast, &c);
+    cr_assert_eq(c.err, JZX_ERR_WOULD_BLOCK);
+    cr_assert_eq(jzx_actor_loop(c.busy), 2);
+    cr_assert_eq(group_broadcast_with(&world, &sender, c.group, c.message, 0), JZX_ERR_WOULD_BLOCK);
+    c.id = c.busy;
+    test_do(&world, &sender, group_do_resume, &c);
+    cr_assert_eq(c.err, JZX_OK);
+    world.closed[2] = false;
+    test_until(&world, test_tags(&sender, JZX_TAG_SYS_RESUME) == 1);
+    group_broadcast(&world, &sender, c.group, TAG);
+    test_world_settle(&world);
+    cr_assert_eq(members[0].received, 1, "the place that was taken in its lane was given back");
+    cr_assert_eq(members[1].received, 1);
     assert_balance(&world);
     test_world_close(&world);
 }

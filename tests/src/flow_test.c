@@ -864,7 +864,7 @@ static jzx_behavior_result open_and_close(jzx_context *context, test_actor *acto
     (void)actor;
     couple *c = argument;
     bool fine = jzx_flow_want(context, c->receiver.id, 2, &c->out) == JZX_OK &&
-                jzx_flow_close(context, c->out) == JZX_OK;
+                jzx_flow_close(context, c->out) == JZX_OK && jzx_flow_close(context, c->out) == JZX_ERR_NOT_FOUND;
     return fine ? JZX_BEHAVIOR_OK : JZX_BEHAVIOR_FAIL;
 }
 
@@ -1070,11 +1070,59 @@ Test(flow, annexes_max_is_a_limit_for_receivers, .timeout = 60)
     close_couple(&c);
 }
 
+typedef struct service {
+    jzx_actor_id peer;
+    uint32_t window;
+    uint64_t flow;
+    jzx_err err;
+} service;
+
+static jzx_behavior_result be_served(jzx_context *context, test_actor *actor, void *argument)
+{
+    service *s = argument;
+    (void)actor;
+    s->err = jzx__flow_serve(context, s->peer, s->window, 0, &s->flow);
+    return JZX_BEHAVIOR_OK;
+}
+
+/* What the other side cannot promise: said at once on one loop, as the end of the flow on two. */
+static void expect_no_service(couple *c, uint32_t place, uint32_t window, jzx_err err)
+{
+    uint32_t before = test_tags(&c->sender, JZX_TAG_SYS_FLOW_ENDED);
+    service s = {.peer = c->receiver.id, .window = window};
+    test_do(&c->world, &c->sender, be_served, &s);
+    cr_assert_eq(s.err, place == 0 ? err : JZX_OK, "%s", jzx_strerror(s.err));
+    test_world_settle(&c->world);
+    cr_assert_eq(test_tags(&c->sender, JZX_TAG_SYS_FLOW_ENDED), before + place);
+    if (place == 1) {
+        cr_assert_eq(ended(&c->sender, before).flow, s.flow);
+        cr_assert_eq(ended(&c->sender, before).err, err == JZX_ERR_NO_MEMORY ? JZX_ERR_LIMIT : err);
+    }
+    cr_assert_eq(records(&c->world, 0) + records(&c->world, 1), 0);
+}
+
 static void without_memory(test_world *world, bool without)
 {
     test_memory *memory = &world->memory[JZX_MEMORY_METADATA];
     memory->fail_after = true;
     memory->fail_at = without ? memory->calls + 1 : 0;
+}
+
+Test(flow, who_cannot_promise_does_not_serve, .timeout = 60)
+{
+    for (uint32_t place = 0; place < 2; place++) {
+        static couple c;
+        open_couple(&c, place, NULL);
+        (void)offer(&c.world, &c.sender, nobody); /* so that there are records, and no annexes */
+        (void)offer(&c.world, &c.receiver, nobody);
+        test_world_settle(&c.world);
+        without_memory(&c.world, true);
+        expect_no_service(&c, place, 1, JZX_ERR_NO_MEMORY);
+        without_memory(&c.world, false);
+        expect_no_service(&c, place, JZX_CREDITS_MAX + 1, JZX_ERR_TOO_BIG);
+        expect_no_service(&c, place, c.world.config.cells / 8 + 1, JZX_ERR_LIMIT);
+        close_couple(&c);
+    }
 }
 
 Test(flow, no_memory, .timeout = 60)

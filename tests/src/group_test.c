@@ -1,4 +1,5 @@
 /* group_test: spaces, who is in a group and from when until when, and watches. Broadcasts: broadcast_test.c. */
+#include "sched/space.h"
 #include "tests/support/groups.h"
 
 #include <stdlib.h>
@@ -282,6 +283,13 @@ Test(group, names_are_bytes_of_any_kind, .timeout = 60)
     test_world_close(&world);
 }
 
+static jzx_behavior_result watch_nowhere(jzx_context *context, test_actor *actor, void *argument)
+{
+    (void)actor;
+    cr_expect_eq(jzx_group_watch(context, argument, NULL), JZX_ERR_INVALID_ARG);
+    return JZX_BEHAVIOR_OK;
+}
+
 Test(group, bad_arguments, .timeout = 60)
 {
     test_world world;
@@ -338,6 +346,9 @@ Test(group, bad_arguments, .timeout = 60)
     cr_expect_eq(jzx_space_groups(NULL, &good, 1, &count), JZX_ERR_INVALID_ARG);
     cr_expect_eq(jzx_space_groups(space, NULL, 1, &count), JZX_ERR_INVALID_ARG);
     cr_expect_eq(jzx_space_groups(space, &good, 1, NULL), JZX_ERR_INVALID_ARG);
+    const jzx_group odd[] = {{.space = space}, {.space = space, .size = JZX_GROUP_NAME_MAX + 1}}; /* made by hand */
+    cr_expect_eq(jzx_group_count(&odd[0], &count), JZX_ERR_INVALID_ARG);
+    cr_expect_eq(jzx_group_count(&odd[1], &count), JZX_ERR_INVALID_ARG);
     cr_expect_eq(jzx_group_join(NULL, &good, 0, NULL, NULL, NULL), JZX_ERR_INVALID_ARG);
     cr_expect_eq(jzx_group_join(host_of(&world, 0), &good, 0, NULL, NULL, NULL), JZX_ERR_INVALID_ARG);
     cr_expect_eq(jzx_group_leave(NULL, 1), JZX_ERR_INVALID_ARG);
@@ -346,6 +357,7 @@ Test(group, bad_arguments, .timeout = 60)
     cr_expect_eq(jzx_group_watch(host_of(&world, 0), &good, &watch), JZX_ERR_INVALID_ARG);
     cr_expect_eq(jzx_group_unwatch(NULL, 1), JZX_ERR_INVALID_ARG);
     cr_expect_eq(jzx_group_unwatch(host_of(&world, 0), 1), JZX_ERR_INVALID_ARG);
+    test_do(&world, &actor, watch_nowhere, &good);
     cr_expect_eq(count, 7, "an error leaves what was there");
     cr_assert_eq(jzx_runtime_destroy(other.runtime), JZX_OK);
     test_world_close(&world);
@@ -418,6 +430,48 @@ Test(group, a_space_holds_so_many_groups_and_members, .timeout = 60)
     group_leave(&world, &actors[1], in_b);
     cr_assert_eq(group_count(a) + group_count(b), 0);
     cr_assert_eq(group_count(c), 1);
+    test_world_close(&world);
+}
+
+Test(group, how_many_there_are_is_told_without_room_for_them, .timeout = 60)
+{
+    test_world world;
+    test_world_open(&world, 1, NULL);
+    test_actor actor = {0};
+    test_spawn(&world, 0, &actor);
+    jzx_space *space = group_space(&world, 4, 4);
+    jzx_group a = jzx_group_named(space, "a");
+    (void)group_join(&world, &actor, a, 1);
+    (void)group_join(&world, &actor, a, 2);
+    (void)group_join(&world, &actor, jzx_group_named(space, "b"), 3);
+    uint32_t count = 0;
+    cr_expect_eq(jzx_space_groups(space, NULL, 0, &count), JZX_OK);
+    cr_expect_eq(count, 2);
+    cr_expect_eq(jzx_group_members(&a, NULL, 0, &count), JZX_OK);
+    cr_expect_eq(count, 2);
+    test_world_close(&world);
+}
+
+/* A number is given out once: when a record has had all that it can have, it is not taken again. */
+Test(group, a_record_at_its_last_number_is_retired, .timeout = 60)
+{
+    test_world world;
+    test_world_open(&world, 1, NULL);
+    test_actor actor = {0};
+    test_spawn(&world, 0, &actor);
+    jzx_space *space = group_space(&world, 4, 2);
+    jzx_group group = jzx_group_named(space, "a");
+    group_leave(&world, &actor, group_join(&world, &actor, group, 1));
+    uint64_t *number = &space->members[0].resource.number;
+    *number = (*number & ~(uint64_t)UINT32_MAX) | (UINT32_MAX - 1);
+    jzx_member_id last = group_join(&world, &actor, group, 2);
+    cr_assert_eq((uint32_t)last, UINT32_MAX);
+    group_leave(&world, &actor, last);
+    jzx_member_id next = group_join(&world, &actor, group, 3);
+    cr_expect_neq(next >> 32, last >> 32, "another record");
+    group_call c = {.group = group};
+    test_do(&world, &actor, group_do_join, &c);
+    cr_expect_eq(c.err, JZX_ERR_LIMIT, "one of two is out of use");
     test_world_close(&world);
 }
 
@@ -588,6 +642,7 @@ typedef struct watcher {
     _Atomic(uint32_t) joined;
     _Atomic(uint32_t) left;
     uint32_t wrong;
+    jzx_group group; /* for its init */
 } watcher;
 
 static jzx_behavior_result note(jzx_context *context, test_actor *actor, const jzx_message *message)
@@ -805,6 +860,7 @@ static jzx_behavior_result end_watch(jzx_context *context, test_actor *actor, co
     if (message->tag == JZX_TAG_SYS_MEMBER) {
         w->joined++;
         cr_assert_eq(jzx_group_unwatch(context, message->ref), JZX_OK);
+        cr_assert_eq(jzx_group_unwatch(context, message->ref), JZX_ERR_NOT_FOUND, "also with more to tell");
     }
     return JZX_BEHAVIOR_OK;
 }
@@ -829,6 +885,64 @@ Test(group, no_notice_comes_after_the_watch_has_ended, .timeout = 60)
     watch(&world, &w, group);
     cr_assert_eq(jzx_kill(host_of(&world, 0), w.actor.id), JZX_OK); /* with notices to come */
     test_world_close(&world);
+}
+
+static jzx_behavior_result join_many(jzx_context *context, test_actor *actor, void *argument)
+{
+    const group_call *c = argument;
+    (void)actor;
+    for (uint64_t i = 0; i < c->tag; i++) {
+        cr_assert_eq(jzx_group_join(context, &c->group, i, NULL, NULL, NULL), JZX_OK);
+    }
+    return JZX_BEHAVIOR_OK;
+}
+
+/* It looks at so many changes in one go; what is behind them is told later. */
+Test(group, a_watch_finds_its_members_behind_many_of_another_group, .timeout = 60)
+{
+    test_world world;
+    test_world_open(&world, 1, NULL);
+    watcher w;
+    memset(&w, 0, sizeof w);
+    test_actor actor = {0};
+    spawn_watcher(&world, 0, &w);
+    test_spawn(&world, 0, &actor);
+    jzx_space *space = group_space(&world, 4, 512);
+    jzx_group group = jzx_group_named(space, "a");
+    group_call others = {.group = jzx_group_named(space, "b"), .tag = 300};
+    test_do(&world, &actor, join_many, &others);
+    (void)group_join(&world, &actor, group, 9);
+    watch(&world, &w, group);
+    test_world_settle(&world);
+    cr_expect_eq(w.joined, 1);
+    cr_expect_eq(w.in[9], actor.id);
+    cr_expect_eq(w.wrong, 0);
+    test_world_close(&world);
+}
+
+static jzx_err watch_in_init(jzx_context *context, test_actor *actor)
+{
+    watcher *w = actor->data;
+    return jzx_group_watch(context, &w->group, &w->watch);
+}
+
+/* There is nobody to be woken yet, and it looks when it begins. */
+Test(group, a_watch_on_a_loop_that_has_not_begun_misses_nothing, .timeout = 60)
+{
+    test_world world;
+    test_world_open(&world, 2, NULL);
+    watcher w;
+    memset(&w, 0, sizeof w);
+    group_call c = {.group = jzx_group_named(group_space(&world, 4, 8), "a")};
+    w.group = c.group;
+    w.actor.on_init = watch_in_init;
+    test_actor actor = {.on_init = join_in_init, .data = &c};
+    spawn_watcher(&world, 1, &w);
+    test_spawn(&world, 0, &actor);
+    test_world_start(&world);
+    test_until(&world, w.joined == 1);
+    test_world_close(&world);
+    cr_expect_eq(w.wrong, 0);
 }
 
 /* Nothing but the change itself brings the notice. */

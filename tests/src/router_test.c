@@ -833,6 +833,17 @@ Test(router, a_child_stands_for_all_its_incarnations, .timeout = 60)
     cr_assert(down > 0 && down < 100);
     test_until(&t->world, kids[0]->mails + kids[2]->mails == 200 - down);
     cr_assert_eq(kids[1]->mails, 0);
+    jzx_router *least = make(&t->world, JZX_ROUTE_SMALLEST, 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        cr_assert_eq(jzx_router_add_child(least, i + 1, kids[i]->ref), JZX_OK);
+    }
+    jzx_message to_least = jzx_message_empty(1);
+    for (uint32_t i = 0; i < 10; i++) {
+        jzx_actor_id id = 0;
+        cr_assert_eq(jzx_router_pick(host_of(&t->world, 0), least, &to_least, &id), JZX_OK);
+        cr_assert(id == kids[0]->id || id == kids[2]->id, "one that is down has no mailbox");
+    }
+    jzx_router_destroy(least);
     /* One that is forgotten. */
     cr_assert_eq(tree_terminate(t, t->sup, "b").err, JZX_OK);
     cr_assert_eq(tree_delete(t, t->sup, "b").err, JZX_OK);
