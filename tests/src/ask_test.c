@@ -734,8 +734,11 @@ Test(ask, one_loop_that_stops_alone_answers_for_its_dead, .timeout = 60)
     test_world world;
     test_world_open(&world, 2, NULL);
     answerer a = {.later = true};
+    answerer at_once = {0};
     test_actor target = {0};
+    test_actor other = {0};
     spawn_answerer(&world, 1, &target, &a);
+    spawn_answerer(&world, 0, &other, &at_once);
     asking one = about(&world, &target, jzx_message_empty(9), JZX_FOREVER);
     begin(&one);
     test_until(&world, atomic_load(&a.held) == 1);
@@ -744,6 +747,8 @@ Test(ask, one_loop_that_stops_alone_answers_for_its_dead, .timeout = 60)
     test_world_settle(&world);
     one = about(&world, &target, jzx_message_empty(9), JZX_FOREVER);
     refused(&one, JZX_ERR_LOOP_CLOSED);
+    one = about(&world, &other, jzx_message_empty(5), JZX_FOREVER);
+    ask_once(&world, &one, JZX_OK); /* the other loop goes on */
     test_world_close(&world);
 }
 

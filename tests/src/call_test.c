@@ -341,8 +341,9 @@ static jzx_behavior_result ask_payload(jzx_context *context, test_actor *actor, 
 
 Test(call, payloads_go_there_and_back_and_unhandled_destroys_them, .timeout = 60)
 {
-    for (uint32_t i = 0; i < 6; i++) {
-        static const jzx_behavior_result results[] = {JZX_BEHAVIOR_OK, JZX_BEHAVIOR_UNHANDLED, JZX_BEHAVIOR_YIELD};
+    for (uint32_t i = 0; i < 8; i++) {
+        static const jzx_behavior_result results[] = {JZX_BEHAVIOR_OK, JZX_BEHAVIOR_UNHANDLED, JZX_BEHAVIOR_YIELD,
+                                                      JZX_BEHAVIOR_STASH};
         test_world world;
         test_world_open(&world, 2, NULL);
         test_ledger ledger = {0};
@@ -355,7 +356,7 @@ Test(call, payloads_go_there_and_back_and_unhandled_destroys_them, .timeout = 60
         test_do(&world, &asker, ask_payload, &q);
         test_until(&world, t.count == 1);
         test_world_settle(&world);
-        cr_assert_eq(t.count, 1, "a continuation does not yield");
+        cr_assert_eq(t.count, 1, "a continuation comes once");
         cr_assert_eq(test_ledger_open(&ledger), 0);
         cr_assert_eq(ledger.dropped, t.result == JZX_BEHAVIOR_UNHANDLED);
         close_world(&world);
@@ -616,6 +617,7 @@ static jzx_behavior_result be_refused(jzx_context *context, test_actor *actor, v
     cr_assert_eq(jzx_call(NULL, r->to, &message, JZX_FOREVER, on_end, NULL), JZX_ERR_INVALID_ARG);
     cr_assert_eq(jzx_call(context, 0, &message, JZX_FOREVER, on_end, NULL), JZX_ERR_NO_SUCH_ACTOR);
     cr_assert_eq(jzx_call(context, UINT64_MAX, &message, JZX_FOREVER, on_end, NULL), JZX_ERR_NO_SUCH_ACTOR);
+    cr_assert_eq(jzx_call_with(NULL, r->to, &message, NULL, NULL), JZX_ERR_INVALID_ARG);
     cr_assert_eq(jzx_call_with(context, r->to, &message, NULL, NULL), JZX_ERR_INVALID_ARG);
     jzx_call_options_init(&options);
     cr_assert_eq(options.deadline_ns, JZX_FOREVER);
@@ -667,6 +669,8 @@ static void call_in_fini(jzx_context *context, test_actor *actor, const jzx_exit
 {
     jzx_message message = jzx_message_empty(5);
     (void)info;
+    cr_expect_eq(jzx_deadline(context), JZX_FOREVER);
+    cr_expect_not(jzx_cancelled(context));
     *(jzx_err *)actor->data = jzx_call(context, actor->id, &message, JZX_FOREVER, on_end, NULL);
 }
 

@@ -18,7 +18,8 @@ typedef struct source {
     bool keeps; /* ends without destroying it: its fini does not */
     _Atomic(uint32_t) ended;
     jzx_delivered ends[KEPT];
-    bool again; /* on_done makes another one */
+    bool again;    /* on_done makes another one */
+    bool nameless; /* without asking for its number */
     jzx_addressee to;
     jzx_deliver_options options;
     jzx_message message;
@@ -30,7 +31,7 @@ typedef struct source {
 
 static void deliver(jzx_context *context, source *s)
 {
-    s->err = jzx_deliver(context, s->deliverer, &s->to, &s->message, &s->options, &s->delivery);
+    s->err = jzx_deliver(context, s->deliverer, &s->to, &s->message, &s->options, s->nameless ? NULL : &s->delivery);
 }
 
 static jzx_behavior_result done(jzx_context *context, void *state, void *argument, const jzx_delivered *delivered)
@@ -278,6 +279,10 @@ Test(deliver, CL06_an_answer_accepts_or_refuses, .timeout = 60)
         cr_expect_eq(to.keys[1].number, to.keys[0].number + 1);
         cr_expect_eq(to.keys[1].sender, to.keys[0].sender);
         cr_expect_eq(to.deadline_ns, JZX_FOREVER, "what is done for it belongs to no scope");
+        from.nameless = true;
+        send_one(&world, &from);
+        test_until(&world, from.ended == 3);
+        expect_end(&from, 2, JZX_ERR_REFUSED, -5);
     }
 }
 
@@ -327,6 +332,18 @@ static jzx_behavior_result answers_by_itself(jzx_context *context, test_actor *a
     return JZX_BEHAVIOR_OK;
 }
 
+/* By value, or with bytes that nobody destroys. */
+static jzx_behavior_result answers_plainly(jzx_context *context, test_actor *actor, const jzx_message *message)
+{
+    static char bytes[8];
+    if (message->tag == JZX_TAG_SYS_DELIVERY) {
+        jzx_message answer = actor->data == NULL ? jzx_message_empty(1)
+                                                 : jzx_message_pointer(1, bytes, sizeof bytes, NULL, NULL);
+        cr_expect_eq(jzx_answer(context, message->ref, &answer), JZX_OK);
+    }
+    return JZX_BEHAVIOR_OK;
+}
+
 Test(deliver, CL06_one_that_takes_no_deliveries_refuses_them, .timeout = 60)
 {
     static source from;
@@ -334,14 +351,22 @@ Test(deliver, CL06_one_that_takes_no_deliveries_refuses_them, .timeout = 60)
     test_ledger ledger;
     test_actor stranger;
     test_actor meddler;
+    test_actor plain;
     ON_ONE_LOOP_AND_TWO(&world)
     {
         ledger = (test_ledger){0};
         stranger = (test_actor){.on = does_not_know};
         meddler = (test_actor){.on = answers_by_itself, .data = &ledger};
+        plain = (test_actor){.on = answers_plainly};
         open_source(&world, 0, &from);
         test_spawn(&world, loops - 1, &stranger);
         test_spawn(&world, loops - 1, &meddler);
+        test_spawn(&world, loops - 1, &plain);
+        for (uint64_t i = 0; i < 2; i++) {
+            plain.data = (void *)(uintptr_t)i;
+            from.to = jzx_addressee_id(plain.id);
+            deliver_one(&world, &from, JZX_ERR_UNHANDLED, 0);
+        }
         from.to = jzx_addressee_id(stranger.id);
         deliver_one(&world, &from, JZX_ERR_UNHANDLED, 0);
         from.to = jzx_addressee_id(meddler.id);
@@ -793,19 +818,20 @@ static jzx_behavior_result do_refusals(jzx_context *context, test_actor *actor, 
     cr_expect_eq(jzx_deliverer_destroy(context, NULL), JZX_OK);
     cr_expect_eq(jzx_deliverer_destroy(context, r->other->deliverer), JZX_ERR_INVALID_ARG);
     cr_expect_eq(jzx_deliverer_open(NULL), 0);
+    jzx_deliver_options_init(NULL);
 
     cr_expect_eq(try_deliver(context, r->other, &s->to, &s->message, &s->options), JZX_ERR_INVALID_ARG);
     cr_expect_eq(try_deliver(context, s, NULL, &s->message, &s->options), JZX_ERR_INVALID_ARG);
     cr_expect_eq(try_deliver(context, s, &s->to, NULL, &s->options), JZX_ERR_INVALID_ARG);
     cr_expect_eq(try_deliver(context, s, &s->to, &s->message, NULL), JZX_ERR_INVALID_ARG);
+    jzx_addressee endless = {.id = 0};
+    memset(endless.name, 'x', sizeof endless.name);
+    cr_expect_eq(try_deliver(context, s, &endless, &s->message, &s->options), JZX_ERR_INVALID_ARG);
     const jzx_addressee nobodies[] = {
-        jzx_addressee_id(0),
-        jzx_addressee_child(0),
-        jzx_addressee_name(NULL),
-        jzx_addressee_name(""),
-        jzx_addressee_name("this name is one of those that are too long"),
-        jzx_addressee_id(UINT64_MAX),
-        {.id = s->actor.id, .name = "sink"},
+        jzx_addressee_id(1ull << 32), jzx_addressee_id(0),
+        jzx_addressee_child(0),       jzx_addressee_name(NULL),
+        jzx_addressee_name(""),       jzx_addressee_name("this name is one of those that are too long"),
+        jzx_addressee_id(UINT64_MAX), {.id = s->actor.id, .name = "sink"},
     };
     for (size_t i = 0; i < sizeof nobodies / sizeof nobodies[0]; i++) {
         cr_expect_eq(try_deliver(context, s, &nobodies[i], &s->message, &s->options), JZX_ERR_INVALID_ARG, "%zu", i);
@@ -845,6 +871,8 @@ static jzx_behavior_result do_refusals(jzx_context *context, test_actor *actor, 
     cr_expect_eq(jzx_intake_take(context, r->to->intake, &s->message, &taken), JZX_ERR_INVALID_ARG, "another loop's");
     cr_expect_eq(jzx_intake_take(context, intake, &s->message, &taken), JZX_ERR_NOT_FOUND);
     cr_expect_eq(jzx_intake_take(context, intake, &reserved, &taken), JZX_ERR_NOT_FOUND);
+    reserved.flags |= JZX_MESSAGE_REQUEST;
+    cr_expect_eq(jzx_intake_take(context, intake, &reserved, &taken), JZX_ERR_NOT_FOUND, "it has no envelope");
     cr_expect_eq(jzx_intake_answer(context, intake, &key, 0), JZX_ERR_NO_SUCH_REQUEST);
     cr_expect_eq(jzx_intake_answer(context, intake, NULL, 0), JZX_ERR_INVALID_ARG);
     cr_expect_eq(jzx_intake_answer(context, NULL, &key, 0), JZX_ERR_INVALID_ARG);

@@ -19,6 +19,8 @@ typedef struct play {
     bool no_each;
     bool payloads;
     jzx_behavior_result each_result;
+    jzx_behavior_result done_result;
+    bool gives_up; /* on_each does, when it is told of the first */
     test_ledger ledger;
 
     /* What came of it. */
@@ -63,6 +65,9 @@ static jzx_behavior_result on_each(jzx_context *context, void *state, void *argu
     if (result->message != NULL && p->payloads && p->each_result != JZX_BEHAVIOR_UNHANDLED) {
         (void)test_payload_take(&p->ledger, result->message);
     }
+    if (p->gives_up) {
+        cr_assert_eq(jzx_gather_cancel(context, p->gather), JZX_OK);
+    }
     return p->each_result;
 }
 
@@ -73,7 +78,7 @@ static jzx_behavior_result on_done(jzx_context *context, void *state, void *argu
     p->dones++;
     p->done = *gathered;
     p->done_turn = turn_of(context);
-    return JZX_BEHAVIOR_OK;
+    return p->done_result;
 }
 
 static jzx_err begin(jzx_context *context, play *p)
@@ -98,6 +103,8 @@ static jzx_behavior_result gather(jzx_context *context, test_actor *actor, void 
         cr_assert_eq(jzx_gather_call(context, p->gather, p->targets[i].id, &message, i), JZX_OK);
     }
     p->err = jzx_gather_end(context, p->gather);
+    cr_assert_eq(jzx_gather_call(context, p->gather, p->targets[0].id, &message, 0), JZX_ERR_NO_SUCH_REQUEST,
+                 "too late");
     return JZX_BEHAVIOR_OK;
 }
 
@@ -325,6 +332,54 @@ Test(gather, it_is_given_up, .timeout = 60)
     close_play(&p);
 }
 
+Test(gather, on_each_may_give_it_up, .timeout = 60)
+{
+    static play p;
+    begin_play(&p, 4, 1);
+    p.gives_up = true;
+    answer(&p, 0);
+    test_world_settle(&p.world);
+    expect(&p, JZX_ERR_CANCELLED, 1, 0, 3);
+    answer_rest(&p, 1);
+    close_play(&p);
+}
+
+Test(gather, on_done_has_no_message_that_it_could_leave, .timeout = 60)
+{
+    static play p;
+    begin_play(&p, 2, 1);
+    p.done_result = JZX_BEHAVIOR_UNHANDLED;
+    answer(&p, 0);
+    expect(&p, JZX_OK, 1, 0, 1);
+    cr_assert_eq(test_count(&p.world, offsetof(jzx_counters, unhandled)), 0);
+    answer_rest(&p, 1);
+    close_play(&p);
+}
+
+static jzx_behavior_result answer_bytes(jzx_context *context, test_actor *actor, void *argument)
+{
+    static char bytes[8];
+    play *p = argument;
+    jzx_message answer = jzx_message_pointer(2, bytes, sizeof bytes, NULL, NULL);
+    cr_assert_eq(jzx_answer(context, p->refs[actor - p->targets], &answer), JZX_OK);
+    return JZX_BEHAVIOR_OK;
+}
+
+Test(gather, bytes_without_a_destructor_are_left_alone, .timeout = 60)
+{
+    static play p;
+    open_play(&p, 2, JZX_NEED_ALL);
+    p.no_each = true;
+    test_do(&p.world, &p.asker, gather, &p);
+    test_until(&p.world, p.kept == 2);
+    for (uint32_t i = 0; i < 2; i++) {
+        test_do(&p.world, &p.targets[i], answer_bytes, &p);
+    }
+    test_world_settle(&p.world);
+    expect(&p, JZX_OK, 2, 0, 0);
+    close_play(&p);
+}
+
 static jzx_behavior_result gather_in_scope(jzx_context *context, test_actor *actor, void *argument)
 {
     play *p = argument;
@@ -536,6 +591,7 @@ static jzx_behavior_result wrong_gathers(jzx_context *context, test_actor *actor
     cr_assert_eq(jzx_scope_open(context, JZX_FOREVER, &scope), JZX_OK);
     cr_assert_eq(jzx_cancel(context, scope), JZX_OK);
     cr_assert_eq(jzx_gather_begin(context, &options, &gather), JZX_ERR_CANCELLED);
+    cr_assert_eq(jzx_gather_end(context, scope), JZX_ERR_NO_SUCH_REQUEST, "it is no gathering");
     cr_assert_eq(jzx_scope_close(context, scope), JZX_OK);
     cr_assert_eq(jzx_gather_call(context, 1, p->targets[0].id, &message, 0), JZX_ERR_NO_SUCH_REQUEST);
     cr_assert_eq(jzx_gather_end(context, UINT64_MAX), JZX_ERR_NO_SUCH_REQUEST);
@@ -599,6 +655,7 @@ Test(gather, what_is_wrong_is_refused, .timeout = 60)
     jzx_gather_options_init(NULL);
     test_do(&p.world, &p.asker, wrong_gathers, &p);
     test_do(&p.world, &p.targets[1], anothers, &p);
+    test_do(&p.world, &p.targets[2], anothers, &p);
     test_on_thread(wrong_thread, jzx_loop_context(p.world.loops[0]));
     test_do(&p.world, &p.asker, decide_at_the_end, &p);
     test_until(&p.world, p.kept == 1);

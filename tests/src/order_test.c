@@ -1139,6 +1139,40 @@ static void try_elsewhere(void *argument)
     try_all(e->context, &e->refusals);
 }
 
+static jzx_err kill_the_spawner(jzx_context *context, test_actor *actor)
+{
+    return jzx_kill(context, *(jzx_actor_id *)actor->data);
+}
+
+/* Its handler runs, and it has met its end already. */
+static jzx_behavior_result be_killed_by_a_child(jzx_context *context, test_actor *actor, void *argument)
+{
+    test_actor *child = argument;
+    jzx_spawn_options options;
+    child->on_init = kill_the_spawner;
+    child->data = &actor->id;
+    test_actor_options(child, &options);
+    cr_expect_eq(jzx_spawn(context, &options, &child->id), JZX_OK);
+    try_all(context, actor->data);
+    return JZX_BEHAVIOR_OK;
+}
+
+Test(order, who_was_killed_in_its_handler_has_no_behavior, .timeout = 60)
+{
+    test_world world;
+    test_world_open(&world, 1, NULL);
+    refusals r = {0};
+    test_actor actor = {.data = &r};
+    test_actor child = {0};
+    test_spawn(&world, 0, &actor);
+    test_do(&world, &actor, be_killed_by_a_child, &child);
+    test_until(&world, actor.finis == 1);
+    cr_expect_eq(r.become, JZX_ERR_STOPPING);
+    cr_expect_eq(r.unbecome, JZX_ERR_STOPPING);
+    cr_expect_eq(actor.exit.kind, JZX_EXIT_KILLED);
+    test_world_close(&world);
+}
+
 Test(order, who_may_not_become_or_unstash, .timeout = 60)
 {
     test_world world;
@@ -1288,6 +1322,80 @@ Test(order, SC08_progress_stays_with_a_yielded_message, .timeout = 60)
     }
 }
 
+/* Of what is not the message in hand as its handler got it there is no progress. */
+static jzx_behavior_result ask_for_others(jzx_context *context, test_actor *actor, const jzx_message *message)
+{
+    const jzx_loop *loop = jzx_context_loop(context);
+    jzx_message copy = *message;
+    uint32_t *handled = actor->data;
+    if ((message->flags & JZX_MESSAGE_REQUEST) != 0) {
+        cr_expect_not_null(jzx_progress(context, message));
+        cr_expect_eq(jzx_answer(context, message->ref, &copy), JZX_OK);
+        cr_expect_null(jzx_progress(context, message), "it is answered");
+    } else {
+        cr_expect_null(jzx_progress(context, &copy));
+        cr_expect_null(jzx_progress(context, (const jzx_message *)(const void *)((const char *)message + 8)));
+        cr_expect_null(jzx_progress(context, (const jzx_message *)(const void *)&loop->pool.cells[loop->pool.count]));
+    }
+    ++*handled;
+    return JZX_BEHAVIOR_OK;
+}
+
+Test(order, SC08_progress_is_of_the_message_in_hand, .timeout = 60)
+{
+    uint32_t handled = 0;
+    pair p = {0};
+    p.to = (test_actor){.on = ask_for_others, .data = &handled};
+    pair_open(&p, 1, NULL);
+    pair_spawn(&p, NULL);
+    send_letters(&p, "nr");
+    test_until(&p.world, handled == 2);
+    pair_close(&p);
+}
+
+/* While a request is put back with the word, its actor comes to hold all that it may: there is no room to keep that request. */
+static jzx_behavior_result hold_all(jzx_context *context, test_actor *actor, const jzx_message *message)
+{
+    uint64_t *seen = actor->data;
+    uint64_t scope;
+    if (message->tag == TAG_GO) {
+        while (jzx_scope_open(context, JZX_FOREVER, &scope) == JZX_OK) {
+        }
+        return JZX_BEHAVIOR_OK;
+    }
+    uint64_t *progress = jzx_progress(context, message);
+    cr_assert_not_null(progress);
+    seen[0] = *progress;
+    *progress = 7;
+    seen[1]++;
+    return (message->flags & JZX_MESSAGE_REQUEST) != 0 ? JZX_BEHAVIOR_YIELD : JZX_BEHAVIOR_OK;
+}
+
+Test(order, SC08_a_request_that_cannot_go_on_gives_the_word_back, .timeout = 60)
+{
+    for (uint32_t loops = 1; loops <= 2; loops++) {
+        uint64_t seen[2] = {0};
+        pair p = {0};
+        p.to = (test_actor){.on = hold_all, .data = seen};
+        pair_open(&p, loops, NULL);
+        pair_spawn(&p, NULL);
+        send_letters(&p, "r");
+        test_until(&p.world, seen[1] >= 2);
+        cr_expect_eq(seen[0], 7);
+        jzx_message message = jzx_message_empty(TAG_GO);
+        cr_assert_eq(jzx_send_with(host_of(&p.world, loops - 1), p.to.id, &message, JZX_SEND_HIGH), JZX_OK);
+        test_until(&p.world, test_tags(&p.from, JZX_TAG_SYS_NO_ANSWER) == 1);
+        jzx_no_answer none;
+        memcpy(&none, test_tagged(&p.from, JZX_TAG_SYS_NO_ANSWER, 0)->bytes, sizeof none);
+        cr_expect_eq(none.reason, JZX_DROP_LIMIT);
+        uint64_t before = seen[1];
+        test_send(&p.world, &p.to, TAG_TICK);
+        test_until(&p.world, seen[1] > before);
+        cr_expect_eq(seen[0], 0, "another's progress");
+        pair_close(&p);
+    }
+}
+
 /* Who has the word when it is dropped, stashed or ends leaves it free. */
 static jzx_behavior_result leave_the_word(jzx_context *context, test_actor *actor, const jzx_message *message)
 {
@@ -1399,6 +1507,8 @@ typedef struct slow {
     uint32_t yields; /* jzx_should_yield() said so before spin_ns were over */
     bool cancelled;  /* jzx_cancelled(), then */
     bool cancelled_at_first;
+    bool shields;                                             /* the handler is in a shield */
+    jzx_err (*ends)(jzx_context *context, jzx_actor_id self); /* what the handler calls first; NULL: nothing */
     uint32_t handled;
     jzx_behavior_result result;
 } slow;
@@ -1409,6 +1519,12 @@ static jzx_behavior_result spin(jzx_context *context, test_actor *actor, const j
     (void)message;
     s->handled++;
     s->cancelled_at_first = jzx_cancelled(context);
+    if (s->shields) {
+        cr_assert_eq(jzx_shield_enter(context), JZX_OK);
+    }
+    if (s->ends != NULL) {
+        cr_assert_eq(s->ends(context, actor->id), JZX_OK);
+    }
     for (uint64_t until_ns = hand_ns + s->spin_ns; hand_ns < until_ns; hand_ns += 1000) {
         if (s->spin_ns > 2 * LIMIT_NS && jzx_should_yield(context)) {
             s->yields++;
@@ -1488,6 +1604,87 @@ Test(order, SC03_a_handler_over_its_limit_is_told_so, .timeout = 60)
     cr_assert_eq(t.actor.finis, 0);
     cr_assert_eq(t.world.loops[0]->cancel_at_ns, JZX_FOREVER, "of that handler only");
     limited_close(&t);
+}
+
+Test(order, SC03_a_shield_holds_off_that_cancel_too, .timeout = 60)
+{
+    limited t;
+    limited_open(&t, JZX_LIMIT_CANCEL, false, 0);
+    t.slow.shields = true;
+    limited_send(&t, 10000ull * MS);
+    cr_assert_eq(t.slow.yields, 1);
+    cr_assert_not(t.slow.cancelled);
+    limited_close(&t);
+}
+
+static jzx_err fail_by_itself(jzx_context *context, jzx_actor_id self)
+{
+    return jzx_fail(context, self, 77, "its own");
+}
+
+/* Of an end that the handler has asked for itself nothing is taken back; a drain is no end yet. */
+Test(order, SC03_the_first_failure_counts, .timeout = 60)
+{
+    static jzx_err (*const ends[])(jzx_context *, jzx_actor_id) = {fail_by_itself, jzx_drain};
+    for (unsigned i = 0; i < 2; i++) {
+        limited t;
+        limited_open(&t, JZX_LIMIT_FAIL, false, 0);
+        t.slow.ends = ends[i];
+        limited_send(&t, LIMIT_NS + LIMIT_NS / 2);
+        cr_assert_eq(t.actor.finis, 1);
+        cr_assert_eq(t.actor.exit.kind, JZX_EXIT_FAIL);
+        cr_assert_eq(t.actor.exit.code, i == 0 ? 77 : JZX_EXIT_CODE_LIMIT);
+        cr_assert_str_eq(t.actor.exit.text, i == 0 ? "its own" : "handler_limit_ns");
+        limited_close(&t);
+    }
+}
+
+static jzx_behavior_result take_long(jzx_context *context, void *state, void *argument, const jzx_result *result)
+{
+    slow *s = argument;
+    (void)context;
+    (void)state;
+    cr_assert_eq(result->err, JZX_OK);
+    hand_ns += s->spin_ns;
+    s->handled++;
+    return JZX_BEHAVIOR_OK;
+}
+
+static jzx_behavior_result ask_and_take_long(jzx_context *context, test_actor *actor, void *argument)
+{
+    limited *t = argument;
+    jzx_message message = jzx_message_empty(3);
+    (void)actor;
+    t->slow.spin_ns = LIMIT_NS + LIMIT_NS / 2;
+    cr_assert_eq(jzx_call(context, *(jzx_actor_id *)t->actor.data, &message, JZX_FOREVER, take_long, &t->slow), JZX_OK);
+    return JZX_BEHAVIOR_OK;
+}
+
+static jzx_behavior_result answer_at_once(jzx_context *context, test_actor *actor, const jzx_message *message)
+{
+    jzx_message answer = jzx_message_empty(4);
+    (void)actor;
+    cr_assert_eq(jzx_answer(context, message->ref, &answer), JZX_OK);
+    return JZX_BEHAVIOR_OK;
+}
+
+Test(order, SC03_a_continuation_over_the_limit_is_a_handler_over_it, .timeout = 60)
+{
+    for (unsigned action = JZX_LIMIT_WARN; action <= JZX_LIMIT_FAIL; action++) {
+        limited t;
+        limited_open(&t, (jzx_limit_action)action, false, 0);
+        test_actor target = {.on = answer_at_once};
+        test_spawn(&t.world, 0, &target);
+        t.actor.on = NULL;
+        t.actor.data = &target.id;
+        test_do(&t.world, &t.actor, ask_and_take_long, &t);
+        test_until(&t.world, t.slow.handled == 1);
+        test_world_settle(&t.world);
+        cr_assert_eq(test_count(&t.world, offsetof(jzx_counters, limits_passed)), 1);
+        cr_assert_eq(t.actor.finis, action == JZX_LIMIT_FAIL);
+        cr_assert(t.actor.finis == 0 || t.actor.exit.code == JZX_EXIT_CODE_LIMIT);
+        limited_close(&t);
+    }
 }
 
 Test(order, SC03_a_handler_over_its_limit_fails, .timeout = 60)
@@ -1578,6 +1775,12 @@ Test(order, an_annex_that_cannot_be_had, .timeout = 60)
     test_send(&p.world, &second, TAG_ANGER);
     test_world_settle(&p.world);
     cr_assert_eq(m.errs[0], JZX_ERR_LIMIT);
+    uint32_t none = 0;
+    test_actor wordless = {.on = work_in_steps, .data = &none};
+    test_spawn(&p.world, 1, &wordless);
+    test_send(&p.world, &wordless, 1);
+    test_world_settle(&p.world);
+    cr_assert_eq(none, 1, "nor is there room for its progress");
 
     test_actor limited_one = {0};
     jzx_spawn_options options;

@@ -1,6 +1,7 @@
 /* pool_test: work goes to workers that are free, with its first sender, and there are as many workers as it needs. */
 #include "sched/annex.h"
-#include "tests/support/support.h"
+#include "sched/call.h"
+#include "tests/support/groups.h"
 
 #include <jzx/pool.h>
 #include <string.h>
@@ -124,6 +125,7 @@ typedef struct scene {
     jzx_buffer *buffer; /* that send_buffer() sends */
     jzx_actor_id to;
     uint64_t ref;
+    uint32_t rounds; /* of a request, before it comes to the pool */
 } scene;
 
 static jzx_context *host_of(const scene *s)
@@ -780,6 +782,8 @@ POOL_TEST(options_are_checked)
     jzx_group none;
     memset(&none, 0, sizeof none);
     REFUSES(group, &none);
+    none.size = 1;
+    REFUSES(group, &none);
     REFUSES_WORKER(struct_size, 1);
     REFUSES_WORKER(init, NULL);
     REFUSES_WORKER(behavior, NULL);
@@ -796,6 +800,85 @@ POOL_TEST(options_are_checked)
     start_pool(s);
     give_many(s, request_one, 1);
     test_until(&s->world, answered(s) == 1);
+}
+
+POOL_TEST(an_argument_without_a_size_is_a_pointer)
+{
+    s->worker.argument_size = 0;
+    start_pool(s);
+    give_many(s, send_one, 3);
+    test_until(&s->world, s->crew.handled == 3);
+}
+
+/* It is started again and again, and fails, until there is room in the space. */
+POOL_TEST(a_worker_that_cannot_join_its_group_does_not_start)
+{
+    jzx_group group = jzx_group_named(group_space(&s->world, 1, 1), "workers");
+    static test_observer observer;
+    memset(&observer, 0, sizeof observer);
+    test_observe(&s->world, 0, &observer);
+    jzx_member_id in_the_way = group_join(&s->world, &s->client, group, 1);
+    s->options.group = &group;
+    cr_assert_eq(jzx_pool_start(host_of(s), &s->options, &s->pool, NULL), JZX_OK);
+    test_until(&s->world, observer.init_failures >= 2);
+    cr_assert_eq(s->crew.started, 0);
+    group_leave(&s->world, &s->client, in_the_way);
+    test_until(&s->world, s->crew.alive == 1 && group_count(group) == 1);
+    give_many(s, request_one, 1);
+    test_until(&s->world, answered(s) == 1);
+}
+
+/* Hands a request to itself so often that whoever it goes to can hand it on no more, and then to the pool with a buffer. */
+static jzx_behavior_result go_round(jzx_context *context, test_actor *actor, const jzx_message *message)
+{
+    scene *s = actor->data;
+    jzx_message next = jzx_message_empty(WORK);
+    jzx_actor_id to = actor->id;
+    if ((message->flags & JZX_MESSAGE_REQUEST) == 0) {
+        return JZX_BEHAVIOR_OK;
+    }
+    if (++s->rounds == JZX__HOPS_MAX) {
+        to = queue_of(s);
+        next = jzx_message_buffer(WORK, s->buffer);
+    }
+    s->err = jzx_delegate(context, message->ref, to, &next);
+    return JZX_BEHAVIOR_OK;
+}
+
+static void hand_on_too_often(scene *s, bool busy)
+{
+    static test_actor carousel;
+    carousel = (test_actor){.on = go_round, .data = s};
+    test_spawn(&s->world, s->world.loop_count - 1, &carousel);
+    s->crew.keeps = busy;
+    start_pool(s);
+    if (busy) {
+        give_many(s, request_one, 1);
+        test_until(&s->world, held(s) == 1);
+    }
+    cr_assert_eq(jzx_buffer_copy(s->world.runtime, "bytes", 5, &s->buffer), JZX_OK);
+    s->to = carousel.id;
+    test_do(&s->world, &s->client, request_one, s);
+    cr_assert_eq(s->err, JZX_OK);
+    test_until(&s->world, s->rounds == JZX__HOPS_MAX);
+    cr_assert_eq(s->err, JZX_OK, "%s", jzx_strerror(s->err));
+    test_world_settle(&s->world);
+    release_all(s);
+    test_until(&s->world, test_tags(&s->client, JZX_TAG_SYS_NO_ANSWER) == 1);
+    cr_assert_eq(refused(s, busy ? JZX_DROP_LIMIT : JZX_DROP_UNHANDLED), 1);
+    cr_assert_eq(s->crew.handled, busy);
+    cr_assert_eq(jzx_kill(jzx_loop_context(s->world.loops[s->world.loop_count - 1]), carousel.id), JZX_OK);
+    test_until(&s->world, carousel.finis == 1);
+}
+
+POOL_TEST(what_was_handed_on_too_often_is_refused)
+{
+    hand_on_too_often(s, false);
+}
+
+POOL_TEST(so_it_is_after_it_has_waited)
+{
+    hand_on_too_often(s, true);
 }
 
 Test(pool, defaults, .timeout = 60)
