@@ -305,9 +305,10 @@ static uint32_t place_of(const jzx_space *space, const jzx__member *member)
 /* A record that is in no list of a group, or NULL. */
 static jzx__member *take_member(jzx_space *space)
 {
-    jzx__member *member = member_at(space, space->free);
+    jzx__member *member;
     uint32_t generation = 0;
-    if (member != NULL) {
+    if (space->free != 0) {
+        member = member_at(space, space->free);
         space->free = member->after;
         generation = (uint32_t)member->resource.number;
     } else if (space->fresh < space->members_max) {

@@ -194,7 +194,7 @@ jzx_err jzx_broadcast(jzx_context *context, const jzx_group *group, const jzx_me
     if (err != JZX_OK) {
         return err;
     }
-    uint32_t loop;
+    uint32_t loop = 0;
     err = broadcast(context, group, message, (flags & JZX_BROADCAST_OTHERS) != 0, &loop);
     say_busy(err, loop, busy);
     return err;
@@ -210,7 +210,7 @@ jzx_err jzx_broadcast_request(jzx_context *context, const jzx_group *group, cons
     if (err != JZX_OK) {
         return err;
     }
-    uint32_t loop;
+    uint32_t loop = 0;
     err = jzx__request_broadcast(context, group, message, (flags & JZX_BROADCAST_OTHERS) != 0, timeout_ns, ref, &loop);
     say_busy(err, loop, busy);
     return err;

@@ -16,6 +16,8 @@ typedef enum move {
     STASHES,
     GATE,    /* yields until the player is open */
     LATER,   /* stashes it until the player waits */
+    UNSTASH, /* takes all back, and answers */
+    PUT_OFF, /* stashes what it is asked, which is kept all the same */
     CANCEL,  /* gives up its call number `tag`, and answers */
     GIVE_UP, /* waits, and gives that up at once */
     HAND_ON, /* the request is another's to answer */
@@ -173,6 +175,13 @@ static jzx_behavior_result play(jzx_context *context, test_actor *actor, const j
         return JZX_BEHAVIOR_STASH;
     case GATE:
         break;
+    case UNSTASH:
+        cr_assert_eq(jzx_unstash_all(context), JZX_OK);
+        finish(context, f);
+        break;
+    case PUT_OFF:
+        p->kept[p->kept_count++] = f->ref;
+        return JZX_BEHAVIOR_STASH;
     case CANCEL:
         p->cancelled = jzx_call_cancel(context, p->calls[next->tag]);
         finish(context, f);
@@ -572,6 +581,55 @@ Test(wait, a_stashed_request_of_the_chain_comes_through, .timeout = 60)
 }
 
 /* a waits for b, who asks a back, who asks b back, ...: eight waits of each at most. */
+Test(wait, what_is_taken_back_in_a_wait_comes_after_it, .timeout = 60)
+{
+    EACH_PLACE(place)
+    {
+        test_world world;
+        test_world_open(&world, 2, NULL);
+        player a = {.plans[1] = {WAIT, .tag = 1}, .plans[2] = {UNSTASH}, .plans[3] = {LATER}};
+        player b = {.plans[1] = {WAIT, .tag = 2}};
+        a.plans[1].to = &b;
+        b.plans[1].to = &a;
+        join(&world, 0, &a);
+        join(&world, place, &b);
+        kick(&world, &a, 3);
+        test_world_settle(&world);
+        kick(&world, &a, 1);
+        kick(&world, &a, 20);
+        test_until(&world, a.ends == 1 && has_handled(&a, 20));
+        static const uint32_t tags[] = {1, 2, 3, 20};
+        cr_assert_eq(a.handled_count, 4);
+        cr_assert_arr_eq(a.handled, tags, sizeof tags);
+        test_world_close(&world);
+    }
+}
+
+/* In the stash it would be in nobody's sight: it is kept, and so found to close the circle. */
+Test(wait, who_waits_cannot_put_off_what_it_is_asked, .timeout = 60)
+{
+    EACH_PLACE(place)
+    {
+        test_world world;
+        test_world_open(&world, 2, NULL);
+        player a = {.plans[1] = {WAIT, .tag = 1}, .plans[2] = {PUT_OFF}};
+        player b = {.plans[1] = {WAIT, .tag = 2}};
+        a.plans[1].to = &b;
+        b.plans[1].to = &a;
+        join(&world, 0, &a);
+        join(&world, place, &b);
+        kick(&world, &a, 1);
+        test_until(&world, a.kept_count == 1);
+        test_world_settle(&world);
+        test_do(&world, &a.actor, unstash, NULL);
+        test_do(&world, &a.actor, answer_kept, NULL);
+        test_until(&world, a.ends == 1 && b.ends == 1);
+        cr_assert_eq((a.errs[0] == JZX_ERR_DEADLOCK) + (b.errs[0] == JZX_ERR_DEADLOCK), 1);
+        cr_assert_eq(a.handled_count, 2, "once");
+        test_world_close(&world);
+    }
+}
+
 Test(wait, waits_lie_in_each_other_up_to_a_limit, .timeout = 60)
 {
     EACH_PLACE(place)
