@@ -653,6 +653,22 @@ static void refused(uint32_t place, bool closes, bool wants)
     close_couple(&c);
 }
 
+static jzx_behavior_result leave_credits(jzx_context *context, test_actor *actor, const jzx_message *message)
+{
+    (void)context;
+    (void)actor;
+    return message->tag == JZX_TAG_SYS_CREDIT ? JZX_BEHAVIOR_UNHANDLED : JZX_BEHAVIOR_OK;
+}
+
+FLOW_TEST(a_notice_of_credits_need_not_be_handled)
+{
+    c->sender.on = leave_credits;
+    cr_assert_eq(about(&c->world, &c->receiver, GRANT, c->in, 3), JZX_OK);
+    test_world_settle(&c->world);
+    cr_assert_eq(test_tags(&c->sender, JZX_TAG_SYS_FLOW_ENDED), 0);
+    cr_assert_eq(credits_of(&c->world, &c->sender, c->out), 3);
+}
+
 Test(flow, who_does_not_know_flows_refuses_them, .timeout = 60)
 {
     for (uint32_t way = 0; way < 8; way++) {

@@ -1814,6 +1814,48 @@ Test(order, an_annex_that_cannot_be_had, .timeout = 60)
     pair_close(&p);
 }
 
+enum { ANNEXES = 8 };
+
+/* Limited ones, linked until there are no links left, and then alone. */
+static jzx_behavior_result spawn_limited(jzx_context *context, test_actor *actor, void *argument)
+{
+    test_actor *children = argument;
+    uint32_t *count = actor->data; /* linked, and in all */
+    jzx_spawn_options options;
+    for (uint32_t linked = 0; linked < 2; linked++) {
+        jzx_err err = JZX_OK;
+        do {
+            cr_assert_leq(count[1], ANNEXES);
+            test_actor_options(&children[count[1]], &options);
+            options.handler_limit_ns = JZX_FOREVER;
+            options.link = linked == 0;
+            err = jzx_spawn(context, &options, &children[count[1]].id);
+            count[1] += err == JZX_OK;
+        } while (err == JZX_OK);
+        cr_assert_eq(err, JZX_ERR_LIMIT);
+        count[0] = linked == 0 ? count[1] : count[0];
+    }
+    return JZX_BEHAVIOR_OK;
+}
+
+Test(order, a_spawn_that_fails_for_want_of_a_link_gives_its_annex_back, .timeout = 60)
+{
+    static test_actor children[ANNEXES + 1];
+    jzx_config config;
+    test_config(&config);
+    config.annexes_max = ANNEXES;
+    config.links_max = 4;
+    test_world world;
+    test_world_open(&world, 1, &config);
+    uint32_t count[2] = {0};
+    test_actor actor = {.data = count};
+    test_spawn(&world, 0, &actor);
+    test_do(&world, &actor, spawn_limited, children);
+    cr_assert(count[0] > 0 && count[0] < ANNEXES);
+    cr_assert_eq(count[1], ANNEXES);
+    test_world_close(&world);
+}
+
 Test(order, SC03_a_limit_travels_with_a_spawn, .timeout = 60)
 {
     pair p = {0};

@@ -1,4 +1,5 @@
 /* wait_test: exclusive calls: what an actor handles while it waits, and what becomes of those that wait in a circle. */
+#include "sched/loop.h"
 #include "tests/support/support.h"
 
 #include <string.h>
@@ -791,6 +792,69 @@ Test(wait, a_circle_across_loops_lists_as_many_as_fit, .timeout = 60)
 }
 
 /* b's request of the chain is taken by a, whose handler asks c without waiting: c's answer waits behind a's wait. */
+static jzx_behavior_result fill_lane(jzx_context *context, test_actor *actor, void *argument)
+{
+    const player *to = argument;
+    jzx_message message = jzx_message_empty(20);
+    (void)actor;
+    while (jzx_send(context, to->actor.id, &message) == JZX_OK) {
+    }
+    return JZX_BEHAVIOR_OK;
+}
+
+/* A call of a player that waits, who has no handler to do it in. */
+static void give_up(test_world *world, const player *p, uint32_t number)
+{
+    jzx_context context;
+    jzx__context_init(&context, world->loops[jzx_actor_loop(p->actor.id)], jzx__id_index(p->actor.id));
+    cr_assert_eq(jzx_call_cancel(&context, p->calls[number]), JZX_OK);
+}
+
+/*
+ * b waits for c, which waits for d, so a probe stands at c for the full lane to d. Then c waits for e instead, which waits for b:
+ * its own probe finds its node away, and is made up for when that is back.
+ */
+Test(wait, W6_a_circle_is_found_by_who_was_busy_when_it_closed, .timeout = 60)
+{
+    test_world world;
+    test_world_open(&world, 3, NULL);
+    test_actor filler = {0};
+    player b = {.plans[1] = {WAIT, .tag = 2}, .plans[3] = {ANSWER}};
+    player c = {.plans[1] = {WAIT, .tag = 1}, .plans[2] = {WAIT, .tag = 2}};
+    player d = {.plans[1] = {KEEP}};
+    player e = {.plans[1] = {WAIT, .tag = 3}, .plans[2] = {ANSWER}};
+    b.plans[1].to = &c;
+    c.plans[1].to = &d;
+    c.plans[2].to = &e;
+    e.plans[1].to = &b;
+    test_spawn(&world, 0, &filler);
+    join(&world, 0, &b);
+    join(&world, 0, &c);
+    join_with(&world, 1, &d, 1000, JZX_MAILBOX_REFUSE);
+    join(&world, 2, &e);
+    kick(&world, &c, 1);
+    test_until(&world, d.kept_count == 1);
+    test_world_settle(&world);
+    world.closed[1] = true; /* it is not stepped from here on */
+    test_do(&world, &filler, fill_lane, &d);
+    kick(&world, &b, 1);
+    test_until(&world, b.call_count == 1);
+    kick(&world, &e, 1);
+    test_until(&world, e.call_count == 1);
+    test_world_settle(&world);
+    give_up(&world, &c, 0);
+    test_until(&world, c.call_count == 2);
+    test_world_settle(&world);
+    cr_expect_eq(b.ends + e.ends, 0, "nobody can know yet");
+    world.closed[1] = false;
+    test_until(&world, b.ends == 1 && c.ends == 2 && e.ends == 1);
+    cr_expect_eq(c.errs[0], JZX_ERR_CANCELLED);
+    uint32_t told = (b.errs[0] == JZX_ERR_DEADLOCK) + (c.errs[1] == JZX_ERR_DEADLOCK) + (e.errs[0] == JZX_ERR_DEADLOCK);
+    cr_expect_eq(told, 1);
+    test_do(&world, &d.actor, answer_kept, NULL);
+    test_world_close(&world);
+}
+
 Test(wait, a_circle_closed_by_a_request_that_is_kept_is_told, .timeout = 60)
 {
     EACH_PLACE(place)
