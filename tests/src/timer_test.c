@@ -837,7 +837,7 @@ Test(timer, D15_nothing_is_allocated_when_timers_fire, .timeout = 30)
     test_world_close(&r.world);
 }
 
-Test(timer, P20_after_a_pause_all_that_are_due_fire_and_mail_goes_on, .timeout = 30)
+Test(timer, P20_after_a_pause_all_that_are_due_fire_and_mail_goes_on, .timeout = 100)
 {
     static rig r;
     rig_open(&r);

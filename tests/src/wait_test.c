@@ -849,7 +849,7 @@ Test(wait, W6_a_circle_is_found_by_who_was_busy_when_it_closed, .timeout = 60)
     world.closed[1] = false;
     test_until(&world, b.ends == 1 && c.ends == 2 && e.ends == 1);
     cr_expect_eq(c.errs[0], JZX_ERR_CANCELLED);
-    uint32_t told = (b.errs[0] == JZX_ERR_DEADLOCK) + (c.errs[1] == JZX_ERR_DEADLOCK) + (e.errs[0] == JZX_ERR_DEADLOCK);
+    int told = (b.errs[0] == JZX_ERR_DEADLOCK) + (c.errs[1] == JZX_ERR_DEADLOCK) + (e.errs[0] == JZX_ERR_DEADLOCK);
     cr_expect_eq(told, 1);
     test_do(&world, &d.actor, answer_kept, NULL);
     test_world_close(&world);
