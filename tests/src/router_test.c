@@ -843,6 +843,12 @@ Test(router, a_child_stands_for_all_its_incarnations, .timeout = 60)
         cr_assert_eq(jzx_router_pick(host_of(&t->world, 0), least, &to_least, &id), JZX_OK);
         cr_assert(id == kids[0]->id || id == kids[2]->id, "one that is down has no mailbox");
     }
+    cr_assert_eq(jzx_router_remove(least, 1), JZX_OK);
+    cr_assert_eq(jzx_router_remove(least, 2), JZX_OK);
+    cr_assert_eq(jzx_router_add(least, 1, (jzx_actor_id)0xFFFFFF << 32 | 1), JZX_OK);
+    jzx_actor_id last = 0;
+    cr_assert_eq(jzx_router_pick(host_of(&t->world, 0), least, &to_least, &last), JZX_OK);
+    cr_assert_eq(last, kids[2]->id, "nor has one that no loop has room for");
     jzx_router_destroy(least);
     /* One that is forgotten. */
     cr_assert_eq(tree_terminate(t, t->sup, "b").err, JZX_OK);
