@@ -802,6 +802,20 @@ POOL_TEST(options_are_checked)
     test_until(&s->world, answered(s) == 1);
 }
 
+POOL_TEST(workers_are_where_their_spec_says)
+{
+    s->options.workers_min = 2;
+    s->options.workers_max = 2;
+    s->worker.placement = JZX_PLACE_LOOP;
+    s->worker.place_loop = s->world.loop_count - 1;
+    start_pool(s);
+    for (uint32_t i = 0; i < 2; i++) {
+        cr_assert_eq(jzx_actor_loop(s->crew.workers[i].id), s->world.loop_count - 1);
+    }
+    give_many(s, request_one, 2);
+    test_until(&s->world, answered(s) == 2);
+}
+
 POOL_TEST(an_argument_without_a_size_is_a_pointer)
 {
     s->worker.argument_size = 0;
