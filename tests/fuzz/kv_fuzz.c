@@ -34,8 +34,8 @@ struct server {
 static void open_server(struct server *server, uint32_t shards)
 {
     memset(server, 0, sizeof *server);
-    server->server.options =
-        (struct kv_options){.address = "127.0.0.1", .loop_count = 1, .clients_max = 10, .value_max = 4096};
+    server->server.options = (struct kv_options){
+        .address = "127.0.0.1", .loop_count = 1, .clients_max = 10, .value_max = 4096};
     server->server.loops = &server->loop;
     server->server.shard_count = shards;
     server->server.shards = server->parts;
