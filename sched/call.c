@@ -270,6 +270,7 @@ jzx_err jzx__call_in(jzx_context *context, jzx__scope *scope, bool timed, jzx_ac
     const jzx__call_wire wire = {
         .deadline_ns = deadline_ns,
         .chain = calling->chain,
+        .call = true,
         .nested = (calling->flags & JZX__CALL_NESTED) != 0,
         .exclusive = order->exclusive,
         .high = order->high,
@@ -482,11 +483,13 @@ const jzx__called *jzx__called_of(const jzx_loop *loop, const jzx__cell *mail)
 void jzx__called_make(jzx_loop *loop, jzx__cell *mail, jzx__cell *cell, uint64_t token, const jzx__call_wire *wire)
 {
     jzx__called *called = (jzx__called *)(void *)cell;
-    called->scope = (jzx__scope){.hops = wire->hops,
-                                 .kind = JZX__CELL_CALLED,
-                                 .flags = wire->high ? JZX__CALL_HIGH : 0,
-                                 .number = jzx__pool_number(&loop->pool, cell),
-                                 .deadline_ns = wire->deadline_ns};
+    called->scope = (jzx__scope){
+        .hops = wire->hops,
+        .kind = JZX__CELL_CALLED,
+        .flags = (uint8_t)((wire->high ? JZX__CALL_HIGH : 0) | (wire->call ? JZX__CALL_CALL : 0)),
+        .back = wire->back,
+        .number = jzx__pool_number(&loop->pool, cell),
+        .deadline_ns = wire->deadline_ns};
     called->chain = wire->chain;
     called->flow = wire->flow;
     called->mail = jzx__pool_index(&loop->pool, mail);
@@ -495,15 +498,42 @@ void jzx__called_make(jzx_loop *loop, jzx__cell *mail, jzx__cell *cell, uint64_t
     jzx__map_add(&loop->called, &called->by_token, key_of(jzx__id_loop(mail->sender), token));
 }
 
+/* J3: takes it from its mail; returns the token. */
+static inline uint64_t take_called(jzx_loop *loop, jzx__called *called, jzx__cell *mail)
+{
+    JZX_ASSERT(called->scope.kind == JZX__CELL_CALLED && called->mail == jzx__pool_index(&loop->pool, mail));
+    mail->flags &= (uint16_t)~JZX__FLAG_CALL;
+    jzx__map_remove(&loop->called, &called->by_token);
+    return token_of(called, mail);
+}
+
+/* The loop before this one takes up its part of the trail. The cell is the node. */
+static __attribute__((noinline)) void go_back(jzx_loop *loop, jzx__cell *cell, uint8_t back, jzx_actor_id asker,
+                                              uint64_t token)
+{
+    cell->kind = JZX__CELL_TRAIL_END;
+    cell->flags = 0;
+    cell->sender = asker;
+    cell->target = token;
+    jzx__route_signal(loop, back - 1u, cell, NULL);
+}
+
+/* A call has ended here, or beyond. */
+static inline void take_up(jzx_loop *loop, jzx__cell *cell, uint8_t back, jzx_actor_id asker, uint64_t token)
+{
+    if (jzx__likely(back == 0)) {
+        jzx__cell_free(loop, cell);
+    } else {
+        go_back(loop, cell, back, asker, token);
+    }
+}
+
 uint64_t jzx__called_end(jzx_loop *loop, jzx__cell *mail)
 {
     jzx__called *called = called_of(loop, mail);
-    uint64_t token = token_of(called, mail);
     uint64_t flow = called->flow;
-    JZX_ASSERT(called->scope.kind == JZX__CELL_CALLED && called->mail == jzx__pool_index(&loop->pool, mail)); /* J3 */
-    mail->flags &= (uint16_t)~JZX__FLAG_CALL;
-    jzx__map_remove(&loop->called, &called->by_token);
-    jzx__cell_free(loop, as_cell(called));
+    uint64_t token = take_called(loop, called, mail);
+    take_up(loop, as_cell(called), called->scope.back, mail->sender, token);
     if (flow != 0) {
         jzx__flow_handled(loop, flow);
     }
@@ -535,23 +565,84 @@ void jzx__called_enter(jzx_context *context, const jzx__cell *kept)
     context->chain = called->chain;
 }
 
-jzx__called *jzx__called_find(jzx_loop *loop, uint32_t asker_loop, uint64_t token)
+static jzx__trail *as_trail(jzx__cell *cell)
 {
-    for (jzx__map_node *node = jzx__map_find(&loop->called, key_of(asker_loop, token)); node != NULL;
-         node = node->next) {
+    return (jzx__trail *)(void *)cell;
+}
+
+jzx__cell *jzx__called_find(const jzx_loop *loop, uint32_t asker_loop, uint64_t token)
+{
+    uint64_t key = key_of(asker_loop, token);
+    for (jzx__map_node *node = jzx__map_find(&loop->called, key); node != NULL; node = node->next) {
         jzx__called *called = jzx__container_of(node, jzx__called, by_token);
-        if (token_of(called, jzx__pool_at(&loop->pool, called->mail)) == token) { /* then it is that loop's too */
-            return called;
+        bool trail = called->scope.kind != JZX__CELL_CALLED;
+        uint64_t own = trail ? as_trail(as_cell(called))->token
+                             : token_of(called, jzx__pool_at(&loop->pool, called->mail));
+        if (node->key == key && own == token) { /* then it is that loop's too */
+            return as_cell(called);
         }
     }
     return NULL;
 }
 
+/* ---- calls that were handed on (J6) ---- */
+
+static void leave_trail(jzx_loop *loop, jzx__called *called, jzx__cell *mail, uint32_t to_loop)
+{
+    uint64_t flow = called->flow;
+    uint64_t token = take_called(loop, called, mail);
+    jzx__trail *trail = as_trail(as_cell(called));
+    *trail = (jzx__trail){.to = (uint8_t)to_loop,
+                          .back = called->scope.back,
+                          .kind = JZX__CELL_TRAIL,
+                          .flags = JZX__FLAG_EMBEDDED,
+                          .asker = mail->sender,
+                          .token = token};
+    jzx__map_add(&loop->called, &trail->by_token, key_of(jzx__id_loop(mail->sender), token));
+    if (flow != 0) {
+        jzx__flow_handled(loop, flow);
+    }
+}
+
+/* Sends a cancel after the call. */
+static void send_after(jzx_loop *loop, jzx__trail *trail)
+{
+    trail->kind = JZX__CELL_CANCEL;
+    if (!trail->listed) {
+        trail->listed = true;
+        jzx__route_signal(loop, trail->to, as_cell((void *)trail), NULL);
+    }
+}
+
+void jzx__trail_left(jzx_loop *loop, jzx__cell *cell)
+{
+    jzx__trail *trail = as_trail(cell);
+    trail->kind = JZX__CELL_TRAIL;
+    trail->listed = false;
+    if (trail->over) {
+        take_up(loop, cell, trail->back, trail->asker, trail->token);
+    }
+}
+
+void jzx__trail_end_arrived(jzx_loop *loop, const jzx__cell *cell)
+{
+    jzx__cell *last = jzx__called_find(loop, jzx__id_loop(cell->sender), cell->target);
+    JZX_ASSERT(last != NULL && last->kind != JZX__CELL_CALLED); /* J6 */
+    jzx__trail *trail = as_trail(last);
+    jzx__map_remove(&loop->called, &trail->by_token);
+    trail->over = true;
+    if (!trail->listed) {
+        jzx__trail_left(loop, last);
+    }
+}
+
 void jzx__cancel_arrived(jzx_loop *loop, const jzx__cell *cell)
 {
-    jzx__called *called = jzx__called_find(loop, jzx__id_loop(cell->sender), cell->target);
-    if (called != NULL) {
-        jzx__scope_give_up(loop, &called->scope);
+    jzx__cell *last = jzx__called_find(loop, jzx__id_loop(cell->sender), cell->target);
+    if (last != NULL && last->kind == JZX__CELL_CALLED) {
+        jzx__scope_give_up(loop, (jzx__scope *)(void *)last);
+    } else if (last != NULL) {
+        send_after(loop, as_trail(last));
     }
 }
 
@@ -565,8 +656,9 @@ jzx_err jzx__call_delegate(jzx_context *context, uint64_t ref, jzx_actor_id to, 
     }
     jzx__call_wire wire = {.deadline_ns = JZX_FOREVER, .chain = context->chain, .hops = 1};
     uint64_t token = kept->target;
-    if ((kept->flags & JZX__FLAG_CALL) != 0) {
-        const jzx__called *called = called_of(loop, kept);
+    jzx__called *called = (kept->flags & JZX__FLAG_CALL) != 0 ? called_of(loop, kept) : NULL;
+    bool away = jzx__id_loop(to) != loop->index;
+    if (called != NULL) {
         jzx_drop_reason reason;
         if (is_over(loop, called, &reason)) {
             context->answered |= kept == context->handling;
@@ -580,12 +672,20 @@ jzx_err jzx__call_delegate(jzx_context *context, uint64_t ref, jzx_actor_id to, 
         wire.chain = called->chain;
         wire.hops = (uint8_t)(called->scope.hops + 1);
         wire.high = (called->scope.flags & JZX__CALL_HIGH) != 0;
+        wire.call = (called->scope.flags & JZX__CALL_CALL) != 0;
+        wire.back = wire.call && away ? (uint8_t)(loop->index + 1) : called->scope.back;
         token = token_of(called, kept);
     }
     wire.flow = flow;
     jzx_err err = jzx__call_send(context, kept->sender, to, message, token, &wire);
-    if (err == JZX_OK) {
-        jzx__request_hand_on(context, kept);
+    if (err != JZX_OK) {
+        return err;
     }
-    return err;
+    if (wire.call && away) {
+        leave_trail(loop, called, kept, jzx__id_loop(to));
+    } else if (called != NULL) {
+        called->scope.back = 0; /* that goes on with it */
+    }
+    jzx__request_hand_on(context, kept);
+    return JZX_OK;
 }

@@ -19,6 +19,10 @@
  *       it is closed and no continuation in it is to come; what is in a closed one is in the next around it.
  *   J5  A cancelled scope is marked at once and takes nothing new; its ring goes into that of loop->cancelling, of which
  *       so many are cancelled in a turn (O2).
+ *   J6  A call that is handed on to another loop leaves a trail: on each loop that it has left, its called cell, which says
+ *       where it went. What follows it goes that way, behind it in each lane, so it is nowhere overtaken. Who ends it says
+ *       so to the loop that it came from, and that to the one before: the trail is taken up from its end, and what a loop
+ *       has added last of a call is where it went last.
  */
 #ifndef JZX__CALL_H
 #define JZX__CALL_H
@@ -53,7 +57,8 @@ typedef struct jzx__scope {
     uint32_t first; /* of the ring: index + 1, 0: empty */
     uint8_t hops;   /* of a called one: how often it was delegated */
     uint8_t kind;
-    uint16_t flags; /* JZX__CALL_* */
+    uint8_t flags; /* JZX__CALL_* */
+    uint8_t back;  /* of a called one: the loop that handed it on, + 1; 0: none (J6) */
     uint64_t number;
     uint64_t deadline_ns;
 } jzx__scope;
@@ -62,12 +67,34 @@ _Static_assert(offsetof(jzx__scope, kind) == offsetof(jzx__cell, kind), "a scope
 /* A request of another, with its context. */
 typedef struct jzx__called {
     jzx__scope scope;
-    jzx__map_node by_token; /* key: the asker's loop and token mixed, so that each can be had from the other */
     uint64_t chain;
-    uint64_t flow; /* the receiver's number of the flow whose credit it has; 0: it came through none */
-    uint32_t mail; /* index of the cell that is queued or kept */
+    jzx__map_node by_token; /* key: the asker's loop and token mixed, so that each can be had from the other */
+    uint64_t flow;          /* the receiver's number of the flow whose credit it has; 0: it came through none */
+    uint32_t mail;          /* index of the cell that is queued or kept */
 } jzx__called;
 _Static_assert(sizeof(jzx__called) <= sizeof(jzx__cell), "a called one is a cell");
+
+/* What a called one becomes when the call is handed on to another loop (J6). The node of what follows it there. */
+typedef struct jzx__trail {
+    uint8_t to;   /* loop */
+    uint8_t back; /* as in jzx__scope */
+    bool listed;  /* it stands in the overflow towards `to` */
+    bool over;    /* the call has ended meanwhile */
+    uint8_t unused;
+    uint8_t kind; /* JZX__CELL_TRAIL; listed: what it says there */
+    uint16_t flags;
+    jzx_actor_id asker;
+    uint64_t token;
+    uint64_t next; /* in the overflow */
+    jzx__map_node by_token;
+} jzx__trail;
+_Static_assert(sizeof(jzx__trail) <= sizeof(jzx__cell), "a trail is a cell");
+_Static_assert(offsetof(jzx__trail, kind) == offsetof(jzx__cell, kind) &&
+                   offsetof(jzx__trail, asker) == offsetof(jzx__cell, sender) &&
+                   offsetof(jzx__trail, token) == offsetof(jzx__cell, target) &&
+                   offsetof(jzx__trail, next) == offsetof(jzx__cell, next) &&
+                   offsetof(jzx__trail, by_token) == offsetof(jzx__called, by_token),
+               "it is a signal, and found as a called one is");
 
 /* A scope that an actor has opened. In its actor's `held` list, and in the ring of the scope around it. */
 typedef struct jzx__opened {
@@ -108,7 +135,9 @@ typedef struct jzx__call_wire {
     uint64_t chain;
     uint64_t flow; /* as in jzx__called */
     uint8_t hops;
-    bool nested; /* made for another call: see jzx__call_send() */
+    uint8_t back; /* as in jzx__scope */
+    bool call;    /* it may be cancelled: not a plain request that was handed on, or has a credit */
+    bool nested;  /* made for another call: see jzx__call_send() */
     bool exclusive;
     bool high; /* in a lane the mail itself says so */
 } jzx__call_wire;
@@ -121,6 +150,7 @@ enum {
     JZX__CALL_NESTED = 1u << 3,    /* calling: its chain is that of another call */
     JZX__CALL_BEGUN = 1u << 4,     /* called: its handler has seen it, and may have yielded it */
     JZX__CALL_HIGH = 1u << 5,      /* called: of high priority, also for the one to whom it is handed on */
+    JZX__CALL_CALL = 1u << 6,      /* called: as in jzx__call_wire */
 };
 
 enum {
@@ -172,8 +202,9 @@ uint64_t jzx__call_token(const jzx_loop *loop, const jzx__cell *end); /* of whic
 
 /* ---- the target ---- */
 
-const jzx__called *jzx__called_of(const jzx_loop *loop, const jzx__cell *mail);     /* of a request with CALL */
-jzx__called *jzx__called_find(jzx_loop *loop, uint32_t asker_loop, uint64_t token); /* NULL: not here, or ended */
+const jzx__called *jzx__called_of(const jzx_loop *loop, const jzx__cell *mail); /* of a request with CALL */
+/* What is here of a call: a called one, or the last of its trail. NULL: it was never here, or has ended. */
+jzx__cell *jzx__called_find(const jzx_loop *loop, uint32_t asker_loop, uint64_t token);
 
 void jzx__called_make(jzx_loop *loop, jzx__cell *mail, jzx__cell *cell, uint64_t token, const jzx__call_wire *wire);
 /* J3; returns the asker's token. A credit goes back to its flow. */
@@ -184,6 +215,8 @@ bool jzx__called_wanted(const jzx_loop *loop, const jzx__cell *mail, jzx_drop_re
 bool jzx__called_over(const jzx_loop *loop, const jzx__cell *mail, jzx_drop_reason *reason);
 void jzx__called_enter(jzx_context *context, const jzx__cell *kept); /* its scope and chain become the current ones */
 void jzx__cancel_arrived(jzx_loop *loop, const jzx__cell *cell);
+void jzx__trail_end_arrived(jzx_loop *loop, const jzx__cell *cell);
+void jzx__trail_left(jzx_loop *loop, jzx__cell *cell); /* its overflow node has been copied out */
 /* Through a flow to `to`, if `flow` is not 0. */
 jzx_err jzx__call_delegate(jzx_context *context, uint64_t ref, jzx_actor_id to, uint64_t flow,
                            const jzx_message *message);

@@ -51,6 +51,7 @@ typedef enum jzx__cell_kind {
     JZX__CELL_CHILD_FAILED,   /* words[0] = child, tag = jzx_err */
     JZX__CELL_CHILD_EXITED,   /* two cells: words[0] = child, then the exit info */
     JZX__CELL_CANCEL,         /* of a call: target = token, sender = asker */
+    JZX__CELL_TRAIL_END,      /* of a call that was handed on, to where it was before: as of CANCEL */
     JZX__CELL_BROADCAST,      /* target = group, token or 0; fanned out where it is taken */
     JZX__CELL_BROADCAST_DONE, /* target = token, words: reached, missed, filtered */
     JZX__CELL_PROBE,          /* looks for a circle of waits, see sched/wait.h; two cells when it confirms one */
@@ -76,6 +77,7 @@ typedef enum jzx__cell_kind {
     JZX__CELL_CALLED,
     JZX__CELL_OPENED,
     JZX__CELL_GATHER,
+    JZX__CELL_TRAIL,
 } jzx__cell_kind;
 
 enum {

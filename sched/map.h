@@ -1,4 +1,7 @@
-/* map: records found by a 64-bit key, chained through a node in each; the buckets are allocated once. Owner thread only. */
+/*
+ * map: records found by a 64-bit key, chained through a node in each; the buckets are allocated once. Of those with one key
+ * the one that was added last is found first. Owner thread only.
+ */
 #ifndef JZX__MAP_H
 #define JZX__MAP_H
 

@@ -480,6 +480,9 @@ static void node_left(jzx_loop *loop, jzx__cell *node)
     case JZX__CELL_PROBE:
         jzx__probe_node_left(loop, node);
         break;
+    case JZX__CELL_CANCEL:
+        jzx__trail_left(loop, node);
+        break;
     case JZX__CELL_DOWN_NONE:
         jzx__table_give(&loop->suffered, ((jzx__suffered *)(void *)node)->number);
         break;
@@ -772,6 +775,9 @@ void jzx__route_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *
         break;
     case JZX__CELL_CANCEL:
         jzx__cancel_arrived(loop, cell);
+        break;
+    case JZX__CELL_TRAIL_END:
+        jzx__trail_end_arrived(loop, cell);
         break;
     case JZX__CELL_PROBE:
         jzx__probe_arrived(loop, cell, second);

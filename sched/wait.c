@@ -68,8 +68,9 @@ static jzx__waiter *waiting(jzx_loop *loop, jzx_actor_id id)
 /* Is the request of an edge here, and must wait for a wait of this chain? One that was handed on is no edge. */
 static bool must_wait(jzx_loop *loop, const probe *edge, uint64_t chain)
 {
-    const jzx__called *called = jzx__called_find(loop, edge->from, edge->token);
-    if (called == NULL || called->scope.hops != 0) {
+    const jzx__cell *cell = jzx__called_find(loop, edge->from, edge->token);
+    const jzx__called *called = (const void *)cell;
+    if (cell == NULL || cell->kind != JZX__CELL_CALLED || called->scope.hops != 0) {
         return false;
     }
     return called->chain != chain || jzx__pool_at(&loop->pool, called->mail)->kind == JZX__CELL_KEPT;

@@ -141,9 +141,9 @@ JZX_API jzx_err jzx_call_cancel(jzx_context *context, uint64_t ref);
 
 /**
  * Hands the duty to answer the request `ref` to another actor: `message` goes to `to` as a request of the one who asked,
- * with its deadline. Once accepted, `ref` is no more this actor's, and what this actor has asked for it goes on without a
- * scope. A cancel does not follow to another loop: the deadline does. The request has no place in the order of what the one
- * who asked sends to `to`.
+ * with its deadline, and its cancel follows, on all loops. Once accepted, `ref` is no more this actor's, and what this actor
+ * has asked for it goes on without a scope. Of a call that goes to another loop one cell of this loop is kept until it has been
+ * answered. The request has no place in the order of what the one who asked sends to `to`.
  *
  * Owns:    as jzx_send(): refused, the request is still this actor's to answer, but for CANCELLED and TIMEOUT.
  * Thread:  the loop's, in a handler of the actor that received the request.

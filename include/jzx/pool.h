@@ -10,9 +10,8 @@
  *
  * Work is a message, of any tag and payload. A worker is done with it when its handler has returned, and with a request when
  * that was answered or delegated. The worker sees who sent it, with JZX_MESSAGE_FLOW, and its answer goes there and not through
- * the queue; the flow is the runtime's, and no call of the worker's finds it. The deadline of a call goes on with it; its
- * cancel reaches it while it waits, as jzx_delegate() says. JZX_SEND_REPORT tells of what the queue has lost, not of what a
- * worker has.
+ * the queue; the flow is the runtime's, and no call of the worker's finds it. The deadline and the cancel of a call go on with
+ * it. JZX_SEND_REPORT tells of what the queue has lost, not of what a worker has.
  *
  * When a worker ends, its requests are answered by the runtime, and other work that it had is lost with it. A worker that is
  * restarted goes on in its place. The queue fails for nothing of its own; when somebody kills it the pool begins anew: what

@@ -980,6 +980,109 @@ Test(call, delegation_in_a_circle_ends, .timeout = 60)
     }
 }
 
+/* An asker on loop 0, who hands on from one loop to the next as many times as there are holders but one. */
+enum { HOLDERS = 3, PLACES = 27 };
+typedef struct chain {
+    test_world world;
+    test_actor asker;
+    test_actor holders[HOLDERS];
+    callee callees[HOLDERS]; /* the last one does something else */
+    question q;
+} chain;
+
+/* `places` in the system of three: of each holder its loop. */
+static void open_chain(chain *c, uint32_t places, act last)
+{
+    memset(c, 0, sizeof *c);
+    test_world_open(&c->world, 3, NULL);
+    test_spawn(&c->world, 0, &c->asker);
+    for (uint32_t i = 0; i < HOLDERS; i++) {
+        c->callees[i].act = i + 1 < HOLDERS ? HANDS_ON : last;
+        spawn_callee(&c->world, places % 3, &c->holders[i], &c->callees[i]);
+        places /= 3;
+    }
+    for (uint32_t i = 0; i + 1 < HOLDERS; i++) {
+        c->callees[i].next = c->holders[i + 1].id;
+    }
+    c->q = question_to(c->holders[0].id, 7);
+    ask_it(&c->world, &c->asker, &c->q, JZX_OK);
+}
+
+Test(call, a_cancel_follows_a_delegated_request, .timeout = 60)
+{
+    for (uint32_t places = 0; places < PLACES; places++) {
+        chain c;
+        open_chain(&c, places, YIELDS);
+        callee *last = &c.callees[HOLDERS - 1];
+        test_until(&c.world, last->yields > 0);
+        test_do(&c.world, &c.asker, cancel, &c.q);
+        test_until(&c.world, last->cancelled == 1 && c.q.outcome.count == 1);
+        cr_assert_eq(c.q.outcome.err, JZX_ERR_CANCELLED);
+        cr_assert_eq(c.q.outcome.none.target, c.holders[0].id, "whom it has called");
+        cr_assert_eq(last->err, JZX_OK, "it is still its to answer");
+        test_until(&c.world, dropped(&c.world, JZX_DROP_LATE) == 1);
+        close_world(&c.world);
+    }
+}
+
+/* After so many turns, wherever it is then: it was answered, or nobody has it any more. */
+static void cancel_after(uint32_t places, uint32_t steps)
+{
+    chain c;
+    open_chain(&c, places, YIELDS);
+    for (uint32_t i = 0; i < steps; i++) {
+        test_world_step(&c.world);
+    }
+    test_do(&c.world, &c.asker, cancel, &c.q);
+    cr_assert_eq(c.q.err, JZX_OK);
+    test_until(&c.world, c.q.outcome.count == 1);
+    cr_assert_eq(c.q.outcome.err, JZX_ERR_CANCELLED);
+    close_world(&c.world); /* it settles: nobody yields any more */
+}
+
+Test(call, a_cancel_finds_a_request_that_is_being_delegated, .timeout = 60)
+{
+    for (uint32_t places = 0; places < PLACES; places++) {
+        for (uint32_t steps = 0; steps < 8; steps++) {
+            cancel_after(places, steps);
+        }
+    }
+}
+
+Test(call, the_end_of_the_caller_follows_a_delegated_request, .timeout = 60)
+{
+    for (uint32_t places = 0; places < PLACES; places++) {
+        chain c;
+        int32_t code = 1;
+        open_chain(&c, places, YIELDS);
+        test_until(&c.world, c.callees[HOLDERS - 1].yields > 0);
+        test_do(&c.world, &c.asker, fail_now, &code);
+        test_until(&c.world, c.callees[HOLDERS - 1].cancelled == 1);
+        test_until(&c.world, dropped(&c.world, JZX_DROP_LATE) == 1);
+        close_world(&c.world);
+    }
+}
+
+/* What is left on a loop of a call that went on from there is one cell, and gone when it has ended in any way. */
+Test(call, a_delegated_request_leaves_a_cell_until_it_has_ended, .timeout = 60)
+{
+    static const act ends[] = {KEEPS, NOT_MINE, FAILS, STOPS};
+    for (uint32_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        chain c;
+        open_chain(&c, 1 + 3 * 2 + 9 * 1, ends[i]);
+        test_until(&c.world, c.callees[HOLDERS - 1].handled == 1);
+        test_world_settle(&c.world);
+        uint64_t used = (uint64_t)c.world.config.cells * 3 - cells_free(&c.world);
+        cr_assert_eq(used, ends[i] == KEEPS ? 2 + 2 + 2 : 0, "%llu", (unsigned long long)used);
+        if (ends[i] == KEEPS) {
+            uint64_t ref = c.callees[HOLDERS - 1].refs[0];
+            cr_assert_eq(answer_kept(&c.world, &c.holders[HOLDERS - 1], ref, 1), JZX_OK);
+        }
+        test_until(&c.world, c.q.outcome.count == 1);
+        close_world(&c.world);
+    }
+}
+
 typedef struct hand {
     uint64_t ref;
     jzx_actor_id to;

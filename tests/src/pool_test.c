@@ -30,8 +30,11 @@ struct crew {
     _Atomic(uint32_t) wrong;   /* what no worker may see */
     _Atomic(uint32_t) second;  /* given to one that held something, while another held nothing */
     bool keeps;                /* requests, instead of answering them */
-    uint32_t init_fails;       /* so many of the next starts */
-    jzx_actor_id sender;       /* that work must come from; 0: any */
+    bool works_on;             /* until they are cancelled */
+    _Atomic(uint32_t) begun;   /* works that are so worked on, seen each time */
+    _Atomic(uint32_t) cancelled;
+    uint32_t init_fails; /* so many of the next starts */
+    jzx_actor_id sender; /* that work must come from; 0: any */
     test_ledger *ledger;
     const void *buffer; /* that work must bring */
 };
@@ -87,6 +90,11 @@ static jzx_behavior_result worker_behave(jzx_context *context, void *state, cons
 {
     worker *w = state;
     crew *c = w->crew;
+    if (c->works_on && !jzx_cancelled(context)) {
+        c->begun++;
+        return JZX_BEHAVIOR_YIELD;
+    }
+    c->cancelled += jzx_cancelled(context);
     c->wrong += message->tag != WORK || (message->flags & JZX_MESSAGE_FLOW) == 0;
     c->wrong += c->sender != 0 && message->sender != c->sender;
     w->handled++;
@@ -539,6 +547,29 @@ POOL_TEST(calls_and_those_that_are_cancelled_or_late_while_they_wait)
     test_until(&s->world, calls[3].ended == JZX_OK);
     cr_assert_eq(calls[0].ended, JZX_OK);
     cr_assert_eq(s->crew.handled, 2, "the two others were not wanted any more");
+}
+
+POOL_TEST(a_cancel_reaches_the_work_at_its_worker)
+{
+    static calling calls[2];
+    memset(calls, 0, sizeof calls);
+    s->crew.works_on = true;
+    s->options.workers_min = 2; /* of two loops each has one */
+    s->options.workers_max = 2;
+    start_pool(s);
+    s->to = queue_of(s);
+    for (unsigned i = 0; i < 2; i++) {
+        calls[i].scene = s;
+        test_do(&s->world, &s->client, call_one, &calls[i]);
+        cr_assert_eq(s->err, JZX_OK);
+    }
+    test_until(&s->world, s->crew.begun > 40);
+    for (unsigned i = 0; i < 2; i++) {
+        test_do(&s->world, &s->client, cancel_one, &calls[i]);
+        cr_assert_eq(s->err, JZX_OK);
+    }
+    test_until(&s->world, s->crew.cancelled == 2);
+    test_until(&s->world, calls[0].ended == JZX_ERR_CANCELLED && calls[1].ended == JZX_ERR_CANCELLED);
 }
 
 /* ---- ends ---- */
