@@ -134,10 +134,12 @@ jzx_err jzx_loop_run(jzx_loop *loop)
     return err != JZX_OK || unrun ? err : run_to_the_end(loop);
 }
 
+/* What stays dirty after a flush waits for room, as it does in jzx__park(). */
 static bool idle(jzx_loop *loop)
 {
+    jzx__route_flush(loop); /* what the host itself has sent */
     return !loop->unseen && jzx__runs_empty(&loop->runs) && !jzx__loop_incoming(loop) &&
-           !loop->backend->ops->busy(loop->backend) && jzx__list_empty(&loop->dirty_lanes) && !jzx__stop_more(loop);
+           !loop->backend->ops->busy(loop->backend) && !jzx__stop_more(loop);
 }
 
 jzx_err jzx_loop_run_once(jzx_loop *loop, uint64_t timeout_ns)

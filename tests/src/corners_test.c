@@ -430,6 +430,31 @@ Test(corners, what_an_overflow_sets_free_is_told_in_the_same_turn, .timeout = 30
     test_world_close(&world);
 }
 
+Test(corners, run_once_sleeps_while_a_lane_has_no_room, .timeout = 30)
+{
+    test_world world;
+    test_world_open(&world, 2, NULL);
+    test_actor source = {0};
+    static test_actor sinks[8];
+    test_spawn(&world, 0, &source);
+    for (uint32_t i = 0; i < 8; i++) {
+        test_spawn(&world, 1, &sinks[i]);
+    }
+    test_world_settle(&world);
+    jzx_loop *loop = world.loops[0];
+    world.closed[1] = true;
+    test_do(&world, &source, fill_lane, sinks);
+    cr_assert_eq(jzx_loop_run_once(loop, 0), JZX_OK);
+    cr_assert_not_null(loop->lanes_out[1]->overflow.first);
+    uint64_t parks = loop->counters->parks;
+    cr_assert_eq(jzx_loop_run_once(loop, 20000000), JZX_OK);
+    cr_assert_eq(loop->counters->parks, parks + 1, "it spins, though nothing can be done before the other loop runs");
+    world.closed[1] = false;
+    test_world_settle(&world);
+    cr_assert_null(loop->lanes_out[1]->overflow.first);
+    test_world_close(&world);
+}
+
 /* ---- few cells ---- */
 
 /* The fewest cells that two loops can have, so that each that is kept counts. */
