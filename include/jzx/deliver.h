@@ -88,7 +88,8 @@ typedef jzx_behavior_result (*jzx_delivered_fn)(jzx_context *context, void *stat
  * How to deliver. Begin with jzx_deliver_options_init(). Copied; may be on the stack.
  *
  * An attempt that has a limit of its own should have more than the receiver's mail waits: a call whose deadline has passed is
- * not handled. An intake remembers a deliverer until its deadlines have passed, or its actor has ended: so give one.
+ * not handled. Give a deadline: without one an intake that has met the deliverer keeps a place for it while its actor lives,
+ * and has none for another (jzx_intake_create()).
  */
 typedef struct jzx_deliver_options {
     size_t struct_size;
@@ -178,7 +179,8 @@ typedef struct jzx_delivery_key {
  * answered: the deliverer's capacity must not be over `each`. A deliverer is forgotten for another one when its actor has
  * ended, or when the deadlines of all its deliveries that came here have passed: deliveries like that are not handed out any
  * more, so nothing is handed out twice. While none is found that can be forgotten (256 are looked at each time), attempts of
- * others fail with JZX_ERR_LIMIT, and are made again.
+ * others fail with JZX_ERR_LIMIT, and are made again. So `senders` is no fewer than the actors that live at one time and deliver
+ * here without a deadline, or within one: where those may be more, each delivery has a deadline.
  *
  * It serves one actor: the one that takes from it. When that has ended, another one of this loop may go on with the intake,
  * as the next incarnation does to which `argument` of the spec points it: what the one before had taken and not
@@ -201,9 +203,8 @@ JZX_API void jzx_intake_destroy(jzx_intake *intake);
 /** What was handed out. */
 typedef struct jzx_taken {
     jzx_delivery_key key;
-    jzx_message
-        message; /* as it was given to jzx_deliver(): its tag, its payload, lent until the handler returns; `sender` is
-                            the actor, `ref` is 0. It is no request: jzx_intake_answer() answers it */
+    jzx_message message; /* as it was given to jzx_deliver(): its tag, its payload, lent until the handler returns; its
+                            `sender` is the actor, `ref` is 0. It is no request: jzx_intake_answer() answers it */
 } jzx_taken;
 
 /**
@@ -215,11 +216,12 @@ typedef struct jzx_taken {
  *     switch (jzx_intake_take(context, store->intake, message, &taken)) {
  *     case JZX_OK:
  *         (void)jzx_intake_answer(context, store->intake, &taken.key, put(store, &taken.message));
-*return JZX_BEHAVIOR_OK;
-*case JZX_ERR_NOT_FOUND : *return other_mail(context, store, message);
-*default : *return JZX_BEHAVIOR_OK;
-*
-}
+ *         return JZX_BEHAVIOR_OK;
+ *     case JZX_ERR_NOT_FOUND:
+ *         return other_mail(context, store, message);
+ *     default:
+ *         return JZX_BEHAVIOR_OK;
+ *     }
  *
  * Thread:  the loop's, in a handler.
  * Returns: JZX_OK               a delivery, new to this intake: *taken
