@@ -1,6 +1,7 @@
 /*
  * deliver_test: deliveries end once and as their header says, and an intake hands each out once; on one loop and on two.
  */
+#include "src/internal.h"
 #include "tests/support/support.h"
 
 #include <stdio.h>
@@ -580,6 +581,77 @@ Test(deliver, CL06_those_open_are_within_the_capacity, .timeout = 60)
         cr_expect_eq(answer_kept(&world, &to, 0, 0), JZX_ERR_NO_SUCH_REQUEST, "the deliverer has passed it");
         test_until(&world, from.ended == CAPACITY + 2);
         cr_expect_eq(jzx_deliverer_open(from.deliverer), 0);
+    }
+}
+
+/* One that was taken, when its receiver has just ended: what its sender has left then decides whether there is a pause. */
+static void end_without_a_pause(test_world *world, source *from, sink *to, jzx_err err)
+{
+    cr_assert_eq(from->err, JZX_OK);
+    kill_and_wait(world, world->loop_count - 1, &to->actor);
+    test_until(world, from->ended == 1);
+    expect_end(from, 0, err, 0);
+    cr_expect_eq(from->ends[0].last, JZX_ERR_ENDED);
+    cr_expect_eq(from->ends[0].attempts, 1);
+    cr_expect_eq(jzx_deliverer_open(from->deliverer), 0);
+}
+
+static jzx_behavior_result do_set_timer(jzx_context *context, test_actor *actor, void *argument)
+{
+    (void)actor;
+    (void)argument;
+    jzx_message message = jzx_message_empty(TAG_OTHER);
+    cr_assert_eq(jzx_timer_after(context, 3600ull * 1000 * MS, &message, NULL), JZX_OK);
+    return JZX_BEHAVIOR_OK;
+}
+
+Test(deliver, CL06_without_a_timer_there_is_no_pause, .timeout = 60)
+{
+    static source from;
+    static sink to;
+    test_world world;
+    jzx_config config;
+    test_config(&config);
+    config.timers_max = 1;
+    for (uint32_t loops = 1; loops <= 2; loops++) {
+        test_world_open(&world, loops, &config);
+        open_source(&world, 0, &from);
+        open_sink(&world, loops - 1, &to, "sink");
+        to.manner = KEEPS;
+        send_one(&world, &from);
+        test_until(&world, to.taken == 1);
+        test_do(&world, &from.actor, do_set_timer, NULL);
+        end_without_a_pause(&world, &from, &to, JZX_ERR_LIMIT);
+        test_world_close(&world);
+    }
+}
+
+Test(deliver, CL06_without_a_cell_there_is_no_pause, .timeout = 60)
+{
+    static source from;
+    static sink to;
+    test_world world;
+    ON_ONE_LOOP_AND_TWO(&world)
+    {
+        open_source(&world, 0, &from);
+        open_sink(&world, loops - 1, &to, "sink");
+        to.manner = KEEPS;
+        send_one(&world, &from);
+        test_until(&world, to.taken == 1);
+        jzx__pool *pool = &world.loops[0]->pool;
+        jzx__cell *all = NULL;
+        for (jzx__cell *cell; (cell = jzx__pool_take(pool, 0)) != NULL; all = cell) {
+            cell->next = all;
+        }
+        end_without_a_pause(&world, &from, &to, JZX_ERR_WOULD_BLOCK);
+        for (jzx__cell *next; all != NULL; all = next) {
+            next = all->next;
+            jzx__pool_give(pool, all);
+        }
+        open_sink(&world, loops - 1, &to, "sink");
+        send_one(&world, &from);
+        test_until(&world, from.ended == 2);
+        expect_end(&from, 1, JZX_OK, 0);
     }
 }
 
