@@ -3,36 +3,15 @@
  * as soon as its head hears of it, while others watch, and foreign threads look who is there. What one has sent comes once and
  * in order; who has ended is in no group when that is heard; a group that somebody stays in is found by each search.
  */
-#include "stress.h"
+#include "heads.h"
 
-enum {
-    LOOPS = 3,
-    HEADS = 6,
-    LIVES_EACH = 1500,
-    GROUPS = 5,
-    HELD = 8,
-    STAYING = LOOPS,
-    LOOKERS = 2,
-    TAG_BEGIN = 1,
-    TAG_ACT = 2,
-    TAG_WORD = 3,
-    TAG_AGAIN = 4
-};
-
-typedef struct head {
-    uint64_t random;
-    uint32_t index;
-    uint32_t lives;
-    _Atomic(uint32_t) life; /* of its player */
-    bool done;
-    jzx_group own; /* its player is in it as long as it lives */
-} head;
+enum { LOOPS = 3, LIVES_EACH = 1500, GROUPS = 5, HELD = 8, STAYING = LOOPS, LOOKERS = 2, TAG_ACT = 2, TAG_WORD = 3 };
 
 typedef struct held {
     jzx_member_id member; /* 0: none */
     uint32_t group;
-    uint32_t life[HEADS];
-    uint64_t last[HEADS];
+    uint32_t life[STRESS_HEADS];
+    uint64_t last[STRESS_HEADS];
 } held;
 
 typedef struct player {
@@ -46,14 +25,14 @@ typedef struct player {
 } player;
 
 static stress_world world;
-static head heads[HEADS];
-static _Atomic(uint32_t) heads_done;
+static stress_heads heads;
+static _Atomic(uint32_t) lives[STRESS_HEADS]; /* of the player that each head has now */
+static jzx_group own[STRESS_HEADS];           /* that player is in it as long as it lives */
 static jzx_space *space;
 static jzx_group groups[GROUPS]; /* the first STAYING have one who stays */
 static _Atomic(uint64_t) heard;
 static _Atomic(uint64_t) missed;
 static _Atomic(uint64_t) noticed;
-static _Atomic(bool) over;
 
 /* ---- players ---- */
 
@@ -112,16 +91,16 @@ static void hear(player *me, const jzx_message *message)
 static jzx_err player_init(jzx_context *context, void *argument, void **state)
 {
     player *me = *state;
-    head *mine = argument;
+    const stress_head *mine = argument;
     uint64_t watch;
     me->id = jzx_self(context);
     me->head = mine->index;
-    me->life = atomic_fetch_add(&mine->life, 1) + 1;
+    me->life = atomic_fetch_add(&lives[me->head], 1) + 1;
     me->random = me->id * 0x9E3779B97F4A7C15u;
     uint32_t count = 1;
-    CHECK_OK(jzx_group_count(&mine->own, &count));
+    CHECK_OK(jzx_group_count(&own[me->head], &count));
     CHECK(count == 0); /* its predecessor, whose DOWN was handled */
-    CHECK_OK(jzx_group_join(context, &mine->own, HELD - 1, NULL, NULL, NULL));
+    CHECK_OK(jzx_group_join(context, &own[me->head], HELD - 1, NULL, NULL, NULL));
     jzx_err err = jzx_group_watch(context, &groups[me->head % GROUPS], &watch);
     CHECK(err == JZX_OK || err == JZX_ERR_LIMIT);
     for (int i = 0; i < 4; i++) {
@@ -188,68 +167,10 @@ static jzx_behavior_result player_behave(jzx_context *context, void *state, cons
     }
 }
 
-/* ---- heads ---- */
-
-static void appoint(jzx_context *context, head *me)
-{
-    if (me->lives == LIVES_EACH) {
-        if (!me->done && atomic_fetch_add(&heads_done, 1) + 1 == HEADS) {
-            atomic_store(&over, true);
-            CHECK_OK(jzx_runtime_request_stop(world.runtime));
-        }
-        me->done = true;
-        return;
-    }
-    jzx_spawn_options options;
-    jzx_spawn_options_init(&options);
-    options.behavior = player_behave;
-    options.init = player_init;
-    options.argument = me;
-    options.state_size = sizeof(player);
-    options.mailbox_cap = 16;
-    options.placement = JZX_PLACE_LOOP;
-    options.place_loop = (uint32_t)(stress_random(&me->random) % LOOPS);
-    jzx_err err = jzx_spawn_request(context, &options, NULL);
-    if (err == JZX_ERR_WOULD_BLOCK) {
-        jzx_message again = jzx_message_empty(TAG_AGAIN);
-        CHECK_OK(jzx_timer_after(context, 50000, &again, NULL));
-        return;
-    }
-    CHECK_OK(err);
-    me->lives++;
-}
-
-static jzx_behavior_result head_behave(jzx_context *context, void *state, const jzx_message *message)
-{
-    head *me = state;
-    if (message->tag != JZX_TAG_SYS_SPAWNED) {
-        appoint(context, me); /* at first, again, or after a DOWN */
-        return JZX_BEHAVIOR_OK;
-    }
-    jzx_spawned result;
-    memcpy(&result, jzx_message_data(message), sizeof result);
-    if (result.err == JZX_OK) {
-        uint64_t monitor;
-        CHECK_OK(jzx_monitor(context, result.id, &monitor));
-    } else {
-        CHECK(result.err == JZX_ERR_INIT && result.code == JZX_ERR_NOT_FOUND);
-        appoint(context, me);
-    }
-    return JZX_BEHAVIOR_OK;
-}
-
 static jzx_err stay_init(jzx_context *context, void *argument, void **state)
 {
     *state = argument;
     return jzx_group_join(context, argument, 0, NULL, NULL, NULL);
-}
-
-static jzx_behavior_result stay(jzx_context *context, void *state, const jzx_message *message)
-{
-    (void)context;
-    (void)state;
-    (void)message;
-    return JZX_BEHAVIOR_OK;
 }
 
 /* ---- threads without a loop ---- */
@@ -257,14 +178,14 @@ static jzx_behavior_result stay(jzx_context *context, void *state, const jzx_mes
 static void *look(void *argument)
 {
     uint64_t random = (uint64_t)(uintptr_t)argument;
-    while (!atomic_load(&over)) {
+    while (!atomic_load(&heads.over)) {
         uint32_t which = (uint32_t)(stress_random(&random) % GROUPS);
         jzx_member members[64];
         uint32_t count = 0;
         CHECK_OK(jzx_group_count(&groups[which], &count));
-        CHECK(count > 0 || which >= STAYING || atomic_load(&over)); /* nothing but the stop ends those who stay */
+        CHECK(count > 0 || which >= STAYING || atomic_load(&heads.over)); /* nothing but the stop ends those who stay */
         jzx_err err = jzx_group_members(&groups[which], members, 64, &count);
-        CHECK(err == JZX_OK || (err == JZX_ERR_NOT_FOUND && (which >= STAYING || atomic_load(&over))));
+        CHECK(err == JZX_OK || (err == JZX_ERR_NOT_FOUND && (which >= STAYING || atomic_load(&heads.over))));
         for (uint32_t i = 0; err == JZX_OK && i < count && i < 64; i++) {
             CHECK(jzx_actor_loop(members[i].id) < LOOPS && members[i].tag < HELD);
         }
@@ -284,7 +205,7 @@ static void set_up(uint64_t seed)
     stress_open(&world, &config);
     jzx_space_options options;
     jzx_space_options_init(&options);
-    options.groups_max = GROUPS + HEADS;
+    options.groups_max = GROUPS + STRESS_HEADS;
     options.members_max = 256;
     CHECK_OK(jzx_space_create(world.runtime, &options, &space));
     for (uint32_t i = 0; i < GROUPS; i++) {
@@ -294,20 +215,22 @@ static void set_up(uint64_t seed)
         jzx_spawn_options spawn;
         jzx_actor_id id = 0;
         jzx_spawn_options_init(&spawn);
-        spawn.behavior = stay;
+        spawn.behavior = stress_stay;
         spawn.init = stay_init;
         spawn.argument = &groups[i];
         CHECK_OK(jzx_spawn(jzx_loop_context(world.loops[i % LOOPS]), &spawn, &id));
     }
-    for (uint32_t i = 0; i < HEADS; i++) {
+    for (uint32_t i = 0; i < STRESS_HEADS; i++) {
         uint64_t name = 100 + i;
-        heads[i].random = seed + i;
-        heads[i].index = i;
-        heads[i].own = jzx_group_keyed(space, &name, sizeof name);
-        jzx_actor_id id = stress_spawn(&world, i % LOOPS, head_behave, &heads[i], 0);
-        jzx_message begin = jzx_message_empty(TAG_BEGIN);
-        CHECK_OK(jzx_send(jzx_loop_context(world.loops[i % LOOPS]), id, &begin));
+        own[i] = jzx_group_keyed(space, &name, sizeof name);
     }
+    jzx_spawn_options_init(&heads.options);
+    heads.options.behavior = player_behave;
+    heads.options.init = player_init;
+    heads.options.state_size = sizeof(player);
+    heads.options.mailbox_cap = 16;
+    heads.lives_each = LIVES_EACH;
+    stress_heads_begin(&heads, &world, seed);
 }
 
 int main(int argc, char **argv)

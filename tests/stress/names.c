@@ -4,27 +4,9 @@
  * every way, while foreign threads look names up and post by name. A name that stays is found by each search, and what is
  * sent by name comes to one who had that name.
  */
-#include "stress.h"
+#include "heads.h"
 
-enum {
-    LOOPS = 3,
-    HEADS = 6,
-    LIVES_EACH = 4000,
-    PRIZES = 12,
-    STAYING = LOOPS,
-    WATCHERS = 2,
-    TAG_BEGIN = 1,
-    TAG_ACT = 2,
-    TAG_BY_NAME = 3,
-    TAG_AGAIN = 4
-};
-
-typedef struct head {
-    uint64_t random;
-    uint32_t index;
-    uint32_t lives;
-    bool done;
-} head;
+enum { LOOPS = 3, LIVES_EACH = 4000, PRIZES = 12, STAYING = LOOPS, WATCHERS = 2, TAG_ACT = 2, TAG_BY_NAME = 3 };
 
 typedef struct deputy {
     uint64_t random;
@@ -36,13 +18,11 @@ typedef struct deputy {
 } deputy;
 
 static stress_world world;
-static head heads[HEADS];
-static _Atomic(uint32_t) heads_done;
+static stress_heads heads;
 static _Atomic(uint64_t) holders[PRIZES]; /* who says that it has it */
 static _Atomic(uint64_t) taken;
 static _Atomic(uint64_t) by_name;
 static jzx_actor_id staying[STAYING];
-static _Atomic(bool) over;
 
 static void name_of(char text[JZX_NAME_MAX], const char *what, uint32_t number)
 {
@@ -56,7 +36,7 @@ static void check_staying(uint32_t i)
     name_of(name, "staying", i);
     jzx_err err = jzx_whereis(world.runtime, name, &id);
     if (err == JZX_ERR_NOT_FOUND) {
-        CHECK(atomic_load(&over)); /* nothing but the stop ends them, and who looks may have been asleep since */
+        CHECK(atomic_load(&heads.over)); /* nothing but the stop ends them, and who looks may have been asleep since */
         return;
     }
     CHECK_OK(err);
@@ -116,7 +96,7 @@ static void send_to(jzx_context *context, uint32_t prize)
 static jzx_err deputy_init(jzx_context *context, void *argument, void **state)
 {
     deputy *me = *state;
-    head *mine = argument;
+    const stress_head *mine = argument;
     me->id = jzx_self(context);
     me->head = mine->index;
     me->random = me->id * 0x9E3779B97F4A7C15u;
@@ -195,74 +175,16 @@ static jzx_behavior_result deputy_behave(jzx_context *context, void *state, cons
     return message->tag == TAG_ACT ? act(context, me) : JZX_BEHAVIOR_UNHANDLED;
 }
 
-/* ---- heads ---- */
-
-static void appoint(jzx_context *context, head *me)
-{
-    if (me->lives == LIVES_EACH) {
-        if (!me->done && atomic_fetch_add(&heads_done, 1) + 1 == HEADS) {
-            atomic_store(&over, true);
-            CHECK_OK(jzx_runtime_request_stop(world.runtime));
-        }
-        me->done = true;
-        return;
-    }
-    jzx_spawn_options options;
-    jzx_spawn_options_init(&options);
-    options.behavior = deputy_behave;
-    options.init = deputy_init;
-    options.fini = deputy_fini;
-    options.argument = me;
-    options.state_size = sizeof(deputy);
-    options.placement = JZX_PLACE_LOOP;
-    options.place_loop = (uint32_t)(stress_random(&me->random) % LOOPS);
-    jzx_err err = jzx_spawn_request(context, &options, NULL);
-    if (err == JZX_ERR_WOULD_BLOCK) {
-        jzx_message again = jzx_message_empty(TAG_AGAIN);
-        CHECK_OK(jzx_timer_after(context, 50000, &again, NULL));
-        return;
-    }
-    CHECK_OK(err);
-    me->lives++;
-}
-
-static jzx_behavior_result head_behave(jzx_context *context, void *state, const jzx_message *message)
-{
-    head *me = state;
-    if (message->tag != JZX_TAG_SYS_SPAWNED) {
-        appoint(context, me); /* at first, again, or after a DOWN */
-        return JZX_BEHAVIOR_OK;
-    }
-    jzx_spawned result;
-    memcpy(&result, jzx_message_data(message), sizeof result);
-    if (result.err == JZX_OK) {
-        uint64_t monitor;
-        CHECK_OK(jzx_monitor(context, result.id, &monitor));
-    } else {
-        CHECK(result.err == JZX_ERR_INIT && result.code == JZX_ERR_NOT_FOUND);
-        appoint(context, me);
-    }
-    return JZX_BEHAVIOR_OK;
-}
-
-static jzx_behavior_result stay(jzx_context *context, void *state, const jzx_message *message)
-{
-    (void)context;
-    (void)state;
-    (void)message;
-    return JZX_BEHAVIOR_OK;
-}
-
 /* ---- threads without a loop ---- */
 
 static void *look(void *argument)
 {
     uint64_t random = (uint64_t)(uintptr_t)argument;
-    while (!atomic_load(&over)) {
+    while (!atomic_load(&heads.over)) {
         char name[JZX_NAME_MAX];
         uint32_t prize = (uint32_t)(stress_random(&random) % PRIZES);
         jzx_actor_id id = 0;
-        name_of(name, "head", (uint32_t)(stress_random(&random) % HEADS));
+        name_of(name, "head", (uint32_t)(stress_random(&random) % STRESS_HEADS));
         jzx_err err = jzx_whereis(world.runtime, name, &id);
         CHECK(err == JZX_OK ? jzx_actor_loop(id) < LOOPS : err == JZX_ERR_NOT_FOUND);
         name_of(name, "prize", prize);
@@ -279,7 +201,7 @@ static void *look_for_those_who_stay(void *argument)
 {
     (void)argument;
     uint64_t looks = 0;
-    while (!atomic_load(&over)) {
+    while (!atomic_load(&heads.over)) {
         check_staying((uint32_t)(looks++ % STAYING));
         if (looks % 16 == 0) {
             sched_yield();
@@ -293,20 +215,21 @@ static void set_up(uint64_t seed)
 {
     jzx_config config;
     stress_config(&config, LOOPS);
-    config.names_max = HEADS + STAYING + PRIZES + LOOPS;
+    config.names_max = STRESS_HEADS + STAYING + PRIZES + LOOPS;
     stress_open(&world, &config);
     for (uint32_t i = 0; i < STAYING; i++) {
         char name[JZX_NAME_MAX];
         name_of(name, "staying", i);
-        staying[i] = stress_spawn(&world, i % LOOPS, stay, NULL, 0);
+        staying[i] = stress_spawn(&world, i % LOOPS, stress_stay, NULL, 0);
         CHECK_OK(jzx_register(jzx_loop_context(world.loops[i % LOOPS]), name, staying[i]));
     }
-    for (uint32_t i = 0; i < HEADS; i++) {
-        heads[i] = (head){.random = seed + i, .index = i};
-        jzx_actor_id id = stress_spawn(&world, i % LOOPS, head_behave, &heads[i], 0);
-        jzx_message begin = jzx_message_empty(TAG_BEGIN);
-        CHECK_OK(jzx_send(jzx_loop_context(world.loops[i % LOOPS]), id, &begin));
-    }
+    jzx_spawn_options_init(&heads.options);
+    heads.options.behavior = deputy_behave;
+    heads.options.init = deputy_init;
+    heads.options.fini = deputy_fini;
+    heads.options.state_size = sizeof(deputy);
+    heads.lives_each = LIVES_EACH;
+    stress_heads_begin(&heads, &world, seed);
 }
 
 static void check_that_none_is_left(void)
