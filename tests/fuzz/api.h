@@ -8,7 +8,8 @@
  *   order      what one actor sent to another is handled in the order in which it was sent
  *   timers     none is early
  *   lives      each init that succeeded has one fini
- *   calls      one that was accepted ends once at most, in its caller; so do gatherings
+ *   calls      one that was accepted ends once at most, in its caller; so do gatherings, and deliveries
+ *   intakes    each hands a delivery out once to its owner, and to nobody once it is answered; who sent it hears such an answer
  *   threads    a context of another thread is refused
  */
 #ifndef TESTS_FUZZ_API_H
@@ -41,6 +42,10 @@ struct api_state {
     void *buffer;
     size_t buffer_size;
     jzx_router *router;
+    jzx_deliverer *deliverer;
+    jzx_intake *intake;
+    uint32_t intake_number; /* tells it from others */
+    bool works;             /* it is a worker of a pool */
 };
 
 /* The last message that was handled, of those from one actor to another. */
@@ -58,7 +63,7 @@ struct api {
     uint32_t calls; /* that may still be made */
     bool started;   /* until then one thread owns all loops */
     struct api_kept actors, refs, timers, monitors, watches, sockets, children, posters, flows;
-    struct api_kept calls_made, scopes, gathers, members;
+    struct api_kept calls_made, scopes, gathers, members, deliveries;
     jzx_space *space; /* NULL: there was no memory for one */
     int files[API_FILES_MAX];
     uint32_t file_count;
@@ -102,6 +107,22 @@ void api_asks_begin(void);
 void api_ask(jzx_context *context, struct api_handling *handling);
 void api_group(jzx_context *context);
 void api_route(jzx_context *context, struct api_state *state);
+void api_hand_on(jzx_context *context, struct api_handling *handling, const jzx_flow_id *flow); /* NULL: through none */
+jzx_group api_any_group(void);
+uint64_t api_deadline(jzx_context *context);
+
+/* What a continuation does and returns; the payload of an answer is its own, unless it says UNHANDLED. NULL: there is none. */
+jzx_behavior_result api_go_on(jzx_context *context, void *state, const jzx_message *answer);
+
+/* ---- api_works.c ---- */
+
+void api_works_begin(void);
+void api_works_end(void); /* when no loop runs any more */
+void api_pool(jzx_context *context);
+void api_pool_told(const jzx_pool_info *info);
+void api_deliver(jzx_context *context, struct api_state *state);
+void api_take(jzx_context *context, struct api_state *state, const jzx_message *message); /* a JZX_TAG_SYS_DELIVERY */
+void api_works_fini(jzx_context *context, struct api_state *state);
 
 /* ---- api_calls.c ---- */
 
@@ -112,8 +133,10 @@ void api_keep(struct api_kept *kept, uint64_t thing);
 uint64_t api_duration(void);
 jzx_behavior_result api_any_result(void);
 
-/* Options of an actor that does what the input says. */
+/* Options of an actor that does what the input says, and the spec of a pool's worker that does. */
 void api_spawn_options(jzx_spawn_options *options);
+void api_worker_spec(jzx_child_spec *spec);
+const char *api_name(void);
 
 void *api_payload(size_t size);
 void api_payload_free(void *payload);

@@ -22,7 +22,7 @@ static struct asked *note(const jzx_context *context)
     return &asked[asked_count++];
 }
 
-static uint64_t any_deadline(jzx_context *context)
+uint64_t api_deadline(jzx_context *context)
 {
     uint64_t delay_ns = api_duration();
     uint64_t now_ns = jzx_clock_ns(context);
@@ -39,16 +39,15 @@ static void check_result(const jzx_result *result)
     FUZZ_REQUIRE(result->err != JZX_ERR_UNKNOWN);
 }
 
-/* What a continuation does and returns; the payload that it may have is its own, unless it says UNHANDLED. */
-static jzx_behavior_result go_on(jzx_context *context, void *state, const jzx_result *result)
+jzx_behavior_result api_go_on(jzx_context *context, void *state, const jzx_message *answer)
 {
     struct api_handling handling = {.state = state};
     for (uint32_t calls = api_below(3); calls > 0; calls--) {
         api_call_with(context, &handling);
     }
     jzx_behavior_result said = api_any_result();
-    if (result->message != NULL && said != JZX_BEHAVIOR_UNHANDLED) {
-        api_message_take(result->message);
+    if (answer != NULL && said != JZX_BEHAVIOR_UNHANDLED) {
+        api_message_take(answer);
     }
     return said;
 }
@@ -58,7 +57,7 @@ static jzx_behavior_result on_answer(jzx_context *context, void *state, void *ar
     struct asked *one = argument;
     FUZZ_REQUIRE(one->caller == jzx_self(context) && one->ends++ == 0);
     check_result(result);
-    return go_on(context, state, result);
+    return api_go_on(context, state, result->message);
 }
 
 static void call(jzx_context *context)
@@ -70,7 +69,7 @@ static void call(jzx_context *context)
     uint64_t to = api_any(&api.actors);
     jzx_call_options_init(&options);
     uint8_t bits = fuzz_u8(&api.program);
-    options.deadline_ns = (bits & 1) != 0 ? any_deadline(context) : JZX_FOREVER;
+    options.deadline_ns = (bits & 1) != 0 ? api_deadline(context) : JZX_FOREVER;
     options.on_answer = (bits & 30) == 30 ? NULL : on_answer;
     options.argument = note(context);
     options.high = (bits & 224) == 224;
@@ -86,14 +85,15 @@ static void call(jzx_context *context)
     api_message_result(&message, err);
 }
 
-static void hand_on(jzx_context *context, struct api_handling *handling)
+void api_hand_on(jzx_context *context, struct api_handling *handling, const jzx_flow_id *flow)
 {
     jzx_message message;
     uint64_t ref = handling != NULL && handling->ref != 0 && api_below(4) != 0 ? handling->ref : api_any(&api.refs);
-    uint64_t to = api_any(&api.actors);
+    uint64_t to = flow == NULL ? api_any(&api.actors) : 0;
     api_message(&message, context);
     message.tag = message.tag < JZX_TAG_RESERVED ? API_TAG_PLAIN : message.tag; /* it comes from who has asked */
-    jzx_err err = jzx_delegate(context, ref, to, &message);
+    jzx_err err = flow == NULL ? jzx_delegate(context, ref, to, &message)
+                               : jzx_flow_delegate(context, *flow, ref, &message);
     bool over = err == JZX_OK || err == JZX_ERR_CANCELLED || err == JZX_ERR_TIMEOUT;
     if (over && handling != NULL && ref == handling->ref) {
         handling->answered = true;
@@ -109,16 +109,15 @@ static jzx_behavior_result on_each(jzx_context *context, void *state, void *argu
     const struct asked *one = argument;
     FUZZ_REQUIRE(one->caller == jzx_self(context) && one->ends == 0 && index < 8);
     check_result(result);
-    return go_on(context, state, result);
+    return api_go_on(context, state, result->message);
 }
 
 static jzx_behavior_result on_done(jzx_context *context, void *state, void *argument, const jzx_gathered *gathered)
 {
-    static const jzx_result none = {.err = JZX_OK};
     struct asked *one = argument;
     FUZZ_REQUIRE(one->caller == jzx_self(context) && one->ends++ == 0);
     FUZZ_REQUIRE(gathered->calls == gathered->answered + gathered->failed + gathered->cancelled);
-    return go_on(context, state, &none);
+    return api_go_on(context, state, NULL);
 }
 
 static void gather(jzx_context *context)
@@ -130,7 +129,7 @@ static void gather(jzx_context *context)
     case 0:
     case 1:
         jzx_gather_options_init(&options);
-        options.deadline_ns = api_below(2) != 0 ? any_deadline(context) : JZX_FOREVER;
+        options.deadline_ns = api_below(2) != 0 ? api_deadline(context) : JZX_FOREVER;
         options.need = api_below(3) == 0 ? JZX_NEED_ALL : api_below(4);
         options.on_each = api_below(4) == 3 ? NULL : on_each;
         options.on_done = api_below(16) == 15 ? NULL : on_done;
@@ -163,7 +162,7 @@ static void scope(jzx_context *context)
     switch (api_below(8)) {
     case 0:
     case 1:
-        if (jzx_scope_open(context, any_deadline(context), &number) == JZX_OK) {
+        if (jzx_scope_open(context, api_deadline(context), &number) == JZX_OK) {
             api_keep(&api.scopes, number);
         }
         break;
@@ -193,7 +192,7 @@ void api_ask(jzx_context *context, struct api_handling *handling)
 {
     switch (api_below(8)) {
     case 0:
-        hand_on(context, handling);
+        api_hand_on(context, handling, NULL);
         break;
     case 1:
     case 2:
@@ -211,7 +210,7 @@ void api_ask(jzx_context *context, struct api_handling *handling)
 
 /* ---- groups ---- */
 
-static jzx_group any_group(void)
+jzx_group api_any_group(void)
 {
     static const char *const names[] = {"a", "b", "c", ""};
     return jzx_group_named(api_below(16) == 15 ? NULL : api.space, names[api_below(4)]);
@@ -253,7 +252,7 @@ static void broadcast(jzx_context *context)
     jzx_actor_id busy = 0;
     uint64_t ref = 0;
     jzx_err err;
-    jzx_group group = any_group();
+    jzx_group group = api_any_group();
     uint32_t flags = api_below(4);
     shared_message(&message, context);
     if (api_below(2) == 0) {
@@ -269,7 +268,7 @@ static void broadcast(jzx_context *context)
 
 void api_group(jzx_context *context)
 {
-    jzx_group group = any_group();
+    jzx_group group = api_any_group();
     jzx_member members[4];
     uint64_t number = api_any(&api.members);
     uint32_t count;
@@ -313,7 +312,7 @@ static jzx_router *make_router(jzx_context *context)
 {
     jzx_router *router = NULL;
     jzx_router_options options;
-    jzx_group group = any_group();
+    jzx_group group = api_any_group();
     jzx_router_options_init(&options);
     options.group = api_below(2) == 0 ? NULL : &group;
     options.members_max = api_below(6);

@@ -5,6 +5,7 @@
 
 struct api api;
 
+enum { WORKS_FROM = 240 }; /* of the byte that says what is called: pools and deliveries */
 enum { ALIVE = 0x0A11CE, TAG_NUMBERED = 1, TAG_TIMER = 2, TAG_POINTER = API_TAG_PLAIN };
 
 static const uint64_t durations[] = {0, 1, 1000, 1000000, 20000000, 1000000000, 60000000000, UINT64_MAX};
@@ -30,7 +31,7 @@ uint64_t api_any(const struct api_kept *kept)
     return kept->things[(kept->count - 1 - which % there) % API_KEPT]; /* 0: the newest */
 }
 
-static const char *any_name(void)
+const char *api_name(void)
 {
     static const char *const names[] = {"a",
                                         "b",
@@ -135,7 +136,7 @@ static void call_send(jzx_context *context)
         err = jzx_send_with(context, to, &message, 1u << api_below(32));
         break;
     case 2:
-        err = jzx_send_name(context, any_name(), &message);
+        err = jzx_send_name(context, api_name(), &message);
         break;
     case 3:
         err = jzx_child_send(context, api_any(&api.children), &message);
@@ -208,13 +209,13 @@ static void call_timer_cancel(jzx_context *context)
     }
 }
 
-static void call_flow(jzx_context *context)
+static void call_flow(jzx_context *context, struct api_handling *handling)
 {
     static const uint32_t credits[] = {0, 1, 2, 5, 100, 2000, JZX_CREDITS_MAX, UINT32_MAX};
     uint32_t number = credits[api_below(sizeof credits / sizeof credits[0])];
     jzx_flow_id flow = api_any(&api.flows);
     jzx_message message;
-    switch (api_below(9)) {
+    switch (api_below(10)) {
     case 0:
         if (jzx_flow_offer(context, api_any(&api.actors), &flow) == JZX_OK) {
             api_keep(&api.flows, flow);
@@ -245,6 +246,9 @@ static void call_flow(jzx_context *context)
             api_keep(&api.refs, ref);
         }
         break;
+    case 9:
+        api_hand_on(context, handling, &flow);
+        break;
     default:
         api_message(&message, context);
         api_message_result(&message, jzx_flow_send(context, flow, &message));
@@ -257,7 +261,7 @@ static void call_flow(jzx_context *context)
 static void call_end(jzx_context *context)
 {
     uint64_t id = api_any(&api.actors);
-    const char *text = any_name();
+    const char *text = api_name();
     switch (api_below(6)) {
     case 0:
         (void)jzx_stop(context, id);
@@ -310,18 +314,18 @@ static void call_name(jzx_context *context)
     jzx_actor_id id = api_any(&api.actors);
     switch (api_below(4)) {
     case 0:
-        (void)jzx_unregister(context, any_name());
+        (void)jzx_unregister(context, api_name());
         break;
     case 1:
-        if (jzx_whereis(api.runtime, any_name(), &id) == JZX_OK) {
+        if (jzx_whereis(api.runtime, api_name(), &id) == JZX_OK) {
             api_keep(&api.actors, id);
         }
         break;
     case 2:
-        (void)jzx_register(context, any_name(), jzx_self(context));
+        (void)jzx_register(context, api_name(), jzx_self(context));
         break;
     default:
-        (void)jzx_register(context, any_name(), id);
+        (void)jzx_register(context, api_name(), id);
         break;
     }
 }
@@ -349,6 +353,13 @@ static jzx_err init(jzx_context *context, void *argument, void **state)
     return JZX_OK;
 }
 
+static jzx_err init_worker(jzx_context *context, void *argument, void **state)
+{
+    struct api_state *made = *state;
+    made->works = true;
+    return init(context, argument, state);
+}
+
 static void fini(jzx_context *context, void *state, const jzx_exit_info *info)
 {
     struct api_state *made = state;
@@ -359,6 +370,7 @@ static void fini(jzx_context *context, void *state, const jzx_exit_info *info)
     made->alive = 0;
     api.lives--;
     jzx_router_destroy(made->router);
+    api_works_fini(context, made);
     if (made->give_back != NULL) {
         made->give_back(made->give_back_context, made->buffer, made->buffer_size);
         api.buffers_out--;
@@ -419,7 +431,9 @@ static void look_at(jzx_context *context, struct api_state *state, const jzx_mes
     bool sent = (message->flags & (JZX_MESSAGE_ANSWER | JZX_MESSAGE_TIMER)) == 0;
     if (message->tag == TAG_NUMBERED && sent && message->sender != 0) {
         FUZZ_REQUIRE(message->words[0] == message->sender);
-        check_order(context, message);
+        if (!state->works) { /* else some came by way of the queue */
+            check_order(context, message);
+        }
     } else if (message->tag == TAG_TIMER) {
         FUZZ_REQUIRE((message->flags & JZX_MESSAGE_TIMER) != 0 && jzx_clock_ns(context) >= message->words[0]);
     } else if (message->tag == JZX_TAG_SYS_TCP) {
@@ -432,6 +446,10 @@ static void look_at(jzx_context *context, struct api_state *state, const jzx_mes
     } else if (message->tag == JZX_TAG_SYS_FLOW) {
         const jzx_flow_opened *opened = jzx_message_data(message);
         api_keep(&api.flows, opened->flow);
+    } else if (message->tag == JZX_TAG_SYS_DELIVERY) {
+        api_take(context, state, message);
+    } else if (message->tag == JZX_TAG_SYS_POOL && !sent) { /* else it was looked at as if it were a queue */
+        api_pool_told(jzx_message_data(message));
     } else if (message->tag == JZX_TAG_SYS_SUPERVISOR) {
         const jzx_supervisor_answer *answer = jzx_message_data(message);
         api_keep(&api.actors, answer->id);
@@ -519,7 +537,7 @@ void api_spawn_options(jzx_spawn_options *options)
     options->place_with = options->placement == JZX_PLACE_WITH ? api_any(&api.actors) : 0;
     options->trap_exit = (bits & 64) != 0;
     options->link = (bits & 128) != 0;
-    options->name = any_name();
+    options->name = api_name();
 }
 
 static void call_spawn(jzx_context *context)
@@ -582,6 +600,17 @@ static void any_child(jzx_child_spec *spec)
     }
 }
 
+void api_worker_spec(jzx_child_spec *spec)
+{
+    any_child(spec);
+    spec->init = init_worker;
+    if (api_below(8) != 7) { /* else it is refused, perhaps */
+        spec->keep_mail = false;
+        spec->register_name = false;
+        spec->significant = false;
+    }
+}
+
 static void any_supervisor(struct specs *specs, uint32_t depth)
 {
     jzx_supervisor_spec *spec = &specs->supervisors[depth];
@@ -629,7 +658,7 @@ static void call_supervisor_start(jzx_context *context)
 static jzx_child_key any_key(void)
 {
     uint32_t which = api_below(8);
-    return which < 6 ? jzx_child_at(which) : jzx_child_named(any_name());
+    return which < 6 ? jzx_child_at(which) : jzx_child_named(api_name());
 }
 
 static void call_supervisor(jzx_context *context)
@@ -794,13 +823,27 @@ static void call_as_another(jzx_context *context)
     FUZZ_REQUIRE(jzx_send(NULL, 1, &message) == JZX_ERR_INVALID_ARG);
 }
 
+static void call_works(jzx_context *context, struct api_handling *handling, uint8_t which)
+{
+    if (which % 4 == 0) {
+        api_pool(context);
+    } else if (handling != NULL && handling->state != NULL) {
+        api_deliver(context, handling->state);
+    }
+}
+
 void api_call_with(jzx_context *context, struct api_handling *handling)
 {
     if (api.calls == 0 || api.program.left == 0) {
         return;
     }
     api.calls--;
-    switch (api_below(20)) {
+    uint8_t which = fuzz_u8(&api.program);
+    if (which >= WORKS_FROM) {
+        call_works(context, handling, which);
+        return;
+    }
+    switch (which % 20) {
     case 0:
     case 1:
         call_spawn(context);
@@ -847,7 +890,7 @@ void api_call_with(jzx_context *context, struct api_handling *handling)
         call_as_another(context);
         break;
     case 17:
-        call_flow(context);
+        call_flow(context, handling);
         break;
     case 18:
         if (api_below(4) == 0) {
@@ -893,7 +936,7 @@ void api_call_outside(void)
         err = ask_outside(&message);
         break;
     case 0:
-        err = jzx_post_name(api.runtime, any_name(), &message);
+        err = jzx_post_name(api.runtime, api_name(), &message);
         break;
     case 1:
         if (api.posters.count == 0 && jzx_poster_create(api.runtime, 4, &poster) == JZX_OK) {

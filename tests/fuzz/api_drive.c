@@ -89,6 +89,7 @@ bool api_begin(uint64_t seed, const jzx_sim_config *config)
     memset(&driver, 0, sizeof driver);
     api.calls = API_CALLS_MAX;
     api_asks_begin();
+    api_works_begin();
     FUZZ_REQUIRE(jzx_sim_create(seed, config, &api.sim) == JZX_OK);
     return make_runtime() == JZX_OK;
 }
@@ -273,6 +274,7 @@ bool api_stop(void)
         return false;
     }
     FUZZ_REQUIRE(alive());
+    api_works_end();
     FUZZ_REQUIRE(jzx_runtime_destroy(api.runtime) == JZX_OK);
     return true;
 }
