@@ -211,7 +211,7 @@ static inline void deliver_in(jzx_loop *loop, jzx__cell *reserved, jzx__cell *an
     uint64_t token = reserved->target;
     jzx_actor_id target;
     jzx__cell *calling = jzx__request_unreserve(loop, reserved, &target);
-    if (answer == reserved) {
+    if (content != NULL) {
         *reserved = *content;
     } else {
         jzx__cell_free(loop, reserved);

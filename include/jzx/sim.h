@@ -145,7 +145,8 @@ JZX_API jzx_err jzx_sim_advance(jzx_sim *sim, uint64_t ns);
 /** Moves to the time of the next event (a timer, a packet, a sleep's end), and runs what happens at it.
  *  Returns: as jzx_sim_run(); JZX_ERR_NOT_FOUND (nothing is to come) */
 JZX_API jzx_err jzx_sim_advance_next(jzx_sim *sim);
-/** Runs until `ready` says so, asked after each step, at most `timeout_ns` of simulated time.
+/** Runs until `ready` says so, asked after each step, at most `timeout_ns` of simulated time. It looks at the program's memory
+ *  and calls nothing of the library, since such a call may be a step itself.
  *  Returns: as jzx_sim_run(); JZX_ERR_TIMEOUT */
 JZX_API jzx_err jzx_sim_run_until(jzx_sim *sim, bool (*ready)(void *argument), void *argument, uint64_t timeout_ns);
 /** Runs one thread from one point to its next. Returns: as jzx_sim_run(); JZX_ERR_NOT_FOUND (none can run now) */

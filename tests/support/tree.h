@@ -159,7 +159,7 @@ struct tree {
     size_t log_size;
 
     uint32_t seen[TREE_EVENT_KINDS];
-    tree_event events[TREE_EVENTS]; /* the first of them, since the last tree_forget() */
+    tree_event events[TREE_EVENTS]; /* the first of them */
     uint32_t event_count;
     jzx_exit_info ends[TREE_ENDS]; /* of all actors */
     uint32_t end_count;
