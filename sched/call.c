@@ -214,8 +214,9 @@ jzx_err jzx__scope_close(jzx_context *context, uint64_t number)
 
 /* ---- the asker ---- */
 
-jzx_err jzx__call_reserve(jzx_context *context, jzx__scope *scope, jzx_actor_id to, uint64_t due_ns, uint32_t more,
-                          const jzx__call_order *order, jzx__calling **out)
+static inline __attribute__((always_inline)) jzx_err reserve(jzx_context *context, jzx__scope *scope, jzx_actor_id to,
+                                                             uint64_t due_ns, uint32_t more,
+                                                             const jzx__call_order *order, jzx__calling **out)
 {
     jzx_loop *loop = context->loop;
     jzx__cell *reserved;
@@ -241,6 +242,12 @@ jzx_err jzx__call_reserve(jzx_context *context, jzx__scope *scope, jzx_actor_id 
     return JZX_OK;
 }
 
+jzx_err jzx__call_reserve(jzx_context *context, jzx__scope *scope, jzx_actor_id to, uint64_t due_ns, uint32_t more,
+                          const jzx__call_order *order, jzx__calling **calling)
+{
+    return reserve(context, scope, to, due_ns, more, order, calling);
+}
+
 void jzx__call_undo(jzx_loop *loop, jzx__calling *calling)
 {
     jzx_actor_id target;
@@ -263,17 +270,16 @@ jzx_err jzx__call_in(jzx_context *context, jzx__scope *scope, bool timed, jzx_ac
     }
     jzx__calling *calling;
     /* Two more: at the target, if it is here, the mail and its context. */
-    err = jzx__call_reserve(context, scope, to, timed ? deadline_ns : JZX_FOREVER, 2, order, &calling);
+    err = reserve(context, scope, to, timed ? deadline_ns : JZX_FOREVER, 2, order, &calling);
     if (err != JZX_OK) {
         return err;
     }
     const jzx__call_wire wire = {
         .deadline_ns = deadline_ns,
         .chain = calling->chain,
-        .call = true,
+        .flags = (uint8_t)(JZX__CALL_CALL | (order->high ? JZX__CALL_HIGH : 0) |
+                           (order->exclusive ? JZX__CALL_EXCLUSIVE : 0)),
         .nested = (calling->flags & JZX__CALL_NESTED) != 0,
-        .exclusive = order->exclusive,
-        .high = order->high,
     };
     if (order->exclusive) {
         err = jzx__wait_refusal(context, to, wire.chain, order->cycle);
@@ -480,22 +486,28 @@ const jzx__called *jzx__called_of(const jzx_loop *loop, const jzx__cell *mail)
     return called_of(loop, mail);
 }
 
-void jzx__called_make(jzx_loop *loop, jzx__cell *mail, jzx__cell *cell, uint64_t token, const jzx__call_wire *wire)
+void jzx__called_make(jzx_loop *loop, uint32_t owner, jzx__cell *mail, jzx__cell *cell, uint64_t token,
+                      const jzx__call_wire *wire)
 {
     jzx__called *called = (jzx__called *)(void *)cell;
-    called->scope = (jzx__scope){
-        .hops = wire->hops,
-        .kind = JZX__CELL_CALLED,
-        .flags = (uint8_t)((wire->high ? JZX__CALL_HIGH : 0) | (wire->call ? JZX__CALL_CALL : 0)),
-        .back = wire->back,
-        .number = jzx__pool_number(&loop->pool, cell),
-        .deadline_ns = wire->deadline_ns};
+    called->scope = (jzx__scope){.hops = wire->hops,
+                                 .kind = JZX__CELL_CALLED,
+                                 .flags = wire->flags,
+                                 .back = wire->back,
+                                 .number = jzx__pool_number(&loop->pool, cell),
+                                 .deadline_ns = wire->deadline_ns};
     called->chain = wire->chain;
     called->flow = wire->flow;
     called->mail = jzx__pool_index(&loop->pool, mail);
+    called->owner = owner;
     mail->flags |= wire->flow != 0 ? JZX__FLAG_CALL | JZX__FLAG_FLOW : JZX__FLAG_CALL;
     mail->target = jzx__pool_index(&loop->pool, cell);
     jzx__map_add(&loop->called, &called->by_token, key_of(jzx__id_loop(mail->sender), token));
+}
+
+void jzx__called_move(jzx_loop *loop, const jzx__cell *mail, uint32_t owner)
+{
+    called_of(loop, mail)->owner = owner;
 }
 
 /* J3: takes it from its mail; returns the token. */
@@ -587,7 +599,21 @@ jzx__cell *jzx__called_find(const jzx_loop *loop, uint32_t asker_loop, uint64_t 
 
 /* ---- calls that were handed on (J6) ---- */
 
-static void leave_trail(jzx_loop *loop, jzx__called *called, jzx__cell *mail, uint32_t to_loop)
+/* Two cells for the probes that follow a call, or none. */
+static bool take_room(jzx_loop *loop, jzx__cell *room[2])
+{
+    room[0] = jzx__pool_take(&loop->pool, 2);
+    if (room[0] == NULL) {
+        jzx__count_add(&loop->counters->refused_block, 1);
+        return false;
+    }
+    room[1] = jzx__pool_take_any(&loop->pool);
+    room[0]->kind = room[1]->kind = JZX__CELL_TRAIL;
+    return true;
+}
+
+/* `room`: for probes, or NULL. */
+static void leave_trail(jzx_loop *loop, jzx__called *called, jzx__cell *mail, uint32_t to_loop, jzx__cell *room[2])
 {
     uint64_t flow = called->flow;
     uint64_t token = take_called(loop, called, mail);
@@ -598,6 +624,10 @@ static void leave_trail(jzx_loop *loop, jzx__called *called, jzx__cell *mail, ui
                           .flags = JZX__FLAG_EMBEDDED,
                           .asker = mail->sender,
                           .token = token};
+    if (room[0] != NULL) {
+        trail->probe = jzx__pool_index(&loop->pool, room[0]) + 1;
+        trail->ids = jzx__pool_index(&loop->pool, room[1]);
+    }
     jzx__map_add(&loop->called, &trail->by_token, key_of(jzx__id_loop(mail->sender), token));
     if (flow != 0) {
         jzx__flow_handled(loop, flow);
@@ -614,14 +644,32 @@ static void send_after(jzx_loop *loop, jzx__trail *trail)
     }
 }
 
+/* The call has ended: the trail is taken up, once nothing of it stands in an overflow. */
+static void end_trail(jzx_loop *loop, jzx__trail *trail)
+{
+    if (!trail->over || trail->listed || trail->carries) {
+        return;
+    }
+    if (trail->probe != 0) {
+        jzx__cell_free(loop, jzx__pool_at(&loop->pool, trail->probe - 1));
+        jzx__cell_free(loop, jzx__pool_at(&loop->pool, trail->ids));
+    }
+    take_up(loop, as_cell((void *)trail), trail->back, trail->asker, trail->token);
+}
+
 void jzx__trail_left(jzx_loop *loop, jzx__cell *cell)
 {
     jzx__trail *trail = as_trail(cell);
     trail->kind = JZX__CELL_TRAIL;
     trail->listed = false;
-    if (trail->over) {
-        take_up(loop, cell, trail->back, trail->asker, trail->token);
-    }
+    end_trail(loop, trail);
+}
+
+void jzx__trail_probe_left(jzx_loop *loop, jzx__trail *trail)
+{
+    JZX_ASSERT(trail->carries);
+    trail->carries = false;
+    end_trail(loop, trail);
 }
 
 void jzx__trail_end_arrived(jzx_loop *loop, const jzx__cell *cell)
@@ -631,9 +679,7 @@ void jzx__trail_end_arrived(jzx_loop *loop, const jzx__cell *cell)
     jzx__trail *trail = as_trail(last);
     jzx__map_remove(&loop->called, &trail->by_token);
     trail->over = true;
-    if (!trail->listed) {
-        jzx__trail_left(loop, last);
-    }
+    end_trail(loop, trail);
 }
 
 void jzx__cancel_arrived(jzx_loop *loop, const jzx__cell *cell)
@@ -671,21 +717,32 @@ jzx_err jzx__call_delegate(jzx_context *context, uint64_t ref, jzx_actor_id to, 
         wire.deadline_ns = called->scope.deadline_ns;
         wire.chain = called->chain;
         wire.hops = (uint8_t)(called->scope.hops + 1);
-        wire.high = (called->scope.flags & JZX__CALL_HIGH) != 0;
-        wire.call = (called->scope.flags & JZX__CALL_CALL) != 0;
-        wire.back = wire.call && away ? (uint8_t)(loop->index + 1) : called->scope.back;
+        wire.flags = called->scope.flags & (JZX__CALL_HIGH | JZX__CALL_CALL | JZX__CALL_EXCLUSIVE);
+        wire.back = (wire.flags & JZX__CALL_CALL) != 0 && away ? (uint8_t)(loop->index + 1) : called->scope.back;
         token = token_of(called, kept);
     }
     wire.flow = flow;
+    jzx__cell *room[2] = {NULL, NULL};
+    bool exclusive = (wire.flags & JZX__CALL_EXCLUSIVE) != 0;
+    if (exclusive && away && !take_room(loop, room)) {
+        return JZX_ERR_WOULD_BLOCK;
+    }
     jzx_err err = jzx__call_send(context, kept->sender, to, message, token, &wire);
     if (err != JZX_OK) {
+        if (room[0] != NULL) {
+            jzx__cell_free(loop, room[0]);
+            jzx__cell_free(loop, room[1]);
+        }
         return err;
     }
-    if (wire.call && away) {
-        leave_trail(loop, called, kept, jzx__id_loop(to));
+    if ((wire.flags & JZX__CALL_CALL) != 0 && away) {
+        leave_trail(loop, called, kept, jzx__id_loop(to), room);
     } else if (called != NULL) {
         called->scope.back = 0; /* that goes on with it */
     }
     jzx__request_hand_on(context, kept);
+    if (exclusive && !away) {
+        jzx__wait_met(loop, jzx__id_index(to), wire.chain);
+    }
     return JZX_OK;
 }

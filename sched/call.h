@@ -71,22 +71,26 @@ typedef struct jzx__called {
     jzx__map_node by_token; /* key: the asker's loop and token mixed, so that each can be had from the other */
     uint64_t flow;          /* the receiver's number of the flow whose credit it has; 0: it came through none */
     uint32_t mail;          /* index of the cell that is queued or kept */
+    uint32_t owner;         /* slot index: whose it is */
 } jzx__called;
 _Static_assert(sizeof(jzx__called) <= sizeof(jzx__cell), "a called one is a cell");
 
-/* What a called one becomes when the call is handed on to another loop (J6). The node of what follows it there. */
+/* What a called one becomes when the call is handed on to another loop (J6). The node of a cancel that follows it there. */
 typedef struct jzx__trail {
     uint8_t to;   /* loop */
     uint8_t back; /* as in jzx__scope */
     bool listed;  /* it stands in the overflow towards `to` */
     bool over;    /* the call has ended meanwhile */
-    uint8_t unused;
-    uint8_t kind; /* JZX__CELL_TRAIL; listed: what it says there */
+    bool carries; /* `probe` stands there */
+    uint8_t kind; /* JZX__CELL_TRAIL; listed: CANCEL */
     uint16_t flags;
     jzx_actor_id asker;
     uint64_t token;
     uint64_t next; /* in the overflow */
     jzx__map_node by_token;
+    /* Indexes of two cells for a probe that follows the call (W6), of one for whose end its asker waits. */
+    uint32_t probe; /* + 1; 0: none */
+    uint32_t ids;
 } jzx__trail;
 _Static_assert(sizeof(jzx__trail) <= sizeof(jzx__cell), "a trail is a cell");
 _Static_assert(offsetof(jzx__trail, kind) == offsetof(jzx__cell, kind) &&
@@ -135,11 +139,9 @@ typedef struct jzx__call_wire {
     uint64_t chain;
     uint64_t flow; /* as in jzx__called */
     uint8_t hops;
-    uint8_t back; /* as in jzx__scope */
-    bool call;    /* it may be cancelled: not a plain request that was handed on, or has a credit */
-    bool nested;  /* made for another call: see jzx__call_send() */
-    bool exclusive;
-    bool high; /* in a lane the mail itself says so */
+    uint8_t back;  /* as in jzx__scope */
+    uint8_t flags; /* JZX__CALL_HIGH, CALL, EXCLUSIVE: those of the called one */
+    bool nested;   /* made for another call: see jzx__call_send() */
 } jzx__call_wire;
 _Static_assert(sizeof(jzx__call_wire) <= sizeof(jzx__cell), "the context of a call travels in a cell");
 
@@ -150,7 +152,8 @@ enum {
     JZX__CALL_NESTED = 1u << 3,    /* calling: its chain is that of another call */
     JZX__CALL_BEGUN = 1u << 4,     /* called: its handler has seen it, and may have yielded it */
     JZX__CALL_HIGH = 1u << 5,      /* called: of high priority, also for the one to whom it is handed on */
-    JZX__CALL_CALL = 1u << 6,      /* called: as in jzx__call_wire */
+    JZX__CALL_CALL = 1u << 6, /* called: it may be cancelled: not a plain request that was handed on, or has a credit */
+    JZX__CALL_EXCLUSIVE = 1u << 7, /* called: its asker waits */
 };
 
 enum {
@@ -206,7 +209,9 @@ const jzx__called *jzx__called_of(const jzx_loop *loop, const jzx__cell *mail); 
 /* What is here of a call: a called one, or the last of its trail. NULL: it was never here, or has ended. */
 jzx__cell *jzx__called_find(const jzx_loop *loop, uint32_t asker_loop, uint64_t token);
 
-void jzx__called_make(jzx_loop *loop, jzx__cell *mail, jzx__cell *cell, uint64_t token, const jzx__call_wire *wire);
+void jzx__called_make(jzx_loop *loop, uint32_t owner, jzx__cell *mail, jzx__cell *cell, uint64_t token,
+                      const jzx__call_wire *wire);
+void jzx__called_move(jzx_loop *loop, const jzx__cell *mail, uint32_t owner); /* another has it now */
 /* J3; returns the asker's token. A credit goes back to its flow. */
 uint64_t jzx__called_end(jzx_loop *loop, jzx__cell *mail);
 /* May its handler have it? One that it has yielded is its own to finish: it sees that it is not wanted any more. */
@@ -216,7 +221,8 @@ bool jzx__called_over(const jzx_loop *loop, const jzx__cell *mail, jzx_drop_reas
 void jzx__called_enter(jzx_context *context, const jzx__cell *kept); /* its scope and chain become the current ones */
 void jzx__cancel_arrived(jzx_loop *loop, const jzx__cell *cell);
 void jzx__trail_end_arrived(jzx_loop *loop, const jzx__cell *cell);
-void jzx__trail_left(jzx_loop *loop, jzx__cell *cell); /* its overflow node has been copied out */
+void jzx__trail_left(jzx_loop *loop, jzx__cell *cell);         /* its overflow node has been copied out */
+void jzx__trail_probe_left(jzx_loop *loop, jzx__trail *trail); /* that of its probe */
 /* Through a flow to `to`, if `flow` is not 0. */
 jzx_err jzx__call_delegate(jzx_context *context, uint64_t ref, jzx_actor_id to, uint64_t flow,
                            const jzx_message *message);

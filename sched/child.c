@@ -1,4 +1,5 @@
 /* child: both sides of the relation between a supervisor and a child. What always holds stands in child.h. */
+#include "sched/call.h"
 #include "sched/mailbox.h"
 
 /* ---- the supervisor's side: records ---- */
@@ -495,6 +496,9 @@ static void move_mail(jzx_loop *loop, uint32_t from, uint32_t to)
         if (ends_call || (cell->flags & JZX__FLAG_EMBEDDED) != 0) {
             jzx__queue_push(&signals, cell);
             continue;
+        }
+        if ((cell->flags & JZX__FLAG_CALL) != 0) {
+            jzx__called_move(loop, cell, to);
         }
         jzx__mail_left(loop, from, cell);
         jzx__mail_push(loop, to, cell);

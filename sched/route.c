@@ -227,6 +227,11 @@ jzx_err jzx__send_local(jzx_context *context, jzx_actor_id to, const jzx_message
     return JZX_OK;
 }
 
+static inline uint32_t high_flag(const jzx__call_wire *wire)
+{
+    return (wire->flags & JZX__CALL_HIGH) != 0 ? JZX__FLAG_HIGH : 0;
+}
+
 static jzx_err call_local(jzx_context *context, jzx_actor_id sender, jzx_actor_id to, const jzx_message *message,
                           uint64_t token, const jzx__call_wire *wire)
 {
@@ -241,9 +246,9 @@ static jzx_err call_local(jzx_context *context, jzx_actor_id sender, jzx_actor_i
         return no_cell(loop);
     }
     jzx__cell *called = jzx__pool_take_any(&loop->pool);
-    fill(cell, context, message, JZX__FLAG_REQUEST | (wire->high ? JZX__FLAG_HIGH : 0));
+    fill(cell, context, message, JZX__FLAG_REQUEST | high_flag(wire));
     cell->sender = sender;
-    jzx__called_make(loop, cell, called, token, wire);
+    jzx__called_make(loop, at.index, cell, called, token, wire);
     push_admitted(loop, &at, cell);
     return JZX_OK;
 }
@@ -413,7 +418,7 @@ jzx_err jzx__call_send(jzx_context *context, jzx_actor_id sender, jzx_actor_id t
     jzx__cell *cells;
     jzx_err err = write_mail(context->loop, to, 2, wire->nested || wire->flow != 0, &cells);
     if (err == JZX_OK) {
-        fill(cells, context, message, JZX__FLAG_REQUEST | JZX__FLAG_WIDE | (wire->high ? JZX__FLAG_HIGH : 0));
+        fill(cells, context, message, JZX__FLAG_REQUEST | JZX__FLAG_WIDE | high_flag(wire));
         cells[0].kind = JZX__CELL_CALL;
         cells[0].sender = sender;
         cells[0].token = token;
@@ -548,7 +553,7 @@ static const void *second_of(jzx_loop *loop, const jzx__cell *node)
         return jzx__slot_hot(&loop->slots, ((const jzx__resource *)(const void *)node)->owner);
     }
     if (node->kind == JZX__CELL_PROBE) {
-        return jzx__probe_second(node);
+        return jzx__probe_second(loop, node);
     }
     return node->kind == JZX__CELL_SPAWN ? node->next : NULL;
 }
@@ -710,8 +715,8 @@ static __attribute__((noinline)) void call_arrived(jzx_loop *loop, const jzx__ce
     jzx__cell *cell = take_mail(loop, from);
     cell->kind = JZX__CELL_MAIL;
     cell->flags &= (uint16_t)~JZX__FLAG_WIDE;
-    jzx__called_make(loop, cell, jzx__pool_take_inbound(&loop->pool), from->token, &wire);
     uint32_t index = jzx__slot_find(&loop->slots, from->target);
+    jzx__called_make(loop, index, cell, jzx__pool_take_inbound(&loop->pool), from->token, &wire);
     if (index == JZX__SLOT_NONE || jzx__public(loop, index)->state > JZX__RUNNING) {
         dispose_late(loop, cell, from->target, index);
         return;
@@ -730,7 +735,7 @@ static __attribute__((noinline)) void call_arrived(jzx_loop *loop, const jzx__ce
     } else {
         take_in(loop, index, hot, public, cell);
     }
-    if (wire.exclusive) {
+    if ((wire.flags & JZX__CALL_EXCLUSIVE) != 0) {
         jzx__wait_met(loop, index, wire.chain);
     }
 }

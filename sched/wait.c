@@ -43,8 +43,8 @@ bool jzx__wait_admits(const jzx_loop *loop, uint32_t index, uint64_t chain)
 /* An edge, and what a probe has seen on its way to it. */
 typedef struct probe {
     uint64_t token; /* of the call whose actor waits */
-    jzx_actor_id target;
-    uint32_t from; /* loop of that actor */
+    uint32_t from;  /* loop of that actor */
+    uint32_t at;    /* loop on which its request is looked for */
     uint32_t hops;
     jzx_actor_id mark;
     uint64_t mark_token;
@@ -54,10 +54,9 @@ typedef struct probe {
     jzx_actor_id ids[JZX_CYCLE_MAX];
 } probe;
 
-/* The waiter of an actor of this loop, if it waits and the end has not come (W3). */
-static jzx__waiter *waiting(jzx_loop *loop, jzx_actor_id id)
+/* The waiter of a slot of this loop, if its actor waits and the end has not come (W3). */
+static jzx__waiter *waiting(jzx_loop *loop, uint32_t index)
 {
-    uint32_t index = jzx__slot_find(&loop->slots, id);
     if (index == JZX__SLOT_NONE || (jzx__slot_hot(&loop->slots, index)->flags & JZX__SLOT_WAITING) == 0) {
         return NULL;
     }
@@ -65,29 +64,24 @@ static jzx__waiter *waiting(jzx_loop *loop, jzx_actor_id id)
     return top_of(waiter)->ended ? NULL : waiter;
 }
 
-/* Is the request of an edge here, and must wait for a wait of this chain? One that was handed on is no edge. */
-static bool must_wait(jzx_loop *loop, const probe *edge, uint64_t chain)
+/* Must this request wait for a wait of `chain`, of the one who has it? */
+static bool must_wait(const jzx_loop *loop, const jzx__called *called, uint64_t chain)
 {
-    const jzx__cell *cell = jzx__called_find(loop, edge->from, edge->token);
-    const jzx__called *called = (const void *)cell;
-    if (cell == NULL || cell->kind != JZX__CELL_CALLED || called->scope.hops != 0) {
-        return false;
-    }
     return called->chain != chain || jzx__pool_at(&loop->pool, called->mail)->kind == JZX__CELL_KEPT;
 }
 
-/* Who blocks an edge to this loop, or NULL. */
-static jzx__waiter *blocking(jzx_loop *loop, const probe *edge)
+/* Who blocks an edge whose request is here, or NULL. */
+static jzx__waiter *blocking(jzx_loop *loop, const jzx__called *called)
 {
-    jzx__waiter *waiter = waiting(loop, edge->target);
-    return waiter != NULL && must_wait(loop, edge, waiter->chain) ? waiter : NULL;
+    jzx__waiter *waiter = waiting(loop, called->owner);
+    return waiter != NULL && must_wait(loop, called, waiter->chain) ? waiter : NULL;
 }
 
 static void take_edge(const jzx_loop *loop, jzx__waiter *waiter, probe *edge)
 {
     const jzx__wait *top = top_of(waiter);
     edge->token = top->token;
-    edge->target = top->target;
+    edge->at = top->at;
     edge->from = loop->index;
 }
 
@@ -101,19 +95,24 @@ static void add_id(jzx_cycle *cycle, jzx_actor_id id)
 /* Would a call of `self` to `to` close a circle of this loop? Each step is one that a probe would make. */
 static bool closes(jzx_loop *loop, jzx_actor_id self, jzx_actor_id to, uint64_t chain, jzx_cycle *cycle)
 {
-    probe edge = {.target = to};
     *cycle = (jzx_cycle){0};
     add_id(cycle, self);
-    for (uint32_t steps = 0; steps < STEPS_MAX && jzx__id_loop(edge.target) == loop->index; steps++) {
-        if (edge.target == self) {
-            return steps > 0 && must_wait(loop, &edge, chain);
-        }
-        jzx__waiter *waiter = steps > 0 ? blocking(loop, &edge) : waiting(loop, to);
-        if (waiter == NULL || (steps == 0 && waiter->chain == chain)) {
+    jzx__waiter *waiter = jzx__id_loop(to) == loop->index ? waiting(loop, jzx__slot_find(&loop->slots, to)) : NULL;
+    if (waiter == NULL || waiter->chain == chain) {
+        return false;
+    }
+    for (uint32_t steps = 1; steps < STEPS_MAX && waiter != NULL; steps++) {
+        add_id(cycle, jzx__public(loop, waiter->resource.owner)->id);
+        const jzx__wait *top = top_of(waiter);
+        const jzx__cell *cell = top->at == loop->index ? jzx__called_find(loop, loop->index, top->token) : NULL;
+        if (cell == NULL || cell->kind != JZX__CELL_CALLED) {
             return false;
         }
-        add_id(cycle, edge.target);
-        take_edge(loop, waiter, &edge);
+        const jzx__called *called = (const jzx__called *)(const void *)cell;
+        if (called->owner == jzx__id_index(self)) {
+            return must_wait(loop, called, chain);
+        }
+        waiter = blocking(loop, called);
     }
     return false;
 }
@@ -133,7 +132,7 @@ static void pack(const probe *p, jzx__cell *cell)
     cell->size = (uint8_t)p->from;
     cell->tag = p->hops;
     cell->sender = p->mark;
-    cell->target = p->target;
+    cell->target = p->at;
     cell->words[0] = p->token;
     cell->words[1] = p->mark_token;
     cell->words[2] = p->sum;
@@ -142,7 +141,7 @@ static void pack(const probe *p, jzx__cell *cell)
 
 static void unpack(const jzx__cell *cell, const void *ids, probe *p)
 {
-    *p = (probe){.token = cell->words[0], .target = cell->target, .from = cell->size, .hops = cell->tag};
+    *p = (probe){.token = cell->words[0], .at = (uint32_t)cell->target, .from = cell->size, .hops = cell->tag};
     p->mark = cell->sender;
     p->mark_token = cell->words[1];
     p->sum = cell->words[2];
@@ -150,6 +149,7 @@ static void unpack(const jzx__cell *cell, const void *ids, probe *p)
     p->length = (uint32_t)(cell->words[3] >> 32);
     if (p->length != 0) {
         memcpy(p->ids, ids, sizeof p->ids);
+        p->ids[0] = p->mark;
     }
 }
 
@@ -232,19 +232,49 @@ static void forward(jzx_loop *loop, jzx__waiter *waiter, const probe *p)
     if (p->length != 0) {
         memcpy(waiter->ids, p->ids, sizeof waiter->ids);
     }
-    if (jzx__id_loop(p->target) == loop->index) {
+    if (p->at == loop->index) {
         jzx__resource_notify(loop, resource);
         return;
     }
     resource->listed = true;
-    jzx__route_signal(loop, jzx__id_loop(p->target), &resource->cell, waiter->ids);
+    jzx__route_signal(loop, p->at, &resource->cell, waiter->ids);
+}
+
+/* Takes a probe on that has come to a loop which the request has left. Its cell says of which trail it is. */
+static void relay(jzx_loop *loop, jzx__trail *trail, const probe *p)
+{
+    JZX_ASSERT(trail->probe != 0);
+    if (trail->carries) {
+        return; /* W6 */
+    }
+    jzx__cell *cell = jzx__pool_at(&loop->pool, trail->probe - 1);
+    jzx__cell *ids = jzx__pool_at(&loop->pool, trail->ids);
+    pack(p, cell);
+    cell->target |= (jzx__pool_index(&loop->pool, (jzx__cell *)(void *)trail) + 1ull) << 32;
+    /* Its head stays that of a cell, for numbers may name it still (C3): the first of the ids is the mark. */
+    memcpy((uint8_t *)ids + sizeof p->ids[0], &p->ids[1], sizeof p->ids - sizeof p->ids[0]);
+    trail->carries = true;
+    jzx__route_signal(loop, p->at, cell, ids);
 }
 
 /* Follows the edges as far as they lie on this loop. `waiter` is who waits with the first one, if it is here. */
 static void follow(jzx_loop *loop, probe *p, jzx__waiter *waiter)
 {
-    for (uint32_t steps = 0; steps < STEPS_MAX && jzx__id_loop(p->target) == loop->index; steps++) {
-        waiter = blocking(loop, p);
+    for (uint32_t steps = 0; steps < STEPS_MAX && p->at == loop->index; steps++) {
+        jzx__cell *last = jzx__called_find(loop, p->from, p->token);
+        if (last == NULL) {
+            return;
+        }
+        if (last->kind != JZX__CELL_CALLED) {
+            jzx__trail *trail = (jzx__trail *)(void *)last;
+            p->at = trail->to; /* W5 */
+            if (waiter == NULL) {
+                relay(loop, trail, p);
+                return;
+            }
+            break;
+        }
+        waiter = blocking(loop, (const jzx__called *)(const void *)last);
         if (waiter == NULL || !visit(loop, p, waiter)) {
             return;
         }
@@ -269,7 +299,7 @@ void jzx__probe_arrived(jzx_loop *loop, const jzx__cell *cell, const jzx__cell *
 {
     probe p;
     unpack(cell, second, &p);
-    JZX_ASSERT(jzx__id_loop(p.target) == loop->index);
+    JZX_ASSERT(p.at == loop->index);
     follow(loop, &p, NULL);
 }
 
@@ -291,8 +321,20 @@ void jzx__probe_goes_on(jzx_loop *loop, jzx__cell *cell)
     }
 }
 
+/* The trail whose probe this is, or NULL: a waiter's. */
+static jzx__trail *trail_of(const jzx_loop *loop, const jzx__cell *cell)
+{
+    uint64_t place = cell->target >> 32;
+    return place == 0 ? NULL : (jzx__trail *)(void *)jzx__pool_at(&loop->pool, (uint32_t)(place - 1));
+}
+
 void jzx__probe_node_left(jzx_loop *loop, jzx__cell *cell)
 {
+    jzx__trail *trail = trail_of(loop, cell);
+    if (trail != NULL) {
+        jzx__trail_probe_left(loop, trail);
+        return;
+    }
     jzx__waiter *waiter = waiter_at(cell);
     waiter->resource.listed = false;
     if ((cell->flags & JZX__FLAG_OVERTIME) != 0) {
@@ -303,8 +345,12 @@ void jzx__probe_node_left(jzx_loop *loop, jzx__cell *cell)
     }
 }
 
-const void *jzx__probe_second(const jzx__cell *cell)
+const void *jzx__probe_second(const jzx_loop *loop, const jzx__cell *cell)
 {
+    const jzx__trail *trail = trail_of(loop, cell);
+    if (trail != NULL) {
+        return jzx__pool_at(&loop->pool, trail->ids);
+    }
     return ((const jzx__waiter *)(const void *)cell)->ids;
 }
 _Static_assert(offsetof(jzx__waiter, resource) == 0 && offsetof(jzx__resource, cell) == 0,
@@ -413,7 +459,7 @@ void jzx__wait_begin(jzx_context *context, jzx_actor_id to, uint64_t token, uint
     }
     jzx__wait *wait = &waiter->waits[waiter->depth++];
     wait->token = token;
-    wait->target = to;
+    wait->at = jzx__id_loop(to);
     wait->aside = NULL;
     wait->ended = false;
     waiter->looks = false;

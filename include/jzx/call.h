@@ -114,10 +114,10 @@ JZX_API jzx_err jzx_call(jzx_context *context, jzx_actor_id to, const jzx_messag
  * Actors that so wait for each other in a circle would wait for ever. Where the circle would be closed on one loop the call
  * is refused (of a circle of up to 256). Else it is found soon after it was closed, and the call of one of its actors, the one
  * with the largest id, ends with JZX_ERR_DEADLOCK. A circle that a deadline, a death or an answer broke before that is not
- * reported. A call that was handed on by jzx_delegate() is in no circle; nor is one in which somebody waits by a call that is
- * not exclusive, for who made that handles other mail, which may answer what he was asked. Should a handler of the chain, or
- * one that is told to stop, answer a request that the actor was given before it waited, or a full mailbox drop one of the
- * circle, a circle may be told that it would have opened.
+ * reported. Who waits is waited for by whoever has his request, also one to whom it was handed on by jzx_delegate(). A call
+ * that is not exclusive is in no circle, for who made that handles other mail, which may answer what he was asked. Should a
+ * handler of the chain, or one that is told to stop, answer or hand on a request that the actor was given before it waited, or
+ * a full mailbox drop one of the circle, a circle may be told that it would have opened.
  *
  * Owns, Thread: as jzx_call().
  * Returns: as jzx_call(), and
@@ -143,7 +143,7 @@ JZX_API jzx_err jzx_call_cancel(jzx_context *context, uint64_t ref);
  * Hands the duty to answer the request `ref` to another actor: `message` goes to `to` as a request of the one who asked,
  * with its deadline, and its cancel follows, on all loops. Once accepted, `ref` is no more this actor's, and what this actor
  * has asked for it goes on without a scope. Of a call that goes to another loop one cell of this loop is kept until it has been
- * answered. The request has no place in the order of what the one who asked sends to `to`.
+ * answered, three if it is exclusive. The request has no place in the order of what the one who asked sends to `to`.
  *
  * Owns:    as jzx_send(): refused, the request is still this actor's to answer, but for CANCELLED and TIMEOUT.
  * Thread:  the loop's, in a handler of the actor that received the request.

@@ -8,10 +8,10 @@
  *     wait_model without COUNT       each rule is left out in turn, and COUNT drawn graphs must show that it is needed
  *     wait_model show SEED           one drawn graph, told step by step
  *
- * An actor handles messages; a handler makes calls, exclusive or not, goes on when each has ended, and answers at last. While
- * it waits exclusively an actor handles the end of its innermost wait, and requests of that wait's chain. Loops are joined
- * by lanes in order; in half of the runs a lane holds few cells, and what has no room stands in an overflow, a probe in the
- * one node that its sender has.
+ * An actor handles messages; a handler makes calls, exclusive or not, goes on when each has ended, and answers at last, or
+ * hands its request on to another. While it waits exclusively an actor handles the end of its innermost wait, and requests of
+ * that wait's chain. Loops are joined by lanes in order; in half of the runs a lane holds few cells, and what has no room
+ * stands in an overflow, a probe in the one node that its sender has.
  *
  *   never late   when nothing can happen any more, nobody waits, but for one that is free to handle all its mail
  *   no phantom   a call that ends with DEADLOCK, or is refused with it, would never have ended: told by letting a copy of
@@ -36,6 +36,7 @@ enum {
     MAILS = 96,
     FLIGHTS = 96,
     WAITS = 8,
+    HANDS = 12,     /* of a request from loop to loop */
     COPIES = 3,     /* of the actors, to tell whether a call would end */
     HOPS_MOST = 40, /* of a probe, for each actor: the graph may change before it as it goes */
     NONE = 255,
@@ -56,15 +57,25 @@ enum {
     RULE_MET = 1 << 10,      /* looks when a request meets one that waits */
     RULE_LOCAL = 1 << 11,    /* and when a call was made to one who does, on the same loop */
     RULE_ANEW = 1 << 12,     /* a probe that could not confirm looks on */
-    RULES = 1 << 13,
+    RULE_HOLDER = 1 << 13,   /* who waits is waited for by who has his request, not by whom he has asked */
+    RULE_HANDED = 1 << 14,   /* looks when a request is handed on, on one loop, to one that waits */
+    RULE_TRAIL = 1 << 15,    /* follows a request that was handed on to another loop */
+    RULE_RELAY = 1 << 16,    /* also from one that it has left, where a probe waits for room as at its sender */
+    RULES = 1 << 17,
 };
 
-static const char *const rule_names[] = {"taken",  "chain",   "record",  "ended", "uncovered", "kept", "again",
-                                         "powers", "largest", "confirm", "met",   "local",     "anew"};
+static const char *const rule_names[] = {"taken", "chain",  "record",  "ended",   "uncovered", "kept",
+                                         "again", "powers", "largest", "confirm", "met",       "local",
+                                         "anew",  "holder", "handed",  "trail",   "relay"};
 
 /* ---- graphs ---- */
 
-enum { OP_WAIT, OP_CALL, OP_FORK }; /* exclusive; not; and without waiting for the end at all */
+enum {
+    OP_WAIT,
+    OP_CALL,
+    OP_FORK,
+    OP_HAND
+}; /* exclusive; not; without waiting for the end at all; the request itself */
 
 typedef struct op {
     uint8_t kind;
@@ -90,7 +101,8 @@ typedef struct graph {
     uint8_t local_most; /* steps of a probe on one loop before others have their turn */
     uint8_t breaks;     /* deadlines, cancels and deaths that may happen */
     bool side_branches; /* there are OP_FORK */
-    bool pure;          /* there is nothing but OP_WAIT: then nobody is free and does not answer */
+    bool hands_on;      /* there are OP_HAND */
+    bool pure;          /* there is nothing but OP_WAIT and those: then nobody is free and does not answer */
 } graph;
 
 /* ---- what happens ---- */
@@ -102,10 +114,14 @@ enum { ASKER_OPEN = 1, ASKER_ENDED, ASKER_OVER };      /* the caller: the end ha
 typedef struct call {
     uint8_t parent; /* whose handler made it, NONE: it is a message of a kick */
     uint8_t from;
-    uint8_t to;
+    uint8_t first; /* whom it has asked */
+    uint8_t to;    /* who has it, or will */
     uint8_t kind;
     uint8_t script;
     uint8_t chain;
+    uint8_t hands;
+    uint8_t trail[HANDS][2]; /* of each hand: from which loop, and to which */
+    uint16_t listed;         /* of these, a bit each: a probe behind it stands in an overflow */
     uint8_t at;
     uint8_t asker;
     uint8_t pc;
@@ -126,14 +142,15 @@ typedef struct probe {
     uint8_t round[ACTORS]; /* the calls of the circle, for the checks alone */
 } probe;
 
-enum { FLY_REQUEST = 1, FLY_ANSWER, FLY_CANCEL, FLY_PROBE };
+enum { FLY_REQUEST = 1, FLY_ANSWER, FLY_CANCEL, FLY_TRAIL_END, FLY_PROBE };
 
 typedef struct flight {
     uint8_t kind;
     uint8_t from; /* loop */
     uint8_t to;
     uint8_t call;
-    bool out; /* past the overflow */
+    uint8_t hand; /* of a probe: the hand that it follows; NONE: it comes from who waits */
+    bool out;     /* past the overflow */
     probe p;
 } flight;
 
@@ -234,12 +251,8 @@ static void drop_flight(model *m, uint32_t i)
     memset(&m->flight[m->flights], 0, sizeof m->flight[0]);
 }
 
-/* Sends; false: it stands in the overflow. */
-static bool fly(model *m, uint8_t kind, uint8_t from, uint8_t to, uint8_t k, const probe *p)
+static bool has_room(const model *m, uint8_t from, uint8_t to)
 {
-    if (m->flights == FLIGHTS) {
-        abort();
-    }
     uint32_t out = 0;
     bool blocked = false;
     for (uint32_t i = 0; i < m->flights; i++) {
@@ -249,9 +262,19 @@ static bool fly(model *m, uint8_t kind, uint8_t from, uint8_t to, uint8_t k, con
             blocked |= !f->out;
         }
     }
+    return g->lane_room == 0 || (!blocked && out < g->lane_room);
+}
+
+/* Sends; false: it stands in the overflow. */
+static bool fly(model *m, uint8_t kind, uint8_t from, uint8_t to, uint8_t k, const probe *p)
+{
+    if (m->flights == FLIGHTS) {
+        abort();
+    }
+    bool room = has_room(m, from, to);
     flight *f = &m->flight[m->flights++];
-    *f = (flight){.kind = kind, .from = from, .to = to, .call = k};
-    f->out = g->lane_room == 0 || (!blocked && out < g->lane_room);
+    *f = (flight){.kind = kind, .from = from, .to = to, .call = k, .hand = NONE};
+    f->out = room;
     if (p != NULL) {
         f->p = *p;
     }
@@ -281,12 +304,39 @@ static bool held_by(const model *m, uint8_t k, uint8_t chain)
     return keeps(RULE_CHAIN) ? c->chain != chain : c->at != AT_TAKEN || !keeps(RULE_TAKEN);
 }
 
-/* Does the call k wait for its target's own wait? That one in *next. */
+static uint8_t holder_of(const call *c)
+{
+    return keeps(RULE_HOLDER) ? c->to : c->first;
+}
+
+/* The last hand of a request from this loop; NONE: there is none. */
+static uint8_t hand_from(const call *c, uint8_t loop)
+{
+    for (uint8_t i = c->hands; i-- > 0;) {
+        if (c->trail[i][0] == loop) {
+            return i;
+        }
+    }
+    return NONE;
+}
+
+/* Where is the request, for one who looks for it on this loop? There, or where it was handed on to; NONE: it has no trace. */
+static uint8_t trace(const call *c, uint8_t loop)
+{
+    bool here = (c->at == AT_QUEUED || c->at == AT_TAKEN || !keeps(RULE_RECORD)) && loop_of(c->to) == loop;
+    if (here) {
+        return loop;
+    }
+    uint8_t hand = hand_from(c, loop);
+    return hand == NONE ? NONE : c->trail[hand][1];
+}
+
+/* Does the call k wait for its holder's own wait? That one in *next. */
 static bool blocked(const model *m, uint8_t k, uint8_t *next)
 {
     const call *c = &m->call[k];
-    const actor *w = &m->actor[c->to];
-    if (w->depth == 0 || top_ended(m, c->to)) {
+    const actor *w = &m->actor[holder_of(c)];
+    if (w->depth == 0 || top_ended(m, holder_of(c))) {
         return false;
     }
     if (c->at != AT_QUEUED && c->at != AT_TAKEN && keeps(RULE_RECORD)) {
@@ -294,6 +344,27 @@ static bool blocked(const model *m, uint8_t k, uint8_t *next)
     }
     *next = w->waits[w->depth - 1];
     return held_by(m, k, m->call[*next].chain);
+}
+
+/* A cancel has come to a loop. */
+static void cancel_at(model *m, uint8_t k, uint8_t loop)
+{
+    uint8_t at = trace(&m->call[k], loop);
+    if (at == loop) {
+        m->call[k].cancelled = true;
+    } else if (at != NONE) {
+        (void)fly(m, FLY_CANCEL, loop, at, k, NULL);
+    }
+}
+
+static void cancel(model *m, uint8_t k)
+{
+    const call *c = &m->call[k];
+    if (loop_of(c->first) != loop_of(c->from)) {
+        (void)fly(m, FLY_CANCEL, loop_of(c->from), loop_of(c->first), k, NULL);
+    } else {
+        cancel_at(m, k, loop_of(c->from));
+    }
 }
 
 /* The end of a call that closed a circle. */
@@ -314,11 +385,7 @@ static void declare(model *m, const probe *p)
         }
     }
     ended(m, k);
-    if (loop_of(m->call[k].to) != loop_of(m->call[k].from)) {
-        (void)fly(m, FLY_CANCEL, loop_of(m->call[k].from), loop_of(m->call[k].to), k, NULL);
-    } else {
-        m->call[k].cancelled = true;
-    }
+    cancel(m, k);
 }
 
 /* The probe has come to the wait j of actor w. False when it is over. */
@@ -382,7 +449,12 @@ static void walk(model *m, probe p)
     for (uint32_t steps = 1;; steps++) {
         const call *c = &m->call[p.edge];
         actor *v = &m->actor[c->from];
-        bool away = loop_of(c->to) != loop_of(c->from);
+        uint8_t own = loop_of(c->from);
+        uint8_t at = loop_of(c->first) != own ? loop_of(c->first) : trace(c, own);
+        bool away = at != own;
+        if (at == NONE || (away && loop_of(c->first) == own && !keeps(RULE_TRAIL))) {
+            return;
+        }
         if (away || steps > g->local_most) {
             if (v->listed) {
                 v->again |= v->carries != p.edge; /* else both have the same way before them: one will do */
@@ -390,7 +462,7 @@ static void walk(model *m, probe p)
             }
             v->carries = p.edge;
             if (away) {
-                v->listed = !fly(m, FLY_PROBE, loop_of(c->from), loop_of(c->to), p.edge, &p);
+                v->listed = !fly(m, FLY_PROBE, own, at, p.edge, &p);
             } else {
                 v->listed = true;
                 v->walks = true;
@@ -399,11 +471,26 @@ static void walk(model *m, probe p)
             return;
         }
         uint8_t next;
-        if (!blocked(m, p.edge, &next) || !visit(m, &p, c->to, next)) {
+        if (!blocked(m, p.edge, &next) || !visit(m, &p, holder_of(c), next)) {
             return;
         }
         p.edge = next;
     }
+}
+
+/* A probe has come to a loop that its request has left. One that waits for room there already will do. */
+static void relay(model *m, uint8_t k, uint8_t loop, const probe *p)
+{
+    call *c = &m->call[k];
+    uint8_t hand = hand_from(c, loop);
+    uint16_t bit = (uint16_t)(1u << hand);
+    if (!keeps(RULE_RELAY) || (c->listed & bit) != 0) {
+        return;
+    }
+    if (!fly(m, FLY_PROBE, loop, c->trail[hand][1], k, p)) {
+        c->listed |= bit;
+    }
+    m->flight[m->flights - 1].hand = hand;
 }
 
 static void start(model *m, uint8_t v)
@@ -440,10 +527,11 @@ static bool closes(const model *m, uint8_t k)
     uint8_t edge = k;
     for (uint32_t steps = 1;; steps++) {
         const call *c = &m->call[edge];
-        if (loop_of(c->to) != loop_of(a) || steps > g->local_most) {
+        bool here = edge == k || trace(c, loop_of(a)) == loop_of(a);
+        if (loop_of(c->first) != loop_of(a) || !here || steps > g->local_most) {
             return false;
         }
-        if (c->to == a) {
+        if (holder_of(c) == a) {
             return edge != k && held_by(m, edge, m->call[k].chain);
         }
         uint8_t next;
@@ -472,6 +560,9 @@ static void answer(model *m, uint8_t k)
     if (c->parent == NONE) {
         return;
     }
+    if (c->hands > 0) {
+        (void)fly(m, FLY_TRAIL_END, loop_of(c->to), c->trail[c->hands - 1][0], k, NULL);
+    }
     if (loop_of(c->from) == loop_of(c->to)) {
         ended(m, k);
     } else {
@@ -490,7 +581,8 @@ static bool ended(model *m, uint8_t k)
     return true;
 }
 
-static void request_arrived(model *m, uint8_t k)
+/* `looks`: whoever waits has done so before. */
+static void request_arrived(model *m, uint8_t k, bool looks)
 {
     call *c = &m->call[k];
     if (m->actor[c->to].dead) {
@@ -499,8 +591,7 @@ static void request_arrived(model *m, uint8_t k)
     }
     c->at = AT_QUEUED;
     put_mail(m, c->to, MAIL_REQUEST, k);
-    const actor *w = &m->actor[c->to];
-    if (loop_of(c->from) != loop_of(c->to) && c->kind == OP_WAIT && w->depth > 0 && keeps(RULE_MET)) {
+    if (looks && c->kind == OP_WAIT && m->actor[c->to].depth > 0) {
         start(m, c->to);
     }
 }
@@ -511,9 +602,32 @@ static void send_request(model *m, uint8_t k)
     c->at = AT_WAY;
     c->asker = ASKER_OPEN;
     if (loop_of(c->from) == loop_of(c->to)) {
-        request_arrived(m, k);
+        request_arrived(m, k, false);
     } else {
         (void)fly(m, FLY_REQUEST, loop_of(c->from), loop_of(c->to), k, NULL);
+    }
+}
+
+/* Another has it now, with what there is to do. */
+static void hand_on(model *m, uint8_t k, const op *o)
+{
+    call *c = &m->call[k];
+    uint8_t from = loop_of(c->to);
+    if (c->cancelled || c->hands == HANDS) {
+        answer(m, k);
+        return;
+    }
+    TELL(m, "  %u hands on to %u: call %u\n", c->to, o->to, k);
+    c->to = o->to;
+    c->script = o->script;
+    c->pc = 0;
+    c->at = AT_WAY;
+    if (loop_of(c->to) == from) {
+        request_arrived(m, k, keeps(RULE_HANDED));
+    } else {
+        c->trail[c->hands][0] = from;
+        c->trail[c->hands++][1] = loop_of(c->to);
+        (void)fly(m, FLY_REQUEST, from, loop_of(c->to), k, NULL);
     }
 }
 
@@ -524,6 +638,7 @@ static void make_call(model *m, uint8_t parent, const op *o, uint8_t k)
     memset(c, 0, sizeof *c);
     c->parent = parent;
     c->from = m->call[parent].to;
+    c->first = o->to;
     c->to = o->to;
     c->kind = o->kind;
     c->script = o->script;
@@ -576,6 +691,13 @@ static void go_on(model *m, uint8_t k)
     const script *s = &g->script[m->call[k].script];
     while (m->call[k].pc < s->count) {
         const op *o = &s->ops[m->call[k].pc++];
+        if (o->kind == OP_HAND) {
+            if (m->call[k].parent == NONE) {
+                continue; /* nobody has asked */
+            }
+            hand_on(m, k, o);
+            return;
+        }
         if (m->calls == CALLS) {
             continue; /* refused for want of cells */
         }
@@ -747,19 +869,27 @@ static void arrive(model *m, uint8_t i)
     drop_flight(m, i);
     call *c = &m->call[f.call];
     uint8_t next;
+    uint8_t at = trace(c, f.to);
     switch (f.kind) {
     case FLY_REQUEST:
-        request_arrived(m, f.call);
+        request_arrived(m, f.call, keeps(RULE_MET));
         break;
     case FLY_ANSWER:
         ended(m, f.call);
         break;
     case FLY_CANCEL:
-        c->cancelled = true;
+        cancel_at(m, f.call, f.to);
+        break;
+    case FLY_TRAIL_END:
+        if (--c->hands > 0) {
+            (void)fly(m, FLY_TRAIL_END, f.to, c->trail[c->hands - 1][0], f.call, NULL);
+        }
         break;
     default:
         TELL(m, "a probe comes to %u by call %u\n", c->to, f.call);
-        if (blocked(m, f.call, &next) && visit(m, &f.p, c->to, next)) {
+        if (at != f.to && at != NONE) {
+            relay(m, f.call, f.to, &f.p);
+        } else if (at == f.to && blocked(m, f.call, &next) && visit(m, &f.p, holder_of(c), next)) {
             f.p.edge = next;
             walk(m, f.p);
         }
@@ -778,8 +908,10 @@ static void take_step(model *m, step s)
     default: {
         flight *f = &m->flight[s.of];
         f->out = true;
-        if (f->kind == FLY_PROBE) {
+        if (f->kind == FLY_PROBE && f->hand == NONE) {
             node_left(m, m->call[f->call].from);
+        } else if (f->kind == FLY_PROBE) {
+            m->call[f->call].listed &= (uint16_t) ~(1u << f->hand);
         }
     }
     }
@@ -802,13 +934,13 @@ static void break_something(model *m)
         return;
     }
     broken++;
-    bool cancel = draw(2) == 0;
-    TELL(m, "call %u of %u %s\n", k, c->from, cancel ? "is cancelled" : "has come to its deadline");
+    bool late = draw(2) == 0;
+    TELL(m, "call %u of %u %s\n", k, c->from, late ? "has come to its deadline" : "is cancelled");
     ended(m, k);
-    if (cancel && loop_of(c->from) != loop_of(c->to)) {
-        (void)fly(m, FLY_CANCEL, loop_of(c->from), loop_of(c->to), k, NULL);
+    if (late) {
+        c->cancelled = true; /* each loop knows by itself */
     } else {
-        c->cancelled = true;
+        cancel(m, k);
     }
 }
 
@@ -884,6 +1016,7 @@ static void begin(model *m)
     for (uint8_t i = 0; i < g->kicks; i++) {
         call *c = &m->call[m->calls++];
         *c = (call){.parent = NONE, .from = NONE, .to = g->kick_to[i], .script = g->kick_script[i], .chain = NONE};
+        c->first = c->to;
         c->at = AT_QUEUED;
         put_mail(m, c->to, MAIL_REQUEST, (uint8_t)(m->calls - 1));
     }
@@ -909,6 +1042,10 @@ static void draw_ring(graph *to)
         for (uint32_t j = 0; j < 2; j++) {
             to->script[i].ops[j] = (op){OP_WAIT, next, to->actors};
         }
+        if (to->hands_on && draw(2) == 0) { /* by way of another */
+            to->script[to->scripts] = (script){1, {{OP_HAND, next, to->actors}}};
+            to->script[i].ops[0] = (op){OP_WAIT, (uint8_t)draw(to->actors), to->scripts++};
+        }
         to->kick_to[i] = order[i];
         to->kick_script[i] = (uint8_t)i;
     }
@@ -925,6 +1062,9 @@ static void draw_scripts(graph *to)
         for (uint8_t j = 0; j < s->count; j++) {
             uint32_t kind = draw(20);
             s->ops[j].kind = kind < 14 || to->pure ? OP_WAIT : kind < 18 || !to->side_branches ? OP_CALL : OP_FORK;
+            if (to->hands_on && draw(4) == 0) {
+                s->ops[j].kind = OP_HAND;
+            }
             s->ops[j].to = (uint8_t)draw(to->actors);
             s->ops[j].script = (uint8_t)(i + 1 + draw((uint32_t)(to->scripts - i - 1)));
         }
@@ -948,6 +1088,7 @@ static void draw_graph(graph *to)
     to->local_most = (uint8_t)(draw(3) == 0 ? 1 + draw(4) : 200);
     to->breaks = (uint8_t)(draw(2) == 0 ? 0 : 1 + draw(6));
     to->side_branches = draw(4) == 0;
+    to->hands_on = draw(2) == 0;
     to->pure = draw(3) > 0;
     if (draw(3) == 0) {
         draw_ring(to);
@@ -1074,10 +1215,19 @@ static uint32_t paths(uint32_t actors, uint32_t kinds)
     return 1 + hops + hops * hops;
 }
 
+typedef struct every {
+    uint32_t kinds;     /* of calls: OP_WAIT alone, or one more */
+    uint32_t other;     /* that one */
+    uint32_t kicked;    /* actors, of three */
+    bool nested;        /* paths of two calls too */
+    uint32_t lane_room; /* as in a graph */
+} every;
+
 /* The scripts of one path: its first call is the kick's, the second is made by who gets the first. */
-static void add_path(graph *to, uint32_t path, uint8_t kicked, uint32_t kinds)
+static void add_path(graph *to, uint32_t path, uint8_t kicked, const every *of)
 {
-    uint32_t hops = to->actors * kinds;
+    const uint8_t kinds[] = {OP_WAIT, (uint8_t)of->other};
+    uint32_t hops = to->actors * of->kinds;
     if (path == 0) {
         return;
     }
@@ -1087,20 +1237,13 @@ static void add_path(graph *to, uint32_t path, uint8_t kicked, uint32_t kinds)
     to->kick_to[to->kicks] = kicked;
     to->kick_script[to->kicks++] = at;
     to->scripts = (uint8_t)(to->scripts + 2);
-    to->script[at] = (script){1, {{(uint8_t)(first / to->actors), (uint8_t)(first % to->actors), (uint8_t)(at + 1)}}};
+    to->script[at] = (script){1, {{kinds[first / to->actors], (uint8_t)(first % to->actors), (uint8_t)(at + 1)}}};
     if (path >= hops) {
         uint32_t second = (path - hops) % hops;
-        op o = {(uint8_t)(second / to->actors), (uint8_t)(second % to->actors), 0};
+        op o = {kinds[second / to->actors], (uint8_t)(second % to->actors), 0};
         to->script[at + 1] = (script){1, {o}};
     }
 }
-
-typedef struct every {
-    uint32_t kinds;     /* of calls: OP_WAIT alone, or OP_CALL too */
-    uint32_t kicked;    /* actors, of three */
-    bool nested;        /* paths of two calls too */
-    uint32_t lane_room; /* as in a graph */
-} every;
 
 /* Three actors in all places on up to three loops. */
 static uint64_t every_graph(const every *of, uint64_t share)
@@ -1118,11 +1261,11 @@ static uint64_t every_graph(const every *of, uint64_t share)
             memcpy(one.loop_of, places[p], sizeof places[p]);
             one.scripts = 1; /* the first has no calls */
             one.local_most = 200;
-            one.pure = of->kinds == 1;
+            one.pure = of->kinds == 1 || of->other == OP_HAND;
             one.lane_room = (uint8_t)of->lane_room;
-            add_path(&one, i % each, 0, of->kinds);
-            add_path(&one, i / each % each, 1, of->kinds);
-            add_path(&one, i / each / each, 2, of->kinds);
+            add_path(&one, i % each, 0, of);
+            add_path(&one, i / each % each, 1, of);
+            add_path(&one, i / each / each, 2, of);
             play_every(&one);
             played++;
         }
@@ -1167,8 +1310,9 @@ static int run_every(uint64_t share)
     if (seen == NULL) {
         return 1;
     }
-    static const every all[] = {{1, 3, false, 0}, {1, 3, false, 1}, {2, 3, false, 0},
-                                {1, 2, true, 0},  {1, 2, true, 1},  {2, 2, true, 0}};
+    static const every all[] = {{1, 0, 3, false, 0},      {1, 0, 3, false, 1},     {2, OP_CALL, 3, false, 0},
+                                {1, 0, 2, true, 0},       {1, 0, 2, true, 1},      {2, OP_CALL, 2, true, 0},
+                                {2, OP_HAND, 2, true, 0}, {2, OP_HAND, 2, true, 1}};
     uint64_t played = 0;
     for (uint32_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         played += every_graph(&all[i], share);

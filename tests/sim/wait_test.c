@@ -1,7 +1,8 @@
 /*
- * wait: actors that call each other exclusively, and not, in drawn graphs on 1 to 4 loops, with noise that fills lanes and
- * mailboxes, deadlines, cancels and deaths. Books are kept of each call and wait, so that it can be said at each handler
- * whether it may run, at each DEADLOCK whether there is a circle, and at the end that nobody waits.
+ * wait: actors that call each other exclusively, and not, and hand on what they are asked, in drawn graphs on 1 to 4 loops,
+ * with noise that fills lanes and mailboxes, deadlines, cancels and deaths. Books are kept of each call and wait, so that it
+ * can be said at each handler whether it may run, at each DEADLOCK whether there is a circle, and at the end that nobody
+ * waits and that all cells are free again.
  *
  * That a circle is told if and only if there is one is gone into by wait_model.c; here the library is held to it.
  */
@@ -12,6 +13,7 @@
 #include "tests/sim/seeds.h"
 
 enum {
+    LOOP_CELLS = 4096,
     PLAYERS = 9,
     LOOPS = 4,
     SCRIPTS = 14,
@@ -24,7 +26,7 @@ enum {
 enum { TAG_KICK = 1, TAG_ASK, TAG_NOISE, TAG_ANSWER };
 static const uint64_t MS = 1000000;
 
-typedef enum op_kind { OP_WAIT, OP_CALL, OP_FORK } op_kind;
+typedef enum op_kind { OP_WAIT, OP_CALL, OP_FORK, OP_HAND } op_kind;
 
 typedef struct op {
     uint8_t kind;
@@ -45,7 +47,8 @@ typedef struct book {
     play *play;
     struct book *parent; /* whose handler made it; NULL: a kick */
     player *from;
-    player *to;
+    player *to;         /* who has it, or will */
+    uint32_t holders;   /* all who had it, a bit each */
     struct book *chain; /* the first call of it */
     uint8_t kind;
     uint8_t script;
@@ -84,6 +87,7 @@ struct play {
     uint32_t noise;  /* messages in a row, at most */
     uint32_t breaks; /* of 1,024: calls that have a deadline, and handlers that cancel something */
     uint32_t kills;
+    bool hands;  /* requests are handed on */
     bool drops;  /* some mailboxes drop what they have no room for */
     bool opened; /* a circle may have been opened in another way than by telling: while its end was on its way, too */
     bool pure;   /* all calls are exclusive: then nobody is free and does not answer */
@@ -149,7 +153,7 @@ static bool held_lately(const player *from, const player *to)
     const play *p = from->play;
     for (uint32_t i = 0; i < p->book_count; i++) {
         const book *b = &p->books[i];
-        if (b->made && b->kind == OP_WAIT && b->from == from && b->to == to && is_open(b)) {
+        if (b->made && b->kind == OP_WAIT && b->from == from && (b->holders & 1u << to->index) != 0 && is_open(b)) {
             return true;
         }
     }
@@ -230,6 +234,7 @@ static void make_call(jzx_context *context, book *frame, const op *what)
     book *b = &p->books[p->book_count++];
     *b = (book){.play = p, .parent = frame, .from = self, .to = &p->players[what->to], .script = what->script};
     b->kind = what->kind;
+    b->holders = 1u << what->to;
     b->chain = frame->parent == NULL ? b : frame->chain;
     jzx_call_options options;
     jzx_cycle cycle;
@@ -256,6 +261,26 @@ static void make_call(jzx_context *context, book *frame, const op *what)
     }
 }
 
+/* Another does the rest. False: it is still to be done here. */
+static bool hand_on(jzx_context *context, book *frame, const op *what)
+{
+    const book before = *frame;
+    jzx_message message = jzx_message_value(TAG_ASK, &frame, sizeof(book *));
+    frame->to = &frame->play->players[what->to];
+    frame->holders |= 1u << what->to;
+    frame->script = what->script;
+    frame->pc = 0;
+    frame->taken = false;
+    jzx_err err = jzx_delegate(context, before.ref, frame->to->id, &message);
+    if (err == JZX_OK) {
+        return true;
+    }
+    *frame = before;
+    frame->answered = err == JZX_ERR_CANCELLED || err == JZX_ERR_TIMEOUT; /* by the runtime */
+    frame->vain = frame->answered;
+    return frame->answered;
+}
+
 /* A handler makes its calls one after the other, and then answers. */
 static void go_on(jzx_context *context, book *frame)
 {
@@ -263,7 +288,10 @@ static void go_on(jzx_context *context, book *frame)
     const script *s = &p->scripts[frame->script];
     while (frame->pc < s->count) {
         const op *what = &s->ops[frame->pc++];
-        if (p->book_count == CALLS) {
+        if (what->kind == OP_HAND && frame->parent != NULL && hand_on(context, frame, what)) {
+            return;
+        }
+        if (what->kind == OP_HAND || p->book_count == CALLS) {
             continue;
         }
         book *made = &p->books[p->book_count];
@@ -326,6 +354,10 @@ static void draw_ring(play *p)
         for (uint32_t j = 0; j < 2; j++) {
             s->ops[j] = (op){OP_WAIT, (uint8_t)next, (uint8_t)p->player_count};
         }
+        if (p->hands && p->script_count < SCRIPTS) { /* by way of another */
+            s->ops[0] = (op){OP_WAIT, (uint8_t)sim_below(p->sim, p->player_count), (uint8_t)p->script_count};
+            p->scripts[p->script_count++] = (script){1, {{OP_HAND, (uint8_t)next, (uint8_t)p->player_count}}};
+        }
     }
 }
 
@@ -339,6 +371,7 @@ static void draw_scripts(play *p)
         for (uint32_t j = 0; j < s->count; j++) {
             uint32_t kind = sim_below(p->sim, 20);
             s->ops[j].kind = kind < 14 || p->pure ? OP_WAIT : kind < 18 || !forks ? OP_CALL : OP_FORK;
+            s->ops[j].kind = p->hands && sim_chance(p->sim, 256) ? OP_HAND : s->ops[j].kind;
             s->ops[j].to = (uint8_t)sim_below(p->sim, p->player_count);
             s->ops[j].script = (uint8_t)sim_between(p->sim, i + 1, p->script_count - 1);
         }
@@ -351,7 +384,7 @@ static void set_up(play *p)
     jzx_config_init(&config);
     config.lane_blocks = 2;
     config.inbox_size = 16;
-    config.cells = 4096;
+    config.cells = LOOP_CELLS;
     config.mailbox_cap = sim_between(p->sim, 1, 400);
     config.actors_max = 64;
     config.annexes_max = sim_chance(p->sim, 100) ? 2 : 64;
@@ -450,6 +483,11 @@ static void check_end(play *p)
             require(b->from, good, "a call has ended as it should not");
         }
     }
+    for (uint32_t i = 0; i < p->loop_count && !stuck; i++) {
+        jzx_counters counters;
+        JZX_SIM_REQUIRE(p->sim, jzx_loop_stats(p->loops[i], &counters) == JZX_OK);
+        JZX_SIM_REQUIRE(p->sim, counters.cells_free == LOOP_CELLS);
+    }
 }
 
 static void waits(jzx_sim *sim, void *argument)
@@ -465,6 +503,7 @@ static void waits(jzx_sim *sim, void *argument)
     p->breaks = sim_chance(sim, 512) ? 0 : sim_below(sim, 200);
     p->drops = sim_chance(sim, 200);
     p->pure = sim_chance(sim, 600);
+    p->hands = sim_chance(sim, 512);
     p->kills = sim_chance(sim, 700) ? 0 : sim_below(sim, 4);
     p->opened = p->drops || p->breaks > 0 || p->kills > 0;
     set_up(p);

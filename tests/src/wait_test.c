@@ -1383,32 +1383,103 @@ Test(wait, who_is_handed_a_request_may_ask_back, .timeout = 60)
     }
 }
 
-/* a waits for b, who has handed that on to c, who waits for a: they would wait for ever, and a deadline is what opens it. */
-Test(wait, a_request_that_was_handed_on_is_in_no_circle, .timeout = 60)
+/* a waits for b, who hands that on to c, and c waits for a. In all places on three loops. */
+typedef struct handed {
+    test_world world;
+    player a;
+    player b;
+    player c;
+} handed;
+
+static void open_handed(handed *h, uint32_t place, move last)
 {
-    EACH_PLACE(place)
-    {
-        test_world world;
-        test_world_open(&world, 2, NULL);
-        test_clock_steps(10000);
-        player a = {.plans[1] = {WAIT, .tag = 1}};
-        player b = {.plans[1] = {HAND_ON, .tag = 1}};
-        player c = {.plans[1] = {KEEP}, .plans[3] = {WAIT, .tag = 2}};
-        a.plans[1].to = &b;
-        a.plans[1].patience_ns = 20000000;
-        b.plans[1].to = &c;
-        c.plans[3].to = &a;
-        join(&world, 0, &a);
-        join(&world, place, &b);
-        join(&world, 1, &c);
-        kick(&world, &a, 1);
-        test_until(&world, c.kept_count == 1);
-        kick(&world, &c, 3);
-        test_until(&world, a.ends == 1 && c.ends == 1);
-        cr_assert_eq(a.errs[0], JZX_ERR_TIMEOUT);
-        cr_assert_eq(c.errs[0], JZX_OK);
-        test_world_settle(&world);
-        test_world_close(&world);
+    *h = (handed){.a.plans[1] = {WAIT, .to = &h->b, .tag = 1}};
+    h->b.plans[1] = (plan){HAND_ON, .to = &h->c, .tag = 1};
+    h->b.plans[7] = (plan){.move = GATE};
+    h->c.plans[1] = (plan){.move = last};
+    h->c.plans[3] = (plan){WAIT, .to = &h->a, .tag = 2};
+    test_world_open(&h->world, 3, NULL);
+    join(&h->world, 0, &h->a);
+    join(&h->world, place % 3, &h->b);
+    join(&h->world, place / 3, &h->c);
+}
+
+static void assert_told(const handed *h)
+{
+    bool c_is_told = h->c.actor.id > h->a.actor.id;
+    const player *told = c_is_told ? &h->c : &h->a;
+    const player *other = c_is_told ? &h->a : &h->c;
+    cr_assert_eq(told->errs[0], JZX_ERR_DEADLOCK, "%s", jzx_strerror(told->errs[0]));
+    cr_assert_eq(told->cycle.length, 2);
+    cr_assert_eq(told->cycle.ids[0], told->actor.id);
+    cr_assert_eq(told->cycle.ids[1], other->actor.id);
+}
+
+Test(wait, a_circle_through_a_request_that_was_handed_on_is_told, .timeout = 60)
+{
+    static handed h;
+    for (uint32_t place = 0; place < 9; place++) {
+        open_handed(&h, place, KEEP);
+        kick(&h.world, &h.a, 1);
+        test_until(&h.world, h.c.kept_count == 1);
+        kick(&h.world, &h.c, 3);
+        if (place == 0) { /* all of it is here */
+            test_until(&h.world, h.c.refusal == JZX_ERR_DEADLOCK);
+            cr_assert_eq(h.c.cycle.length, 2);
+            cr_assert_eq(h.c.cycle.ids[0], h.c.actor.id);
+            cr_assert_eq(h.c.cycle.ids[1], h.a.actor.id);
+        } else {
+            test_until(&h.world, h.a.ends + h.c.ends > 0);
+            assert_told(&h);
+        }
+        test_do(&h.world, &h.c.actor, answer_kept, NULL);
+        test_until(&h.world, h.a.ends == 1 && h.c.ends == (place != 0));
+        test_world_settle(&h.world);
+        test_world_close(&h.world);
+    }
+}
+
+static uint64_t cells_used(const test_world *world)
+{
+    uint64_t all = (uint64_t)world->config.cells * world->loop_count;
+    return all - test_count(world, offsetof(jzx_counters, cells_free));
+}
+
+/* Two of the asker, two where the request is, and on the loop between them three: where it went, and room for a probe. */
+Test(wait, an_exclusive_call_that_was_handed_on_keeps_three_cells, .timeout = 60)
+{
+    static handed h;
+    open_handed(&h, 1 + 2 * 3, KEEP);
+    kick(&h.world, &h.a, 1);
+    test_until(&h.world, h.c.kept_count == 1);
+    test_world_settle(&h.world);
+    cr_assert_eq(cells_used(&h.world), 2 + 3 + 2);
+    test_do(&h.world, &h.c.actor, answer_kept, NULL);
+    test_until(&h.world, h.a.ends == 1);
+    test_world_settle(&h.world);
+    cr_assert_eq(cells_used(&h.world), 0);
+    test_world_close(&h.world);
+}
+
+Test(wait, a_circle_closed_by_handing_on_is_told, .timeout = 60)
+{
+    static handed h;
+    for (uint32_t place = 0; place < 9; place++) {
+        open_handed(&h, place, ANSWER);
+        kick(&h.world, &h.b, 7);
+        test_until(&h.world, h.b.actor.yields > 0);
+        kick(&h.world, &h.a, 1);
+        test_until(&h.world, h.a.waits == 1);
+        kick(&h.world, &h.c, 3);
+        test_until(&h.world, h.c.waits == 1);
+        turns(&h.world);
+        cr_assert_eq(h.a.ends + h.c.ends, 0);
+        h.b.open = true;
+        test_until(&h.world, h.a.ends == 1 && h.c.ends == 1);
+        assert_told(&h);
+        test_world_settle(&h.world);
+        cr_assert_eq(h.a.errs[0] == JZX_OK, h.c.errs[0] == JZX_ERR_DEADLOCK);
+        test_world_close(&h.world);
     }
 }
 
@@ -1593,6 +1664,63 @@ Test(wait, what_was_held_back_is_the_next_incarnation_s, .timeout = 60)
     {
         restarted(place, true);
         restarted(place, false);
+    }
+}
+
+/* c waits for a, whose next incarnation has that request, and waits for c. */
+static void circle_through_a_restart(uint32_t place)
+{
+    static player a, c;
+    test_world world;
+    test_world_open(&world, 2, NULL);
+    a = (player){.plans[1] = {WAIT, .to = &c, .tag = 2}, .plans[7] = {GATE}};
+    c = (player){.plans[1] = {WAIT, .to = &a, .tag = 3}};
+    player *argument = &a;
+    a.actor.data = &a;
+    a.actor.on = play;
+    join(&world, 1, &c);
+    jzx_child_spec child;
+    jzx_child_spec_init(&child);
+    child.init = is_child;
+    child.behavior = plays_on;
+    child.fini = child_ends;
+    child.argument = &argument;
+    child.argument_size = sizeof argument;
+    child.keep_mail = true;
+    child.placement = JZX_PLACE_LOOP;
+    child.place_loop = place;
+    jzx_supervisor_spec spec;
+    jzx_supervisor_spec_init(&spec);
+    spec.children = &child;
+    spec.child_count = 1;
+    jzx_context *near = jzx_loop_context(world.loops[place]);
+    cr_assert_eq(jzx_supervisor_start(jzx_loop_context(world.loops[0]), &spec, NULL, NULL), JZX_OK);
+    test_until(&world, a.actor.inits == 1);
+    for (uint32_t i = 0; i < 2; i++) {
+        jzx_message message = jzx_message_empty(i == 0 ? 7 : 1); /* what it is to do stands behind the gate */
+        cr_assert_eq(jzx_send(near, a.actor.id, &message), JZX_OK);
+    }
+    kick(&world, &c, 1);
+    test_until(&world, c.waits == 1);
+    turns(&world);
+    cr_assert_eq(jzx_fail(near, a.actor.id, 1, ""), JZX_OK);
+    a.open = true;
+    test_until(&world, a.actor.inits == 2 && a.waits == 1 && (a.refusal == JZX_ERR_DEADLOCK || a.ends + c.ends > 0));
+    bool refused = place == 1; /* beside c */
+    const player *told = refused || a.actor.id > c.actor.id ? &a : &c;
+    cr_assert_eq(refused ? a.refusal : told->errs[0], JZX_ERR_DEADLOCK);
+    cr_assert_eq(told->cycle.length, 2);
+    cr_assert_eq(told->cycle.ids[0], told->actor.id);
+    test_until(&world, c.ends == 1);
+    test_world_settle(&world);
+    test_world_close(&world);
+}
+
+Test(wait, a_circle_through_the_next_incarnation_is_told, .timeout = 60)
+{
+    EACH_PLACE(place)
+    {
+        circle_through_a_restart(place);
     }
 }
 
