@@ -214,6 +214,7 @@ jzx_err jzx__scope_close(jzx_context *context, uint64_t number)
 
 /* ---- the asker ---- */
 
+/* In line for jzx__call_in(): out of line it is seen in the instructions of a call (bench/guard.txt). */
 static inline __attribute__((always_inline)) jzx_err reserve(jzx_context *context, jzx__scope *scope, jzx_actor_id to,
                                                              uint64_t due_ns, uint32_t more,
                                                              const jzx__call_order *order, jzx__calling **out)

@@ -3,6 +3,24 @@
 
 #include <criterion/criterion.h>
 
+void sim_open_loops(jzx_sim *sim, uint32_t count, uint32_t actors_max, const jzx_observer *observer, void *user,
+                    jzx_runtime **runtime, jzx_loop **loops)
+{
+    jzx_config config;
+    jzx_config_init(&config);
+    config.loops_max = count;
+    config.lane_blocks = 2;
+    config.inbox_size = 16;
+    config.cells = 4096;
+    config.mailbox_cap = 64;
+    config.actors_max = actors_max;
+    JZX_SIM_REQUIRE(sim, jzx_runtime_create(&config, runtime) == JZX_OK);
+    for (uint32_t i = 0; i < count; i++) {
+        JZX_SIM_REQUIRE(sim, jzx_loop_create(*runtime, NULL, &loops[i]) == JZX_OK);
+        JZX_SIM_REQUIRE(sim, jzx_observer_add(loops[i], observer, user) == JZX_OK);
+    }
+}
+
 bool sim_chance(jzx_sim *sim, uint32_t of_1024)
 {
     return jzx_sim_between(sim, 0, 1023) < of_1024;

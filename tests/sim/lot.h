@@ -17,6 +17,10 @@ void sim_lot_rates(jzx_sim *sim, const sim_rate *rates, size_t count);
 /* A machine in which nothing goes wrong, all threads take turns at every point, and rings have few entries. */
 jzx_sim *sim_open_calm(uint64_t seed);
 
+/* A runtime with few cells, short lanes and short mailboxes, and its loops, each with `observer` for `user`. */
+void sim_open_loops(jzx_sim *sim, uint32_t count, uint32_t actors_max, const jzx_observer *observer, void *user,
+                    jzx_runtime **runtime, jzx_loop **loops);
+
 bool sim_chance(jzx_sim *sim, uint32_t of_1024);
 uint32_t sim_below(jzx_sim *sim, uint32_t limit); /* 0 to limit - 1; 0 for limit 0 */
 uint32_t sim_between(jzx_sim *sim, uint32_t least, uint32_t most);

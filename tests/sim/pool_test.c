@@ -327,21 +327,9 @@ static void client_fini(jzx_context *context, void *state, const jzx_exit_info *
 static void open_play(play *w)
 {
     jzx_sim *sim = w->sim;
-    jzx_config config;
-    jzx_config_init(&config);
+    const jzx_observer observer = {.struct_size = sizeof observer, .dead_letter = saw_dead};
     w->loop_count = sim_between(sim, 1, LOOPS);
-    config.loops_max = w->loop_count;
-    config.lane_blocks = 2;
-    config.inbox_size = 16;
-    config.cells = 4096;
-    config.mailbox_cap = 64;
-    config.actors_max = 64;
-    JZX_SIM_REQUIRE(sim, jzx_runtime_create(&config, &w->runtime) == JZX_OK);
-    for (uint32_t i = 0; i < w->loop_count; i++) {
-        jzx_observer observer = {.struct_size = sizeof observer, .dead_letter = saw_dead};
-        JZX_SIM_REQUIRE(sim, jzx_loop_create(w->runtime, NULL, &w->loops[i]) == JZX_OK);
-        JZX_SIM_REQUIRE(sim, jzx_observer_add(w->loops[i], &observer, w) == JZX_OK);
-    }
+    sim_open_loops(sim, w->loop_count, 64, &observer, w, &w->runtime, w->loops);
 }
 
 static void draw_options(play *w)
